@@ -1,0 +1,170 @@
+//! Where things hold and what holds there: the vocabulary between faults and worlds.
+//!
+//! A fault compiles to [`Effect`]s while planning; a world is told the whole list of
+//! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One running copy of a service, for example `worker-2`. Indexes start at 1.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Instance {
+    /// The service's name in the system file.
+    pub service: String,
+    /// Which copy, from 1.
+    pub index: u32,
+}
+
+impl Instance {
+    /// The `index`-th copy of `service`.
+    pub fn new(service: impl Into<String>, index: u32) -> Self {
+        Self { service: service.into(), index }
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.service, self.index)
+    }
+}
+
+/// A text that names no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' names no place (expected SERVICE-N or SERVICE-N->SERVICE)")]
+pub struct NoPlace(pub String);
+
+impl FromStr for Instance {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (service, index) = text.rsplit_once('-').ok_or_else(|| NoPlace(text.to_owned()))?;
+        match index.parse() {
+            Ok(index) if !service.is_empty() => Ok(Self::new(service, index)),
+            _ => Err(NoPlace(text.to_owned())),
+        }
+    }
+}
+
+/// Something a condition can hold at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// One copy of a service.
+    Instance(Instance),
+    /// The connections one copy opens to another service.
+    Link {
+        /// The copy that connects.
+        from: Instance,
+        /// The service it connects to.
+        to: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Instance(instance) => instance.fmt(f),
+            Place::Link { from, to } => write!(f, "{from}->{to}"),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        match text.split_once("->") {
+            Some((from, to)) => Ok(Place::Link { from: from.parse()?, to: to.to_owned() }),
+            None => Ok(Place::Instance(text.parse()?)),
+        }
+    }
+}
+
+/// Serde as the one-line text form, so that journals stay readable.
+macro_rules! as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+as_text!(Instance, Place);
+
+/// How a process is brought down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Death {
+    /// SIGKILL to every process of the instance at once.
+    Kill,
+    /// SIGTERM, so that it can finish what it does.
+    Terminate,
+    /// The service's own fast stop: for PostgreSQL SIGINT to the postmaster, else SIGTERM.
+    Stop,
+}
+
+/// How a link is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// New connections are refused; open ones are closed.
+    Refuse,
+    /// Bytes vanish in both directions; connections stay open and new ones hang.
+    BlackHole,
+    /// Open and new connections are reset.
+    Reset,
+}
+
+/// What holds at a place while a fault is on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The instance does not run.
+    Down(Death),
+    /// The instance's processes are stopped (SIGSTOP) and keep what they hold.
+    Frozen,
+    /// The link is cut.
+    Cut(Cut),
+    /// Every byte arrives later, in order: by `latency` plus or minus up to `jitter`.
+    Delay {
+        /// Added one-way delay in each direction.
+        latency: Duration,
+        /// Largest deviation from `latency`, drawn evenly.
+        jitter: Duration,
+    },
+}
+
+impl Condition {
+    /// The word used for it in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Condition::Down(Death::Kill) => "killed",
+            Condition::Down(Death::Terminate) => "terminated",
+            Condition::Down(Death::Stop) => "stopped",
+            Condition::Frozen => "frozen",
+            Condition::Cut(Cut::Refuse) => "cut (refused)",
+            Condition::Cut(Cut::BlackHole) => "cut (black hole)",
+            Condition::Cut(Cut::Reset) => "cut (reset)",
+            Condition::Delay { .. } => "delayed",
+        }
+    }
+}
+
+/// A condition at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Effect {
+    /// Where.
+    pub place: Place,
+    /// What holds there.
+    pub condition: Condition,
+}
