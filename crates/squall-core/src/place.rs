@@ -22,7 +22,10 @@ pub struct Instance {
 impl Instance {
     /// The `index`-th copy of `service`.
     pub fn new(service: impl Into<String>, index: u32) -> Self {
-        Self { service: service.into(), index }
+        Self {
+            service: service.into(),
+            index,
+        }
     }
 }
 
@@ -77,7 +80,10 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, NoPlace> {
         match text.split_once("->") {
-            Some((from, to)) => Ok(Place::Link { from: from.parse()?, to: to.to_owned() }),
+            Some((from, to)) => Ok(Place::Link {
+                from: from.parse()?,
+                to: to.to_owned(),
+            }),
             None => Ok(Place::Instance(text.parse()?)),
         }
     }

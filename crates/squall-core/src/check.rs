@@ -1,0 +1,126 @@
+//! Checks: what a journal says about each demand of the scenario. Pure functions of the history.
+//!
+//! To add one: a file beside `check/api_success.rs`, a `mod` line, a variant and a catalogue row in
+//! [`crate::demand`], and its arm in [`judge`].
+
+mod answered_correctly;
+mod answers_in_time;
+mod api_success;
+mod completion;
+mod data_intact;
+mod deadline;
+mod dlq_accounted;
+mod health_truthful;
+mod no_phantom_task;
+mod no_task_completed_twice;
+mod no_task_lost;
+mod none_stuck;
+mod recovery;
+mod retried;
+mod work_spread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::demand::Demand;
+use crate::event::EventId;
+use crate::journal::History;
+
+/// What came of a check. Failing outweighs not knowing, which outweighs passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Shown to hold.
+    Pass,
+    /// Not enough was seen to tell.
+    Inconclusive,
+    /// Shown not to hold.
+    Fail,
+}
+
+/// A check's answer, with its evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The check's name.
+    pub check: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// For a failure: which of the check's classes.
+    pub class: Option<String>,
+    /// One sentence with its figures: what was shown, what was found, or why nothing can be said.
+    pub says: String,
+    /// The events that show it, at most [`EVIDENCE`] of them.
+    pub evidence: Vec<EventId>,
+    /// How many findings there are in all.
+    pub found: usize,
+    /// How many things were looked at.
+    pub checked: usize,
+    /// Signs that change no verdict: late, weak, slow.
+    pub warnings: Vec<String>,
+}
+
+/// At most so many events are given as evidence.
+pub const EVIDENCE: usize = 10;
+
+impl Verdict {
+    /// It holds for all `checked` things looked at.
+    pub fn pass(demand: &Demand, checked: usize, says: impl Into<String>) -> Self {
+        Self::new(demand, Outcome::Pass, checked, says.into())
+    }
+
+    /// Not enough was seen.
+    pub fn inconclusive(demand: &Demand, says: impl Into<String>) -> Self {
+        Self::new(demand, Outcome::Inconclusive, 0, says.into())
+    }
+
+    /// It does not hold: `evidence` has the events of every finding.
+    pub fn fail(demand: &Demand, class: &str, evidence: Vec<EventId>, says: impl Into<String>) -> Self {
+        let mut verdict = Self::new(demand, Outcome::Fail, evidence.len(), says.into());
+        verdict.class = Some(class.to_owned());
+        verdict.found = evidence.len();
+        verdict.evidence = evidence;
+        verdict.evidence.truncate(EVIDENCE);
+        verdict
+    }
+
+    fn new(demand: &Demand, outcome: Outcome, checked: usize, says: String) -> Self {
+        let check = demand.name().to_owned();
+        Self {
+            check,
+            outcome,
+            class: None,
+            says,
+            evidence: Vec::new(),
+            found: 0,
+            checked,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// With a sign that changes no verdict.
+    #[must_use]
+    pub fn warn(mut self, warning: Option<String>) -> Self {
+        self.warnings.extend(warning);
+        self
+    }
+}
+
+/// Judges one demand.
+pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
+    match demand {
+        Demand::ApiSuccess(wanted) => api_success::judge(demand, wanted, history),
+        Demand::AnsweredCorrectly(wanted) => answered_correctly::judge(demand, wanted, history),
+        Demand::AnswersInTime(wanted) => answers_in_time::judge(demand, wanted, history),
+        Demand::HealthTruthful(wanted) => health_truthful::judge(demand, wanted, history),
+        Demand::NoTaskLost => no_task_lost::judge(demand, history),
+        Demand::NoPhantomTask => no_phantom_task::judge(demand, history),
+        Demand::NoTaskCompletedTwice => no_task_completed_twice::judge(demand, history),
+        Demand::NoneStuck => none_stuck::judge(demand, history),
+        Demand::Retried => retried::judge(demand, history),
+        Demand::DlqAccounted => dlq_accounted::judge(demand, history),
+        Demand::Completion(wanted) => completion::judge(demand, wanted, history),
+        Demand::Deadline(wanted) => deadline::judge(demand, wanted, history),
+        Demand::Recovery(wanted) => recovery::judge(demand, wanted, history),
+        Demand::DataIntact => data_intact::judge(demand, history),
+        Demand::WorkSpread => work_spread::judge(demand, history),
+    }
+}

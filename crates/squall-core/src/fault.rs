@@ -1,0 +1,200 @@
+//! Faults: what a scenario may break. Each compiles to a condition while planning and never touches a system.
+//!
+//! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in [`CATALOGUE`].
+
+mod cut;
+mod delay;
+mod freeze;
+mod kill;
+
+pub use cut::CutLink;
+pub use delay::DelayLink;
+pub use freeze::Freeze;
+pub use kill::{Kill, Stop, Terminate};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::amount::{Dur, DurRange};
+use crate::place::Condition;
+
+/// What a storm does, once or again and again.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// SIGKILL to every process of one copy.
+    Kill(Kill),
+    /// SIGTERM to one copy, so that it may finish.
+    Terminate(Terminate),
+    /// The service's own fast stop.
+    Stop(Stop),
+    /// SIGSTOP to every process of one copy, SIGCONT afterwards.
+    Freeze(Freeze),
+    /// Cuts a link: refused, black-holed or reset.
+    Cut(CutLink),
+    /// Slows a link.
+    Delay(DelayLink),
+}
+
+/// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
+pub const CATALOGUE: &[(&str, &str, &str)] = &[
+    ("kill", kill::KILL, kill::PROOF),
+    ("terminate", kill::TERMINATE, kill::PROOF),
+    ("stop", kill::STOP, kill::PROOF),
+    ("freeze", freeze::DOES, freeze::PROOF),
+    ("cut", cut::DOES, cut::PROOF),
+    ("delay", delay::DOES, delay::PROOF),
+];
+
+/// A state of the system a fault waits for before it strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// The target runs a task at this moment.
+    TaskRunning,
+    /// A create was acknowledged a moment ago.
+    WriteAcked,
+}
+
+impl Aim {
+    /// In words, for reports and for waits that end in vain.
+    pub fn words(self) -> &'static str {
+        match self {
+            Aim::TaskRunning => "a task is running there",
+            Aim::WriteAcked => "a write was just acknowledged",
+        }
+    }
+}
+
+/// When a fault strikes. The same five keys in every fault.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Timing {
+    /// Waits for this state first.
+    pub when: Option<Aim>,
+    /// The first strike, from the storm's start.
+    pub at: Option<DurRange>,
+    /// The first strike, from the end of the entry before.
+    pub after: Option<Dur>,
+    /// Strikes again at such distances.
+    pub every: Option<DurRange>,
+    /// No strike after this time from the storm's start.
+    pub until: Option<Dur>,
+    /// At most so many strikes.
+    pub times: Option<u32>,
+}
+
+/// What a fault is aimed at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A copy of this service.
+    Service(&'a str),
+    /// The connections of a copy of the first service to the second.
+    Link(&'a str, &'a str),
+}
+
+/// Adds the keys of [`Timing`] to a fault's own: serde's `flatten` would lose the places of mistakes.
+macro_rules! fault {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+            /// Waits for this state first.
+            #[serde(default)]
+            pub when: Option<$crate::fault::Aim>,
+            /// The first strike, from the storm's start; a range is drawn from.
+            #[serde(default)]
+            pub at: Option<$crate::amount::DurRange>,
+            /// The first strike, from the end of the entry before.
+            #[serde(default)]
+            pub after: Option<$crate::amount::Dur>,
+            /// Strikes again at such distances; a range is drawn from each time.
+            #[serde(default)]
+            pub every: Option<$crate::amount::DurRange>,
+            /// No strike after this time from the storm's start.
+            #[serde(default)]
+            pub until: Option<$crate::amount::Dur>,
+            /// At most so many strikes.
+            #[serde(default)]
+            pub times: Option<u32>,
+        }
+
+        impl $name {
+            /// When it strikes.
+            pub fn timing(&self) -> $crate::fault::Timing {
+                $crate::fault::Timing {
+                    when: self.when,
+                    at: self.at.clone(),
+                    after: self.after.clone(),
+                    every: self.every.clone(),
+                    until: self.until.clone(),
+                    times: self.times,
+                }
+            }
+        }
+    };
+}
+pub(crate) use fault;
+
+impl Fault {
+    /// Its word in a scenario.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Fault::Kill(_) => "kill",
+            Fault::Terminate(_) => "terminate",
+            Fault::Stop(_) => "stop",
+            Fault::Freeze(_) => "freeze",
+            Fault::Cut(_) => "cut",
+            Fault::Delay(_) => "delay",
+        }
+    }
+
+    /// When it strikes.
+    pub fn timing(&self) -> Timing {
+        match self {
+            Fault::Kill(fault) => fault.timing(),
+            Fault::Terminate(fault) => fault.timing(),
+            Fault::Stop(fault) => fault.timing(),
+            Fault::Freeze(fault) => fault.timing(),
+            Fault::Cut(fault) => fault.timing(),
+            Fault::Delay(fault) => fault.timing(),
+        }
+    }
+
+    /// What it is aimed at.
+    pub fn target(&self) -> Target<'_> {
+        match self {
+            Fault::Kill(fault) => Target::Service(&fault.on),
+            Fault::Terminate(fault) => Target::Service(&fault.on),
+            Fault::Stop(fault) => Target::Service(&fault.on),
+            Fault::Freeze(fault) => Target::Service(&fault.on),
+            Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
+        }
+    }
+
+    /// What will hold at the target.
+    pub fn condition(&self) -> Condition {
+        match self {
+            Fault::Kill(fault) => fault.condition(),
+            Fault::Terminate(fault) => fault.condition(),
+            Fault::Stop(fault) => fault.condition(),
+            Fault::Freeze(fault) => fault.condition(),
+            Fault::Cut(fault) => fault.condition(),
+            Fault::Delay(fault) => fault.condition(),
+        }
+    }
+
+    /// How long it holds; `None` leaves it to the service's own `restart.after`.
+    pub fn hold(&self) -> Option<Dur> {
+        match self {
+            Fault::Kill(fault) => fault.down.clone(),
+            Fault::Terminate(fault) => fault.down.clone(),
+            Fault::Stop(fault) => fault.down.clone(),
+            Fault::Freeze(fault) => Some(fault.lasts.clone()),
+            Fault::Cut(fault) => Some(fault.lasts.clone()),
+            Fault::Delay(fault) => Some(fault.lasts.clone()),
+        }
+    }
+}

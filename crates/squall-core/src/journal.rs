@@ -1,0 +1,84 @@
+//! The journal: all events of a run in order, and the [`History`] judging reads them through.
+
+mod history;
+
+pub use history::{Attempt, History, Life, Strike, TaskHistory, Window};
+
+use crate::event::{Event, Fact, Header};
+
+/// All events of one run, complete or cut off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Journal {
+    events: Vec<Event>,
+}
+
+/// A text that is no journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the journal: {cause}")]
+pub struct BadJournal {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
+impl Journal {
+    /// Reads a journal, one JSON object a line. A last line that was cut off by a crash is left out.
+    ///
+    /// # Errors
+    /// A line that is no event, numbers that do not follow each other, or no header in the first line.
+    pub fn parse(text: &str) -> Result<Self, BadJournal> {
+        let mut events: Vec<Event> = Vec::new();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for (index, line) in whole.lines().enumerate() {
+            let bad = |cause: String| BadJournal { line: index + 1, cause };
+            let event: Event = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+            events.push(event);
+        }
+        Self::new(events)
+    }
+
+    /// A journal of these events.
+    ///
+    /// # Errors
+    /// Numbers or times that go back, or no header in the first event.
+    pub fn new(events: Vec<Event>) -> Result<Self, BadJournal> {
+        match events.first().map(|event| &event.fact) {
+            Some(Fact::Opened(_)) => {}
+            _ => {
+                return Err(BadJournal {
+                    line: 1,
+                    cause: "it does not begin with `opened`".to_owned(),
+                });
+            }
+        }
+        let disorder = events
+            .windows(2)
+            .position(|pair| pair[1].id <= pair[0].id || pair[1].at < pair[0].at);
+        match disorder {
+            Some(index) => Err(BadJournal {
+                line: index + 2,
+                cause: "it goes back in number or time".to_owned(),
+            }),
+            None => Ok(Self { events }),
+        }
+    }
+
+    /// The events.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// What the run was.
+    pub fn header(&self) -> &Header {
+        match &self.events[0].fact {
+            Fact::Opened(header) => header,
+            _ => unreachable!("a journal begins with its header: `new` saw to it"),
+        }
+    }
+
+    /// The events by subject.
+    pub fn history(&self) -> History<'_> {
+        History::of(self)
+    }
+}

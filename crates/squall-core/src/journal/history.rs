@@ -1,0 +1,384 @@
+//! The events of a journal by subject, built in one pass.
+
+use std::collections::BTreeMap;
+
+use super::Journal;
+use crate::event::{
+    Answer, End, Event, EventId, Fact, Header, LinkCounts, Op, Phase, Pulse, PulseOf, Record, Role, TaskEvent, TaskFact,
+};
+use crate::place::{Condition, Instance, Place};
+use crate::plan::Step;
+use crate::time::Nanos;
+
+/// After a heal the system is given this long before its answers count again.
+pub const GRACE_AFTER_HEAL: Nanos = 2_000_000_000;
+
+/// A journal's events by subject.
+#[derive(Debug)]
+pub struct History<'a> {
+    /// What the run was.
+    pub header: &'a Header,
+    /// All events.
+    pub events: &'a [Event],
+    /// When each part began.
+    pub phases: Vec<(Phase, Nanos)>,
+    /// How it ended; `None` when the journal was cut off.
+    pub end: Option<&'a End>,
+    /// Time of the last event.
+    pub until: Nanos,
+    /// The faults that were put in force, in order.
+    pub strikes: Vec<Strike<'a>>,
+    /// The steps that were not: event, step, whether the run was decided, why.
+    pub missed: Vec<(EventId, usize, bool, &'a str)>,
+    /// All requests, in order of their answers.
+    pub ops: Vec<(EventId, &'a Op)>,
+    /// Everything known of each task, by id.
+    pub tasks: BTreeMap<&'a str, TaskHistory<'a>>,
+    /// Creates without an id: not acknowledged.
+    pub unacknowledged: Vec<(EventId, &'a Op)>,
+    /// The looks of the recovery probe; the time is that of the answer.
+    pub pulses: Vec<(EventId, Nanos, &'a Pulse)>,
+    /// Each instance's processes, in order.
+    pub lives: BTreeMap<&'a Instance, Vec<Life>>,
+}
+
+/// A fault in force.
+#[derive(Debug, Clone)]
+pub struct Strike<'a> {
+    /// Its index in the plan.
+    pub index: usize,
+    /// The step.
+    pub step: &'a Step,
+    /// Where it struck.
+    pub place: &'a Place,
+    /// What held there.
+    pub condition: &'a Condition,
+    /// `imposing` was written.
+    pub imposing: (EventId, Nanos),
+    /// It was in force.
+    pub imposed: Option<Nanos>,
+    /// Lifting began.
+    pub healing: Option<(EventId, Nanos)>,
+    /// It was lifted; for a process: it was ready again, or given up on.
+    pub healed: Option<Nanos>,
+    /// What the link's proxy counted meanwhile.
+    pub counts: Option<(EventId, LinkCounts)>,
+}
+
+/// One process of an instance.
+#[derive(Debug, Clone, Default)]
+pub struct Life {
+    /// Started.
+    pub started: (EventId, Nanos),
+    /// Became ready.
+    pub ready: Option<(EventId, Nanos)>,
+    /// Was given up on before it was ready.
+    pub not_ready: Option<(EventId, Nanos)>,
+    /// Ended: when, and whether squall meant it to.
+    pub exited: Option<(EventId, Nanos, bool)>,
+}
+
+/// Everything known of a task.
+#[derive(Debug, Default)]
+pub struct TaskHistory<'a> {
+    /// The create that was acknowledged with this id.
+    pub created: Option<(EventId, &'a Op)>,
+    /// Its attempts, by number and worker, in order of their first event.
+    pub attempts: Vec<Attempt<'a>>,
+    /// What the system said of it when it was read back, in order.
+    pub records: Vec<(EventId, Nanos, &'a Record)>,
+}
+
+/// One attempt at a task by one worker.
+#[derive(Debug, Clone, Default)]
+pub struct Attempt<'a> {
+    /// Its number.
+    pub number: u64,
+    /// Who.
+    pub worker: &'a str,
+    /// Began.
+    pub start: Option<(EventId, Nanos)>,
+    /// Its effects; more than one is an anomaly of the worker itself.
+    pub effects: Vec<(EventId, Nanos, Option<u32>)>,
+    /// Its commits.
+    pub commits: Vec<(EventId, Nanos)>,
+    /// Its failure: event, time, reason, whether it was the last.
+    pub failed: Option<(EventId, Nanos, &'a str, bool)>,
+}
+
+impl Attempt<'_> {
+    /// When it was last heard of.
+    pub fn last_heard(&self) -> Option<Nanos> {
+        let effect = self.effects.last().map(|effect| effect.1);
+        let commit = self.commits.last().map(|commit| commit.1);
+        [
+            self.start.map(|start| start.1),
+            effect,
+            commit,
+            self.failed.map(|failed| failed.1),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
+    }
+
+    /// Whether it came to an end of its own: committed or failed.
+    pub fn ended(&self) -> bool {
+        !self.commits.is_empty() || self.failed.is_some()
+    }
+
+    /// Its first event, as evidence.
+    pub fn first_event(&self) -> Option<EventId> {
+        let effect = self.effects.first().map(|effect| effect.0);
+        let commit = self.commits.first().map(|commit| commit.0);
+        self.start
+            .map(|start| start.0)
+            .or(effect)
+            .or(commit)
+            .or(self.failed.map(|failed| failed.0))
+    }
+}
+
+impl<'a> TaskHistory<'a> {
+    /// The kind of work, where its create is known.
+    pub fn kind(&self) -> Option<&'a str> {
+        let (_, op) = self.created?;
+        op.work.as_ref().map(|work| work.kind.as_str())
+    }
+
+    /// What the system said of it last.
+    pub fn last_record(&self) -> Option<(EventId, Nanos, &'a Record)> {
+        self.records.last().copied()
+    }
+
+    /// Its first commit a worker reported.
+    pub fn first_commit(&self) -> Option<(EventId, Nanos)> {
+        self.attempts
+            .iter()
+            .flat_map(|attempt| attempt.commits.iter().copied())
+            .min_by_key(|commit| commit.1)
+    }
+
+    /// All commits workers reported.
+    pub fn commits(&self) -> Vec<(EventId, Nanos)> {
+        let mut all: Vec<_> = self
+            .attempts
+            .iter()
+            .flat_map(|attempt| attempt.commits.iter().copied())
+            .collect();
+        all.sort_by_key(|commit| commit.0);
+        all
+    }
+}
+
+/// A time in which the entry service's clients may be refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The step that made it.
+    pub step: usize,
+    /// From: the fault is about to be put in force.
+    pub from: Nanos,
+    /// To: healed and [`GRACE_AFTER_HEAL`] gone by; the journal's end when it never healed.
+    pub to: Nanos,
+    /// Whether the entry service itself was struck, so that nobody may be there to answer.
+    pub entry: bool,
+}
+
+impl Window {
+    /// Whether any of `from..=to` lies in it.
+    pub fn overlaps(&self, from: Nanos, to: Nanos) -> bool {
+        from <= self.to && to >= self.from
+    }
+}
+
+impl<'a> History<'a> {
+    /// The history of a journal.
+    pub fn of(journal: &'a Journal) -> Self {
+        let mut history = History {
+            header: journal.header(),
+            events: journal.events(),
+            phases: Vec::new(),
+            end: None,
+            until: journal.events().last().map_or(0, |event| event.at),
+            strikes: Vec::new(),
+            missed: Vec::new(),
+            ops: Vec::new(),
+            tasks: BTreeMap::new(),
+            unacknowledged: Vec::new(),
+            pulses: Vec::new(),
+            lives: BTreeMap::new(),
+        };
+        for event in journal.events() {
+            history.take(event);
+        }
+        history
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        let (id, at) = (event.id, event.at);
+        match &event.fact {
+            Fact::Phase(phase) => self.phases.push((*phase, at)),
+            Fact::Started { instance, .. } => {
+                self.lives.entry(instance).or_default().push(Life {
+                    started: (id, at),
+                    ..Life::default()
+                });
+            }
+            Fact::Ready { instance, .. } => self.life(instance, |life| life.ready = Some((id, at))),
+            Fact::NotReady { instance, .. } => self.life(instance, |life| life.not_ready = Some((id, at))),
+            Fact::Exited { instance, wanted, .. } => self.life(instance, |life| life.exited = Some((id, at, *wanted))),
+            Fact::Missed { step, decided, why } => self.missed.push((id, *step, *decided, why)),
+            Fact::Imposing { step, place, condition } => self.strike(event, *step, place, condition),
+            Fact::Imposed { step } => self.struck(*step, |strike| strike.imposed = Some(at)),
+            Fact::Healing { step, .. } => self.struck(*step, |strike| strike.healing = Some((id, at))),
+            Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
+            Fact::Traffic { place, counts } => {
+                let found = self.strikes.iter_mut().rev().find(|strike| strike.place == place);
+                if let Some(strike) = found {
+                    strike.counts = Some((id, *counts));
+                }
+            }
+            Fact::Op(op) => self.op(id, op),
+            Fact::Task(fact) => self.task(id, at, fact),
+            Fact::Record(record) => {
+                self.tasks
+                    .entry(&record.task)
+                    .or_default()
+                    .records
+                    .push((id, at, record));
+            }
+            Fact::Pulse(pulse) => self.pulses.push((id, at, pulse)),
+            Fact::Closed { end } => self.end = Some(end),
+            Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } => {}
+            Fact::Log { .. } | Fact::Note { .. } => {}
+        }
+    }
+
+    fn life(&mut self, instance: &'a Instance, change: impl FnOnce(&mut Life)) {
+        if let Some(life) = self.lives.get_mut(instance).and_then(|lives| lives.last_mut()) {
+            change(life);
+        }
+    }
+
+    fn strike(&mut self, event: &Event, index: usize, place: &'a Place, condition: &'a Condition) {
+        // A journal that names a step its plan does not have is damaged; the step then proves nothing.
+        let Some(step) = self.header.plan.steps.get(index) else {
+            return;
+        };
+        let imposing = (event.id, event.at);
+        self.strikes.push(Strike {
+            index,
+            step,
+            place,
+            condition,
+            imposing,
+            imposed: None,
+            healing: None,
+            healed: None,
+            counts: None,
+        });
+    }
+
+    fn struck(&mut self, index: usize, change: impl FnOnce(&mut Strike<'a>)) {
+        if let Some(strike) = self.strikes.iter_mut().rev().find(|strike| strike.index == index) {
+            change(strike);
+        }
+    }
+
+    fn op(&mut self, id: EventId, op: &'a Op) {
+        self.ops.push((id, op));
+        if op.role != Role::Create {
+            return;
+        }
+        match op.work.as_ref().and_then(|work| work.task.as_deref()) {
+            Some(task) => self.tasks.entry(task).or_default().created = Some((id, op)),
+            None => self.unacknowledged.push((id, op)),
+        }
+    }
+
+    fn task(&mut self, id: EventId, at: Nanos, fact: &'a TaskFact) {
+        let task = self.tasks.entry(&fact.task).or_default();
+        let found = task
+            .attempts
+            .iter()
+            .position(|attempt| attempt.number == fact.attempt && attempt.worker == fact.worker);
+        let index = found.unwrap_or_else(|| {
+            task.attempts.push(Attempt {
+                number: fact.attempt,
+                worker: &fact.worker,
+                ..Attempt::default()
+            });
+            task.attempts.len() - 1
+        });
+        let attempt = &mut task.attempts[index];
+        match fact.event {
+            TaskEvent::Start => attempt.start = attempt.start.or(Some((id, at))),
+            TaskEvent::Effect => attempt.effects.push((id, at, fact.payload_crc32)),
+            TaskEvent::Committed => attempt.commits.push((id, at)),
+            TaskEvent::Failed => {
+                attempt.failed = Some((id, at, fact.reason.as_deref().unwrap_or(""), fact.dead.unwrap_or(false)));
+            }
+        }
+    }
+
+    /// When a part began; `None` when the run did not come that far.
+    pub fn began(&self, phase: Phase) -> Option<Nanos> {
+        self.phases.iter().find(|(found, _)| *found == phase).map(|(_, at)| *at)
+    }
+
+    /// When a part ended: the next one began, or the journal ended.
+    pub fn ended(&self, phase: Phase) -> Option<Nanos> {
+        let index = self.phases.iter().position(|(found, _)| *found == phase)?;
+        Some(self.phases.get(index + 1).map_or(self.until, |(_, at)| *at))
+    }
+
+    /// Whether all parts were run.
+    pub fn complete(&self) -> bool {
+        self.end == Some(&End::Complete)
+    }
+
+    /// Whether a strike takes away something the entry service needs: itself (`Some(true)`) or what it links to (`Some(false)`).
+    pub fn strikes_entry(&self, strike: &Strike<'_>) -> Option<bool> {
+        let facts = &self.header.system;
+        let needs = |name: &str| {
+            facts
+                .services
+                .get(&facts.entry)
+                .is_some_and(|entry| entry.links.iter().any(|link| link == name))
+        };
+        match strike.place {
+            Place::Instance(instance) if instance.service == facts.entry => Some(true),
+            Place::Instance(instance) => needs(&instance.service).then_some(false),
+            Place::Link { from, .. } => (from.service == facts.entry).then_some(false),
+        }
+    }
+
+    /// The times in which the entry service's clients may be refused, one for each strike that makes one.
+    pub fn outages(&self) -> Vec<Window> {
+        let windows = self.strikes.iter().filter_map(|strike| {
+            let entry = self.strikes_entry(strike)?;
+            let healed = strike.healed.unwrap_or(self.until);
+            // The entry service's own way back is judged as recovery; until it serves, nobody can answer.
+            let back = if entry {
+                self.serving_since(healed).unwrap_or(self.until)
+            } else {
+                healed
+            };
+            Some(Window {
+                step: strike.index,
+                from: strike.imposing.1,
+                to: back + GRACE_AFTER_HEAL,
+                entry,
+            })
+        });
+        windows.collect()
+    }
+
+    /// The first right `ready` answer that was asked for at `from` or later.
+    pub fn serving_since(&self, from: Nanos) -> Option<Nanos> {
+        let mut ready = self.pulses.iter().filter(|(_, _, pulse)| pulse.of == PulseOf::Ready);
+        ready
+            .find(|(_, _, pulse)| pulse.call >= from && pulse.answer == Answer::Right)
+            .map(|(_, at, _)| *at)
+    }
+}

@@ -1,0 +1,107 @@
+//! The judgement of one run: every verdict, every doubt, one outcome. A pure function of the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Outcome, Verdict, judge};
+use crate::clock::{Clock, clocks};
+use crate::event::{End, Fact, NoteKind};
+use crate::journal::History;
+use crate::proof::{Proof, proof};
+
+/// What a run showed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The worst of verdicts and doubts.
+    pub outcome: Outcome,
+    /// One for each demand of the scenario, in its order.
+    pub verdicts: Vec<Verdict>,
+    /// One for each strike, in order.
+    pub proofs: Vec<Proof>,
+    /// One for each strike whose way back can be told.
+    pub clocks: Vec<Clock>,
+    /// Why the run as a whole proves less than it should: each makes it inconclusive.
+    pub doubts: Vec<String>,
+}
+
+/// Judges a run.
+pub fn judgement(history: &History<'_>) -> Judgement {
+    let verdicts: Vec<Verdict> = history
+        .header
+        .plan
+        .checks
+        .iter()
+        .map(|demand| judge(demand, history))
+        .collect();
+    let proofs: Vec<Proof> = history.strikes.iter().map(|strike| proof(strike, history)).collect();
+    let doubts = doubts(history, &proofs);
+    let worst = verdicts
+        .iter()
+        .map(|verdict| verdict.outcome)
+        .max()
+        .unwrap_or(Outcome::Inconclusive);
+    let outcome = if doubts.is_empty() {
+        worst
+    } else {
+        worst.max(Outcome::Inconclusive)
+    };
+    Judgement {
+        outcome,
+        verdicts,
+        proofs,
+        clocks: clocks(history),
+        doubts,
+    }
+}
+
+/// Why nobody should believe a green run: a part that did not happen, a fault nobody felt.
+fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    match history.end {
+        Some(End::Complete) => {}
+        Some(End::Interrupted) => doubts.push("the run was interrupted".to_owned()),
+        Some(End::Broken { cause }) => doubts.push(format!("the run broke off: {cause}")),
+        None => doubts.push("the journal has no end: the run was cut off".to_owned()),
+    }
+    for event in history.events {
+        if let Fact::Note {
+            kind: NoteKind::Overrun | NoteKind::Late | NoteKind::Blind,
+            text,
+        } = &event.fact
+        {
+            doubts.push(text.clone());
+        }
+    }
+    let steps = &history.header.plan.steps;
+    let entries = steps
+        .iter()
+        .map(|step| step.entry)
+        .collect::<std::collections::BTreeSet<_>>();
+    for entry in entries {
+        let struck: Vec<_> = history
+            .strikes
+            .iter()
+            .zip(proofs)
+            .filter(|(strike, _)| strike.step.entry == entry)
+            .collect();
+        if struck.iter().any(|(_, proof)| proof.seen) {
+            continue;
+        }
+        let fault = steps
+            .iter()
+            .find(|step| step.entry == entry)
+            .map_or("fault", |step| step.fault.as_str());
+        let why = match struck.first() {
+            Some((_, proof)) => proof.says.clone(),
+            None => history
+                .missed
+                .iter()
+                .find(|(_, step, ..)| steps.get(*step).is_some_and(|step| step.entry == entry))
+                .map_or_else(
+                    || "it was never put in force".to_owned(),
+                    |(_, _, _, why)| (*why).to_owned(),
+                ),
+        };
+        doubts.push(format!("no effect of `{fault}` was seen: {why}"));
+    }
+    doubts
+}

@@ -1,0 +1,112 @@
+//! The plan: every step timed and targeted, so that no dice are left.
+//!
+//! What only the moment can tell (which worker is busy) is late-bound: the plan holds a rank drawn
+//! now, applied to the sorted candidates then, and the answer is journaled.
+
+mod draw;
+
+pub use draw::{Request, plan};
+
+use serde::{Deserialize, Serialize};
+
+use crate::demand::Demand;
+use crate::fault::Aim;
+use crate::place::Condition;
+use crate::time::Nanos;
+use crate::workload::PlannedTask;
+
+/// A scenario at a level, with a seed and a pace, without dice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What is believed.
+    pub hypothesis: String,
+    /// The level, 1 to 6.
+    pub level: u8,
+    /// The level's name.
+    pub level_name: String,
+    /// What all randomness was drawn from.
+    pub seed: u64,
+    /// By how much planned durations were divided.
+    pub pace: f64,
+    /// The storm's tasks, created at its start in this order.
+    pub tasks: Vec<PlannedTask>,
+    /// Which kind of those the hypothesis is about.
+    pub main_kind: Option<String>,
+    /// When they shall be done, from the storm's start.
+    pub deadline: Option<Nanos>,
+    /// Small writes all through the storm: distance between two, and their kind.
+    pub writes: Option<(Nanos, String)>,
+    /// Distance between two requests of the rotating API traffic.
+    pub api_every: Option<Nanos>,
+    /// Whether every API case is tried once before and after.
+    pub survey: bool,
+    /// How long undisturbed traffic is watched first.
+    pub reference: Nanos,
+    /// How long the system must stay inside the reference band to count as steady.
+    pub steady: Nanos,
+    /// The storm goes on at least so long.
+    pub lasts: Nanos,
+    /// The faults, in the order of the scenario.
+    pub steps: Vec<Step>,
+    /// What is judged.
+    pub checks: Vec<Demand>,
+}
+
+/// One strike of one fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Which entry of the scenario's storm it comes from; strikes of one entry prove each other.
+    pub entry: usize,
+    /// The fault's word.
+    pub fault: String,
+    /// When it strikes.
+    pub start: Start,
+    /// Waits for this state first, and how long at most.
+    pub aim: Option<(Aim, Nanos)>,
+    /// The service it strikes, or whose links it strikes.
+    pub service: String,
+    /// For links: the service at the other end.
+    pub link_to: Option<String>,
+    /// Chooses among the candidates: `candidates[rank % len]`.
+    pub rank: u64,
+    /// What holds there.
+    pub condition: Condition,
+    /// How long.
+    pub hold: Hold,
+}
+
+/// When a step strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At this time from the storm's start.
+    At(Nanos),
+    /// This long after another step ended.
+    After {
+        /// Its index in the plan.
+        step: usize,
+        /// How long after.
+        gap: Nanos,
+    },
+}
+
+/// How long a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// Squall holds it and then heals: recovery counts from the heal.
+    For(Nanos),
+    /// The service's own supervision ends it after this long: recovery counts from the death.
+    Restart(Nanos),
+}
+
+impl Hold {
+    /// How long, either way.
+    pub fn nanos(self) -> Nanos {
+        match self {
+            Hold::For(nanos) | Hold::Restart(nanos) => nanos,
+        }
+    }
+}

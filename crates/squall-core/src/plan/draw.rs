@@ -1,0 +1,320 @@
+//! Where the dice are thrown: one seed, one plan.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use super::{Hold, Plan, Start, Step};
+use crate::amount::{Dur, DurRange};
+use crate::diagnostic::{Mistake, Mistakes, nearest};
+use crate::document::Document;
+use crate::fault::{Fault, Target};
+use crate::time::{Nanos, nanos};
+
+use crate::scenario::Scenario;
+use crate::system::Facts;
+use crate::workload::PlannedTask;
+
+/// A shorter outage can't break a promise to answer within 2 s.
+const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
+/// How long an aimed step waits for its moment.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Undisturbed traffic watched first, and the steady window, at pace 1.
+const REFERENCE: Duration = Duration::from_secs(3);
+/// Neither is ever shorter: fewer samples make no band.
+const SHORTEST_REFERENCE: Duration = Duration::from_secs(1);
+
+/// What a plan is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The level, 1 to 6.
+    pub level: u8,
+    /// The level's name.
+    pub level_name: &'a str,
+    /// What all randomness is drawn from.
+    pub seed: u64,
+    /// By how much planned durations are divided.
+    pub pace: f64,
+}
+
+/// Draws the plan of a scenario whose `${…}` are filled in.
+///
+/// # Errors
+/// Every line of `doc` that asks for something the system does not have.
+pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request<'_>) -> Result<Plan, Mistakes> {
+    let mut drawer = Drawer {
+        doc,
+        facts,
+        request,
+        rng: ChaCha12Rng::seed_from_u64(request.seed),
+        mistakes: Vec::new(),
+    };
+    let steps = drawer.steps(&scenario.storm);
+    let tasks = drawer.tasks(scenario);
+    let load = scenario.workload.tasks.as_ref();
+    let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
+    // More requests in less time: the number of samples stays what it is at pace 1.
+    let spacing = |rate: &crate::amount::Rate| (rate.interval().get().as_nanos() as f64 / request.pace) as Nanos;
+    let plan = Plan {
+        scenario: scenario.scenario.clone(),
+        hypothesis: scenario.hypothesis.clone(),
+        level: request.level,
+        level_name: request.level_name.to_owned(),
+        seed: request.seed,
+        pace: request.pace,
+        tasks,
+        main_kind: load.map(|load| load.kind.clone()),
+        deadline: load.map(|load| drawer.nanos(&load.deadline)),
+        writes: scenario
+            .workload
+            .writes
+            .as_ref()
+            .map(|writes| (spacing(&writes.rate), writes.kind.clone())),
+        api_every: scenario.workload.api.as_ref().map(|api| spacing(&api.rate)),
+        survey: scenario.workload.survey,
+        reference: short(REFERENCE),
+        steady: short(REFERENCE),
+        lasts: scenario.lasts.as_ref().map_or(0, |lasts| drawer.nanos(lasts)),
+        steps,
+        checks: scenario.checks.clone(),
+    };
+    if drawer.mistakes.is_empty() {
+        Ok(plan)
+    } else {
+        Err(doc.mistakes(drawer.mistakes))
+    }
+}
+
+fn paced(length: Duration, pace: f64) -> Duration {
+    length.div_f64(pace)
+}
+
+struct Drawer<'a> {
+    doc: &'a Document,
+    facts: &'a Facts,
+    request: Request<'a>,
+    rng: ChaCha12Rng,
+    mistakes: Vec<Mistake>,
+}
+
+impl Drawer<'_> {
+    fn nanos(&self, length: &Dur) -> Nanos {
+        nanos(paced(length.get(), self.request.pace))
+    }
+
+    fn draw(&mut self, range: &DurRange) -> Nanos {
+        let (low, high) = (nanos(range.low().get()), nanos(range.high().get()));
+        let drawn = if low == high {
+            low
+        } else {
+            self.rng.random_range(low..=high)
+        };
+        nanos(paced(Duration::from_nanos(drawn), self.request.pace))
+    }
+
+    fn wrong(&mut self, pointer: &str, message: String, help: Option<String>) {
+        self.mistakes.push(self.doc.mistake(pointer, message, help));
+    }
+
+    fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {
+        let Some(promised) = &self.facts.tasks else {
+            if scenario.workload.tasks.is_some() || scenario.workload.writes.is_some() || scenario.workload.others > 0 {
+                self.wrong(
+                    "/workload",
+                    "this workload sends tasks, but the system has no `tasks` contract".to_owned(),
+                    Some("add `contracts.tasks` to the system file".to_owned()),
+                );
+            }
+            return Vec::new();
+        };
+        let names: Vec<&str> = promised.kinds.keys().map(String::as_str).collect();
+        let mut kinds = Vec::new();
+        let asked = [
+            scenario
+                .workload
+                .tasks
+                .as_ref()
+                .map(|load| ("/workload/tasks/kind", load.kind.as_str())),
+            scenario
+                .workload
+                .writes
+                .as_ref()
+                .map(|writes| ("/workload/writes/kind", writes.kind.as_str())),
+        ];
+        for (pointer, kind) in asked.into_iter().flatten() {
+            if !promised.kinds.contains_key(kind) {
+                let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
+                self.wrong(pointer, format!("the tasks contract has no kind `{kind}`"), help);
+            }
+        }
+        let main = scenario.workload.tasks.as_ref();
+        if let Some(load) = main {
+            let ms = self.nanos(&load.takes) / 1_000_000;
+            kinds.extend((0..load.count).map(|_| (load.kind.clone(), ms)));
+        }
+        for kind in promised
+            .kinds
+            .keys()
+            .filter(|kind| main.is_none_or(|load| load.kind != **kind))
+        {
+            for _ in 0..scenario.workload.others {
+                // Spread among the others, so that retries and the dead-letter queue are busy throughout.
+                let place = self.rng.random_range(0..=kinds.len());
+                kinds.insert(place, (kind.clone(), 0));
+            }
+        }
+        let seed = self.request.seed;
+        kinds
+            .into_iter()
+            .enumerate()
+            .map(|(number, (kind, ms))| PlannedTask {
+                kind,
+                ms,
+                mark: format!("t{seed:x}-{number}"),
+            })
+            .collect()
+    }
+
+    fn steps(&mut self, storm: &[Fault]) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for (entry, fault) in storm.iter().enumerate() {
+            let at = format!("/storm/{entry}/{}", fault.word());
+            let Some((service, link_to)) = self.target(&at, fault) else {
+                continue;
+            };
+            let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
+                continue;
+            };
+            for start in self.starts(&at, fault, steps.len()) {
+                let rank = self.rng.random();
+                steps.push(Step {
+                    entry,
+                    fault: fault.word().to_owned(),
+                    start,
+                    aim: fault.timing().when.map(|aim| (aim, nanos(PATIENCE))),
+                    service: service.clone(),
+                    link_to: link_to.clone(),
+                    rank,
+                    condition: fault.condition(),
+                    hold,
+                });
+            }
+        }
+        steps
+    }
+
+    /// The times of all strikes of one entry; `next` is the index its first step will have.
+    fn starts(&mut self, at: &str, fault: &Fault, next: usize) -> Vec<Start> {
+        let timing = fault.timing();
+        if timing.every.is_some() && timing.until.is_none() && timing.times.is_none() {
+            self.wrong(
+                &format!("{at}/every"),
+                "strikes again and again, but never ends".to_owned(),
+                Some("add `until: DURATION` or `times: N`".to_owned()),
+            );
+            return Vec::new();
+        }
+        let after = timing.after.as_ref().map(|gap| self.nanos(gap));
+        if let Some(gap) = after {
+            if next == 0 {
+                self.wrong(
+                    &format!("{at}/after"),
+                    "nothing comes before the first entry".to_owned(),
+                    Some("use `at`".to_owned()),
+                );
+                return Vec::new();
+            }
+            let times = timing.times.unwrap_or(1) as usize;
+            return (0..times)
+                .map(|n| Start::After {
+                    step: next + n - 1,
+                    gap: if n == 0 { gap } else { self.gap(&timing.every, gap) },
+                })
+                .collect();
+        }
+        let mut when = match (&timing.at, &timing.every) {
+            (Some(range), _) | (None, Some(range)) => self.draw(range),
+            (None, None) => 0,
+        };
+        let mut starts = vec![Start::At(when)];
+        let until = timing.until.as_ref().map_or(Nanos::MAX, |until| self.nanos(until));
+        let times = timing.times.map_or(usize::MAX, |times| times as usize);
+        while let Some(every) = &timing.every {
+            when += self.draw(every).max(1_000_000);
+            if starts.len() >= times || when >= until {
+                break;
+            }
+            starts.push(Start::At(when));
+        }
+        starts.truncate(times);
+        starts
+    }
+
+    fn gap(&mut self, every: &Option<DurRange>, otherwise: Nanos) -> Nanos {
+        every.as_ref().map_or(otherwise, |range| self.draw(range))
+    }
+
+    fn target(&mut self, at: &str, fault: &Fault) -> Option<(String, Option<String>)> {
+        let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
+        let missing = |name: &str| {
+            let help = nearest(name, names.iter().copied()).map_or_else(
+                || format!("the services are {}", names.join(", ")),
+                |close| format!("did you mean `{close}`?"),
+            );
+            (format!("the system has no service `{name}`"), Some(help))
+        };
+        match fault.target() {
+            Target::Service(service) if self.facts.services.contains_key(service) => Some((service.to_owned(), None)),
+            Target::Service(service) => {
+                let (message, help) = missing(service);
+                self.wrong(&format!("{at}/on"), message, help);
+                None
+            }
+            Target::Link(from, to) => {
+                let Some(service) = self.facts.services.get(from) else {
+                    let (message, help) = missing(from);
+                    self.wrong(&format!("{at}/from"), message, help);
+                    return None;
+                };
+                if !service.links.iter().any(|link| link == to) {
+                    let help = format!("`{from}` links to: {}", service.links.join(", "));
+                    self.wrong(
+                        &format!("{at}/to"),
+                        format!("`{from}` has no link to `{to}`"),
+                        Some(help),
+                    );
+                    return None;
+                }
+                Some((from.to_owned(), Some(to.to_owned())))
+            }
+        }
+    }
+
+    fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
+        let Some(asked) = fault.hold() else {
+            let restart = self.facts.services.get(service).and_then(|facts| facts.restart_after);
+            if restart.is_none() {
+                self.wrong(
+                    at,
+                    format!("`{service}` would stay down: nothing starts it again"),
+                    Some("add `down: DURATION` here, or `restart: { after: … }` to the service".to_owned()),
+                );
+            }
+            return restart.map(Hold::Restart);
+        };
+        let short = self.nanos(&asked);
+        let struck = link_to.unwrap_or(service);
+        let needed = self
+            .facts
+            .services
+            .get(&self.facts.entry)
+            .is_some_and(|entry| entry.links.iter().any(|link| link == struck));
+        let floor = if needed {
+            nanos(asked.get().min(SHORTEST_OUTAGE))
+        } else {
+            0
+        };
+        Some(Hold::For(short.max(floor)))
+    }
+}

@@ -1,0 +1,33 @@
+//! A scenario: hypothesis, workload, storm, checks.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::amount::Dur;
+use crate::demand::Demand;
+use crate::fault::Fault;
+use crate::workload::Workload;
+
+/// A scenario file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name: the file's name without `.yaml`.
+    pub scenario: String,
+    /// What is believed, in one sentence.
+    pub hypothesis: String,
+    /// More about it, for `squall list scenarios`.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// What clients do.
+    #[serde(default)]
+    pub workload: Workload,
+    /// What is broken, and when.
+    #[serde(default)]
+    pub storm: Vec<Fault>,
+    /// The storm goes on at least so long.
+    #[serde(default)]
+    pub lasts: Option<Dur>,
+    /// What is judged.
+    pub checks: Vec<Demand>,
+}

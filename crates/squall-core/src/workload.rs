@@ -1,0 +1,75 @@
+//! What clients do: tasks, a stream of writes, rotating API traffic.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::amount::{Dur, Rate};
+
+/// What clients do during a scenario.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// The work the storm is about, created at its start.
+    #[serde(default)]
+    pub tasks: Option<TaskLoad>,
+    /// So many tasks of each other kind of the contract, so that retries and the dead-letter queue are exercised.
+    #[serde(default)]
+    pub others: u32,
+    /// A stream of small tasks, all through the storm.
+    #[serde(default)]
+    pub writes: Option<Writes>,
+    /// The contract's API cases in turn, all through the run.
+    #[serde(default)]
+    pub api: Option<Api>,
+    /// Whether every API case is tried once before the storm and once after it.
+    #[serde(default)]
+    pub survey: bool,
+}
+
+/// The work the storm is about.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskLoad {
+    /// How many.
+    pub count: u32,
+    /// How long each takes.
+    pub takes: Dur,
+    /// When they shall be done, from the storm's start.
+    pub deadline: Dur,
+    /// Which kind of the contract.
+    #[serde(default = "work")]
+    pub kind: String,
+}
+
+fn work() -> String {
+    "work".to_owned()
+}
+
+/// A stream of small tasks.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Writes {
+    /// How many in a time.
+    pub rate: Rate,
+    /// Which kind of the contract.
+    pub kind: String,
+}
+
+/// Rotating API traffic.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// How many requests in a time.
+    pub rate: Rate,
+}
+
+/// One task of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedTask {
+    /// Which kind of the contract.
+    pub kind: String,
+    /// How long it takes, in milliseconds; for kinds that take time.
+    pub ms: u64,
+    /// A text unique in the run, inside the payload.
+    pub mark: String,
+}
