@@ -1,1 +1,13 @@
+//! The half of squall that makes things happen. A module imports only modules listed above it.
 
+pub mod exit;
+pub mod secrets;
+pub mod processes;
+pub mod proxy;
+pub mod store;
+pub mod guard;
+pub mod world;
+pub mod client;
+pub mod probe;
+pub mod run;
+pub mod cli;

@@ -1,0 +1,124 @@
+//! The guard: squall is two processes from its first moment, and each heals when the other dies.
+//!
+//! The process the user started is the guard. It holds the terminal and the exit code and does
+//! nothing but wait. Its child, in a session of its own, does the work. Both are subreapers, so
+//! whatever a dying service leaves behind becomes the child's, and what the child leaves behind
+//! becomes the guard's. The child learns of the guard's death by the end of its standard input.
+
+mod sweep;
+
+pub use sweep::{Sweep, sweep};
+
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+use crate::processes;
+use crate::store::RunId;
+
+/// The environment variable by which the guard tells its child that it is the child, and of which run.
+const CHILD: &str = "SQUALL_CHILD_OF_RUN";
+
+/// How long the child may take to heal after it was asked to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a process of squall is.
+#[derive(Debug)]
+pub enum Role {
+    /// The one the user started.
+    Guard,
+    /// The one that does the work, for this run.
+    Worker(RunId),
+}
+
+/// What this process is.
+pub fn role() -> Role {
+    match std::env::var(CHILD) {
+        Ok(id) => Role::Worker(RunId::given(&id)),
+        Err(_) => Role::Guard,
+    }
+}
+
+/// Runs this program again as the worker of run `id`, waits for it, and clears up behind it.
+/// Answers the exit code.
+///
+/// # Errors
+/// When the worker can't be started.
+pub fn stand_guard(id: &RunId) -> io::Result<u8> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    // Blocked here, before any thread exists, so that the waiting thread alone receives them.
+    let (send, signals_seen) = std::sync::mpsc::channel();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while let Ok(signal) = signals.wait() {
+            if send.send(signal).is_err() {
+                break;
+            }
+        }
+    })?;
+    let mut worker = Command::new("/proc/self/exe")
+        .args(std::env::args_os().skip(1))
+        .env(CHILD, id.to_string())
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let mut asked: Option<Instant> = None;
+    let status = loop {
+        if let Some(status) = worker.try_wait()? {
+            break status;
+        }
+        if asked.is_some_and(|asked| asked.elapsed() > PATIENCE) {
+            worker.kill()?;
+        }
+        match signals_seen.recv_timeout(Duration::from_secs(1)) {
+            Ok(Signal::SIGCHLD) | Err(_) => processes::reap_all(&std::iter::once(worker.id()).collect()),
+            Ok(signal) => {
+                // The worker stops, heals and reports; a second request changes nothing.
+                asked.get_or_insert_with(Instant::now);
+                let _ = kill(Pid::from_raw(worker.id() as i32), signal);
+            }
+        }
+    };
+    let swept = sweep(id);
+    Ok(match (status.code(), swept.clean()) {
+        (_, false) => {
+            complain(&format!("not everything could be removed: {swept}; `squall heal` tries again"));
+            crate::exit::NOT_HEALED
+        }
+        (Some(code), true) => u8::try_from(code).unwrap_or(crate::exit::ENVIRONMENT),
+        (None, true) => {
+            let signal = status.signal().unwrap_or(0);
+            complain(&format!("squall's working process was killed (signal {signal}); all it had started is stopped and removed"));
+            crate::exit::ENVIRONMENT
+        }
+    })
+}
+
+fn complain(text: &str) {
+    use std::io::Write;
+    // The terminal may be gone with whoever killed us: then there is nobody to tell.
+    let _ = writeln!(io::stderr(), "squall: {text}");
+}
+
+/// Makes this process a worker whose guard may die: a session of its own, a subreaper, and a
+/// thread that calls `orphaned` when the guard is gone.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn work_guarded(orphaned: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    nix::unistd::setsid()?;
+    nix::sys::prctl::set_child_subreaper(true)?;
+    std::thread::Builder::new().name("guard's end".to_owned()).spawn(move || {
+        // Nothing is ever written into this pipe: reading ends when the guard does.
+        let _ = io::stdin().read(&mut [0]);
+        orphaned();
+    })?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Clearing up behind a run: everything that carries its tag, and nothing else.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::processes;
+use crate::store::RunId;
+
+/// How long processes may take to be gone after SIGKILL: the kernel may be writing for them.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// What a sweep could not remove.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    /// Processes still there.
+    pub processes: Vec<u32>,
+    /// Folders still there.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Sweep {
+    /// Whether nothing is left.
+    pub fn clean(&self) -> bool {
+        self.processes.is_empty() && self.folders.is_empty()
+    }
+}
+
+impl fmt::Display for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pids = self.processes.iter().map(|pid| format!("process {pid}"));
+        let folders = self.folders.iter().map(|folder| folder.display().to_string());
+        f.write_str(&pids.chain(folders).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Stops and removes all that run `id` made, besides this process and those above it.
+///
+/// Descendants first, whatever they carry: both of squall's processes are subreapers, so nothing
+/// a run started can leave that tree while one of them lives. Then, for `squall heal` after both
+/// died, whatever carries the tag.
+pub fn sweep(id: &RunId) -> Sweep {
+    let me = std::process::id();
+    let scratch = id.scratch();
+    let spared = ancestors(me);
+    let find = || {
+        let mut found: Vec<u32> = processes::tree(me).into_iter().filter(|pid| *pid != me).collect();
+        found.extend(processes::tagged(&id.to_string(), &scratch, &spared));
+        found
+    };
+    let processes = processes::kill_until_gone(find, WITHIN);
+    let removed = fs::remove_dir_all(&scratch);
+    let folders = match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => vec![scratch],
+        _ => Vec::new(),
+    };
+    Sweep { processes, folders }
+}
+
+fn ancestors(pid: u32) -> Vec<u32> {
+    let mut line = vec![pid];
+    while let Some(parent) = line.last().and_then(|pid| processes::stat(*pid)).map(|stat| stat.parent) {
+        if parent <= 1 {
+            break;
+        }
+        line.push(parent);
+    }
+    line
+}

@@ -1,0 +1,168 @@
+//! Processes as `/proc` shows them: who descends from whom, who carries a run's tag, what they use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// The environment variable that carries a run's id to everything the run starts.
+pub const TAG: &str = "SQUALL_RUN";
+
+/// One process in `/proc/PID/stat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Its parent.
+    pub parent: u32,
+    /// Its state's letter: `R`, `S`, `D`, `Z`, `T` …
+    pub state: char,
+    /// Processor time used, in clock ticks.
+    pub ticks: u64,
+    /// When it was started, in clock ticks since boot: with the pid, this names a process for good.
+    pub started: u64,
+    /// Resident memory, in pages.
+    pub pages: u64,
+}
+
+/// Reads one process; `None` when it is gone.
+pub fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in parentheses and may hold anything, so fields count from the last one.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse().ok();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: number(1)? as u32,
+        ticks: number(11)? + number(12)?,
+        started: number(19)?,
+        pages: number(21)?,
+    })
+}
+
+/// All processes there are.
+pub fn all() -> BTreeMap<u32, Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else { return BTreeMap::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
+}
+
+/// `root` and all that descends from it, children after parents; zombies are left out.
+pub fn tree(root: u32) -> Vec<u32> {
+    let all = all();
+    let mut found = vec![root];
+    let mut next = 0;
+    while next < found.len() {
+        let parent = found[next];
+        found.extend(all.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.retain(|pid| all.get(pid).is_some_and(|stat| stat.state != 'Z'));
+    found
+}
+
+/// Sends a signal to each of them; those that are gone are no error.
+pub fn signal(pids: &[u32], signal: Signal) {
+    for pid in pids {
+        let _ = kill(Pid::from_raw(*pid as i32), signal);
+    }
+}
+
+/// Whether a process runs (a zombie does not).
+pub fn runs(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.state != 'Z')
+}
+
+/// Everything that carries the tag of run `id` or stands in its scratch folder, besides `but`.
+///
+/// A process may overwrite the memory its environment is shown from (PostgreSQL does, for its
+/// titles), hence the look at where it stands.
+pub fn tagged(id: &str, scratch: &Path, but: &[u32]) -> Vec<u32> {
+    let tag = format!("{TAG}={id}");
+    let carries = |pid: u32| {
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == tag.as_bytes()))
+    };
+    let stands = |pid: u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(scratch));
+    let all = all();
+    all.iter()
+        .filter(|(pid, stat)| !but.contains(pid) && stat.state != 'Z' && (carries(**pid) || stands(**pid)))
+        .map(|(pid, _)| *pid)
+        .collect()
+}
+
+/// SIGKILLs whatever `find` finds until it finds nothing more, for at most `within`; what is left.
+pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, within: Duration) -> Vec<u32> {
+    let until = Instant::now() + within;
+    loop {
+        let left = find();
+        if left.is_empty() || Instant::now() > until {
+            return left;
+        }
+        signal(&left, Signal::SIGKILL);
+        reap_all(&BTreeSet::new());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reaps children that ended, but for `others`, which somebody else waits for.
+pub fn reap_all(others: &BTreeSet<u32>) {
+    let me = std::process::id();
+    let zombies = all().into_iter().filter(|(pid, stat)| stat.parent == me && stat.state == 'Z' && !others.contains(pid));
+    for (pid, _) in zombies {
+        if let Ok(WaitStatus::StillAlive) | Err(_) = waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG)) {
+            continue;
+        }
+    }
+}
+
+/// What a set of processes uses: processor time in µs since they began, resident KiB, descriptors.
+pub fn usage(pids: &[u32]) -> (u64, u64, u32) {
+    // Linux reports ticks of 10 ms and pages of 4 KiB on every platform squall is built for.
+    const TICK_US: u64 = 10_000;
+    const PAGE_KIB: u64 = 4;
+    let mut sum = (0, 0, 0);
+    for stat in pids.iter().filter_map(|pid| stat(*pid)) {
+        sum.0 += stat.ticks * TICK_US;
+        sum.1 += stat.pages * PAGE_KIB;
+    }
+    for pid in pids {
+        sum.2 += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u32);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_that_left_its_session_is_still_found_below_its_ancestor() {
+        let mut child = Command::new("sh").args(["-c", "setsid sleep 60 & wait"]).stdin(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(5);
+        while tree(child.id()).len() < 2 {
+            assert!(Instant::now() < until, "the grandchild was not seen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let all = tree(child.id());
+        signal(&all, Signal::SIGKILL);
+        child.wait().unwrap();
+        assert!(all.iter().all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id())));
+    }
+
+    #[test]
+    fn only_what_carries_the_tag_is_found() {
+        let id = format!("test-{}", std::process::id());
+        let mut tagged_one = Command::new("sleep").arg("60").env(TAG, &id).spawn().unwrap();
+        let mut other = Command::new("sleep").arg("60").env(TAG, format!("{id}-other")).spawn().unwrap();
+        let found = tagged(&id, Path::new("/nonexistent"), &[]);
+        tagged_one.kill().unwrap();
+        other.kill().unwrap();
+        tagged_one.wait().unwrap();
+        other.wait().unwrap();
+        assert_eq!(found, [tagged_one.id()]);
+    }
+}

@@ -1,0 +1,163 @@
+//! The folder of a run: `tmp/TIME-SEED/`, one folder in it for each scenario, and `tmp/latest`.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use squall_core::journal::{BadJournal, Journal};
+
+/// A run's id: when it began, and its seed. Also the tag on everything the run makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id of a run that begins now.
+    pub fn new(seed: u64) -> Self {
+        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S");
+        // The process id keeps two runs of one second and seed apart.
+        Self(format!("{now}-seed{seed}-{}", std::process::id()))
+    }
+
+    /// An id another process made.
+    pub fn given(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+
+    /// The folder for sockets, databases and all else that goes when the run ends.
+    pub fn scratch(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("squall-{}", self.0))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The folder of a run.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// A journal that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The folder or file can't be read.
+    #[error("{path}: {cause}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It is no journal.
+    #[error("{path}: {cause}")]
+    Bad {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: BadJournal,
+    },
+    /// There is none.
+    #[error("{0}: holds no journal (expected SCENARIO/journal.jsonl in it)")]
+    None(PathBuf),
+}
+
+impl Folder {
+    /// Makes the folder of run `id` below `output`, and points `output/latest` at it.
+    ///
+    /// # Errors
+    /// When it can't be made, named with its path.
+    pub fn create(output: &Path, id: &RunId) -> io::Result<Self> {
+        let named = |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        fs::create_dir_all(output).map_err(|error| named(output, error))?;
+        let path = output.join(id.to_string());
+        fs::create_dir(&path).map_err(|error| named(&path, error))?;
+        // A convenience for people: where links can't be made the run goes on without.
+        let latest = output.join("latest");
+        let fresh = output.join(format!(".latest-{id}"));
+        if std::os::unix::fs::symlink(id.to_string(), &fresh).is_ok() && fs::rename(&fresh, &latest).is_err() {
+            let _ = fs::remove_file(&fresh);
+        }
+        Ok(Self { path })
+    }
+
+    /// A folder that is there.
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the folder of one scenario, with `logs/` in it.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn scenario(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        fs::create_dir_all(path.join("logs"))?;
+        Ok(path)
+    }
+
+    /// Writes a file whole or not at all.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let partial = self.path.join(format!(".{name}{PARTIAL}"));
+        let written = fs::File::create(&partial).and_then(|mut file| file.write_all(text.as_bytes()));
+        let done = written.and_then(|()| fs::rename(&partial, self.path.join(name)));
+        if done.is_err() {
+            let _ = fs::remove_file(&partial);
+        }
+        done
+    }
+
+    /// Removes files whose writing was cut off.
+    pub fn remove_partial(&self) {
+        let Ok(entries) = fs::read_dir(&self.path) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(PARTIAL)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+const PARTIAL: &str = ".partial";
+
+/// All journals of a run's folder, in the order they were opened; or the one journal `path` names.
+///
+/// # Errors
+/// The first that can't be read, or that there is none.
+pub fn journals(path: &Path) -> Result<Vec<Journal>, Unreadable> {
+    let io = |path: &Path| { let path = path.to_owned(); move |cause| Unreadable::Io { path, cause } };
+    let mut files = Vec::new();
+    if path.is_file() {
+        files.push(path.to_owned());
+    } else {
+        if path.join(JOURNAL).is_file() {
+            files.push(path.join(JOURNAL));
+        }
+        for entry in fs::read_dir(path).map_err(io(path))? {
+            let file = entry.map_err(io(path))?.path().join(JOURNAL);
+            if file.is_file() {
+                files.push(file);
+            }
+        }
+    }
+    let mut journals = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).map_err(io(&file))?;
+        journals.push(Journal::parse(&text).map_err(|cause| Unreadable::Bad { path: file, cause })?);
+    }
+    journals.sort_by(|one: &Journal, other: &Journal| one.header().opened.cmp(&other.header().opened));
+    if journals.is_empty() { Err(Unreadable::None(path.to_owned())) } else { Ok(journals) }
+}
+
+/// The journal's file name.
+pub const JOURNAL: &str = "journal.jsonl";

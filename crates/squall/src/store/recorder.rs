@@ -1,0 +1,197 @@
+//! The journal's one writer: numbers and stamps every fact, and has it on disk before a fault acts.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use squall_core::event::{Event, EventId, Fact};
+use squall_core::time::{Nanos, nanos};
+
+use crate::secrets::Secrets;
+
+/// Facts wait here at most this long before they are handed to the kernel.
+const LINGER: Duration = Duration::from_millis(50);
+/// At most so many bytes wait.
+const FULL: usize = 256 * 1024;
+
+/// Writes the journal. Cheap to clone; all clones write one file.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    origin: Instant,
+    secrets: Secrets,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    buffer: Vec<u8>,
+    last: EventId,
+    /// The first error, kept: a journal with a hole is no evidence.
+    broken: Option<io::Error>,
+    closed: bool,
+}
+
+impl Recorder {
+    /// Opens a new journal at `path`; its clock starts now.
+    ///
+    /// # Errors
+    /// When the file can't be made, or exists.
+    pub fn open(path: &Path, secrets: Secrets) -> io::Result<Self> {
+        let file = File::options().write(true).create_new(true).open(path)?;
+        let inner = Inner { file, buffer: Vec::with_capacity(FULL), last: 0, broken: None, closed: false };
+        let recorder = Self { origin: Instant::now(), secrets, inner: Arc::new(Mutex::new(inner)) };
+        let lingering = Arc::downgrade(&recorder.inner);
+        std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            while let Some(inner) = lingering.upgrade() {
+                let mut inner = lock(&inner);
+                inner.hand_over();
+                if inner.closed {
+                    break;
+                }
+                drop(inner);
+                std::thread::sleep(LINGER);
+            }
+        })?;
+        Ok(recorder)
+    }
+
+    /// Writes a fact down; it is on its way to disk within 50 ms.
+    pub fn record(&self, fact: Fact) -> EventId {
+        let mut inner = lock(&self.inner);
+        let id = inner.last + 1;
+        inner.last = id;
+        let event = Event { id, at: self.now(), fact };
+        let start = inner.buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut inner.buffer, &event) {
+            inner.broken.get_or_insert_with(|| io::Error::other(error));
+        }
+        if self.secrets.find(&inner.buffer[start..]) {
+            let line = String::from_utf8_lossy(&inner.buffer[start..]).into_owned();
+            inner.buffer.truncate(start);
+            inner.buffer.extend_from_slice(self.secrets.mask(&line).as_bytes());
+        }
+        inner.buffer.push(b'\n');
+        if inner.buffer.len() >= FULL {
+            inner.hand_over();
+        }
+        id
+    }
+
+    /// Writes a fact down and has it in the kernel's hands before returning: it then survives any
+    /// death of this process. For what is about to act.
+    ///
+    /// # Errors
+    /// The first error the journal met, now or before: nothing may act without a journal.
+    pub fn record_ahead(&self, fact: Fact) -> io::Result<EventId> {
+        let id = self.record(fact);
+        self.flush()?;
+        Ok(id)
+    }
+
+    /// Hands everything to the kernel.
+    ///
+    /// # Errors
+    /// The first error the journal met, now or before.
+    pub fn flush(&self) -> io::Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.hand_over();
+        match &inner.broken {
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Has everything on the disk itself: at the borders between the parts of a run.
+    ///
+    /// # Errors
+    /// The first error the journal met, now or before.
+    pub fn sync(&self) -> io::Result<()> {
+        self.flush()?;
+        lock(&self.inner).file.sync_data()
+    }
+
+    /// Ends the journal.
+    ///
+    /// # Errors
+    /// The first error the journal met, now or before.
+    pub fn close(&self) -> io::Result<()> {
+        let synced = self.sync();
+        lock(&self.inner).closed = true;
+        synced
+    }
+
+    /// The journal's clock, now.
+    pub fn now(&self) -> Nanos {
+        nanos(self.origin.elapsed())
+    }
+
+    /// The journal's clock at `instant`.
+    pub fn at(&self, instant: Instant) -> Nanos {
+        nanos(instant.saturating_duration_since(self.origin))
+    }
+
+    /// The moment the journal's clock shows `at`.
+    pub fn instant(&self, at: Nanos) -> Instant {
+        self.origin + Duration::from_nanos(at)
+    }
+
+    /// What is removed from everything written.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+}
+
+impl Inner {
+    fn hand_over(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if self.broken.is_none() {
+            self.broken = self.file.write_all(&self.buffer).err();
+        }
+        self.buffer.clear();
+    }
+}
+
+/// A thread that died while writing leaves a whole buffer: events are appended in one piece.
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_core::event::{NoteKind, Phase};
+
+    fn recorder(secrets: Secrets) -> (tempfile::TempDir, Recorder) {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::open(&folder.path().join("journal.jsonl"), secrets).unwrap();
+        (folder, recorder)
+    }
+
+    #[test]
+    fn what_is_recorded_ahead_is_in_the_file_at_once_and_in_order() {
+        let (folder, recorder) = recorder(Secrets::default());
+        recorder.record(Fact::Phase(Phase::Start));
+        recorder.record_ahead(Fact::Phase(Phase::Storm)).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+        let events: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(events[1].fact, Fact::Phase(Phase::Storm));
+    }
+
+    #[test]
+    fn a_secret_never_reaches_the_file() {
+        let secrets = Secrets::default();
+        secrets.add("hunter2hunter2");
+        let (folder, recorder) = recorder(secrets);
+        recorder
+            .record_ahead(Fact::Note { kind: NoteKind::Blind, text: "password is hunter2hunter2".to_owned() })
+            .unwrap();
+        let text = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+        assert!(!text.contains("hunter2") && text.contains("password is"), "{text}");
+    }
+}
