@@ -407,10 +407,8 @@ pub struct Usage {
 /// What a link's proxy counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkCounts {
-    /// Connections open when the fault was imposed, and cut by it.
+    /// Connections the fault closed or reset. Those the kernel refused never reach the proxy.
     pub closed: u64,
-    /// Connection attempts refused or reset by the fault.
-    pub refused: u64,
     /// Bytes that vanished in a black hole.
     pub swallowed: u64,
     /// Bytes that were held back.

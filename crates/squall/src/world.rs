@@ -1,0 +1,143 @@
+//! Worlds: where a system lives, and how conditions are made to hold there.
+
+pub mod gate;
+pub mod process;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use squall_core::place::{Instance, Place};
+
+/// Why a world can't do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A program the world needs is not installed.
+    #[error("{what} is not installed")]
+    Missing {
+        /// What.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The build command failed.
+    #[error("the build failed: `{command}` {how}")]
+    Build {
+        /// The command.
+        command: String,
+        /// How it ended.
+        how: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// A command can't be started.
+    #[error("{instance} can't be started: `{command}`: {cause}")]
+    Spawn {
+        /// Whose.
+        instance: Instance,
+        /// The command.
+        command: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A service ended instead of becoming ready.
+    #[error("{instance} ended instead of becoming ready ({how})")]
+    Ended {
+        /// Which.
+        instance: Instance,
+        /// How.
+        how: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// A service did not become ready.
+    #[error("{instance} was not ready within {within:?} (waited for {condition})")]
+    NotReady {
+        /// Which.
+        instance: Instance,
+        /// How long was waited.
+        within: Duration,
+        /// What was waited for.
+        condition: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// A port that was asked for is taken.
+    #[error("port {port} is taken")]
+    PortTaken {
+        /// Which.
+        port: u16,
+    },
+    /// A template names something that is not there.
+    #[error("{instance}: {cause}")]
+    Template {
+        /// Whose.
+        instance: Instance,
+        /// What.
+        cause: String,
+    },
+    /// There is no such place.
+    #[error("there is no {0}")]
+    NoPlace(Place),
+    /// A condition did not come into force.
+    #[error("{place} did not become {word} within {within:?}")]
+    Stubborn {
+        /// Where.
+        place: Place,
+        /// What was wanted.
+        word: String,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// Reading or writing failed.
+    #[error("{what}: {cause}")]
+    Io {
+        /// What.
+        what: String,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl Trouble {
+    /// For `map_err`: an I/O error while doing `what`.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Trouble {
+        let what = what.into();
+        |cause| Trouble::Io { what, cause }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Trouble::Missing { remedy, .. } => Some(remedy.clone()),
+            Trouble::Build { output, .. } => Some(format!("its last lines:\n{output}")),
+            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if output.is_empty() => {
+                Some("it wrote nothing; look at its `run` and `ready` in the system file".to_owned())
+            }
+            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } => Some(format!("it wrote last:\n{output}")),
+            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                Some("there is no such program: was it built, and is the path relative to where squall was started?".to_owned())
+            }
+            Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
+            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => Some("make room on the disk".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What a world needs to know to start a system.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The run's id: the tag on everything made.
+    pub run: crate::store::RunId,
+    /// Where instances' logs go.
+    pub logs: PathBuf,
+    /// The folder of the scenario below the run's scratch folder.
+    pub scratch: PathBuf,
+    /// The port the entry service shall have; any when absent.
+    pub port: Option<u16>,
+    /// The witness's URL.
+    pub witness: String,
+    /// For the proxies' draws.
+    pub seed: u64,
+}

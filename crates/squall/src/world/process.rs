@@ -1,0 +1,270 @@
+//! The process world: plain child processes on this machine, squall's own proxy on every link.
+//!
+//! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
+
+mod instance;
+mod logs;
+mod ports;
+mod postgres;
+mod ready;
+
+pub use postgres::{Cluster, Postgres};
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use squall_core::document::fill;
+use squall_core::event::LinkCounts;
+use squall_core::place::{Condition, Instance, Place};
+use squall_core::system::{Preset, System};
+
+use self::instance::{Command, Keeper};
+use self::ports::Ports;
+use super::{Setting, Trouble};
+use crate::proxy::Proxy;
+use crate::store::Recorder;
+
+/// A system running as plain processes.
+#[derive(Debug)]
+pub struct ProcessWorld {
+    system: System,
+    keepers: BTreeMap<Instance, Keeper>,
+    links: HashMap<Place, Link>,
+    clusters: BTreeMap<Instance, Postgres>,
+    entry: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Link {
+    proxy: Proxy,
+    /// The proxy's counters when the present conditions were imposed.
+    before: std::sync::Mutex<crate::proxy::Stats>,
+}
+
+/// What starting needs besides the system and the setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Means<'a> {
+    /// Where facts go.
+    pub recorder: &'a Recorder,
+    /// The prepared cluster `postgres` services are copied from.
+    pub cluster: Option<&'a Cluster>,
+}
+
+impl ProcessWorld {
+    /// Starts every service, each after those it links to, and waits until all are ready.
+    ///
+    /// # Errors
+    /// The first thing that could not be done. What was started by then is stopped when the
+    /// world is dropped, and by the guard.
+    pub async fn start(system: &System, setting: &Setting, means: Means<'_>) -> Result<Self, Trouble> {
+        std::fs::create_dir_all(&setting.scratch).map_err(Trouble::io(setting.scratch.display().to_string()))?;
+        let mut ports = Ports::new(setting.seed);
+        let mut addresses = BTreeMap::new();
+        for (name, service) in &system.services {
+            for index in 1..=service.replicas {
+                let asked = setting.port.filter(|_| *name == system.entry && index == 1);
+                addresses.insert(Instance::new(name, index), ports.take(asked)?);
+            }
+        }
+        let entry = Instance::new(&system.entry, 1);
+        let entry_addr = addresses.get(&entry).copied().ok_or(Trouble::NoPlace(Place::Instance(entry)))?;
+        let mut world = Self {
+            system: system.clone(),
+            keepers: BTreeMap::new(),
+            links: HashMap::new(),
+            clusters: BTreeMap::new(),
+            entry: entry_addr,
+        };
+        for name in system.start_order() {
+            let mut fresh = Vec::new();
+            for (instance, addr) in addresses.iter().filter(|(instance, _)| instance.service == name) {
+                world.open_links(instance, &addresses, setting).await?;
+                let command = world.command(instance, *addr, setting, means)?;
+                let keeper = Keeper::start(instance.clone(), command, setting.logs.clone(), means.recorder.clone())?;
+                fresh.push(instance.clone());
+                world.keepers.insert(instance.clone(), keeper);
+            }
+            for instance in fresh {
+                world.keepers[&instance].first_ready().await?;
+            }
+        }
+        Ok(world)
+    }
+
+    /// One proxy for each service this instance links to. Several copies of the callers spread over those of the called.
+    async fn open_links(
+        &mut self,
+        from: &Instance,
+        addresses: &BTreeMap<Instance, SocketAddr>,
+        setting: &Setting,
+    ) -> Result<(), Trouble> {
+        let service = &self.system.services[&from.service];
+        for to in &service.links {
+            let copies: Vec<_> = addresses.iter().filter(|(instance, _)| instance.service == *to).collect();
+            let Some((_, upstream)) = copies.get((from.index as usize - 1) % copies.len().max(1)) else { continue };
+            let place = Place::Link { from: from.clone(), to: to.clone() };
+            let any = SocketAddr::from(([127, 0, 0, 1], 0));
+            let seed = setting.seed ^ u64::from(from.index);
+            let proxy = Proxy::open(any, **upstream, seed).await.map_err(Trouble::io(format!("the proxy on {place}")))?;
+            let before = std::sync::Mutex::new(proxy.stats());
+            self.links.insert(place, Link { proxy, before });
+        }
+        Ok(())
+    }
+
+    fn command(
+        &mut self,
+        instance: &Instance,
+        addr: SocketAddr,
+        setting: &Setting,
+        means: Means<'_>,
+    ) -> Result<Command, Trouble> {
+        let service = &self.system.services[&instance.service];
+        let within = service.ready.as_ref().map_or(std::time::Duration::from_secs(15), |ready| ready.within.get());
+        let restart = service.restart.map(|restart| restart.after.get());
+        if service.preset == Some(Preset::Postgres) {
+            let cluster = means.cluster.ok_or_else(Cluster::missing)?;
+            let postgres = cluster.copy(&setting.scratch.join(instance.to_string()), addr)?;
+            let command = postgres.command(setting, within, restart);
+            self.clusters.insert(instance.clone(), postgres);
+            return Ok(command);
+        }
+        let secrets = means.recorder.secrets();
+        let names = |name: &str| self.name(name, instance, addr, setting);
+        let wrong = |cause: String| Trouble::Template { instance: instance.clone(), cause };
+        let text = service.run.as_deref().unwrap_or_default();
+        let mut words = Vec::new();
+        // Split first, fill in afterwards: a value with a blank in it stays one argument.
+        for word in text.split_whitespace() {
+            words.push(fill(word, &names).map_err(|cause| wrong(cause.to_string()))?);
+        }
+        let mut env = Vec::new();
+        for (name, value) in &service.env {
+            let value = fill(value, &names).map_err(|cause| wrong(format!("{name}: {cause}")))?;
+            secrets.add_variable(name, &value);
+            env.push((name.clone(), value));
+        }
+        Ok(Command {
+            words,
+            env,
+            tag: setting.run.to_string(),
+            user: None,
+            folder: None,
+            stop: nix::sys::signal::Signal::SIGTERM,
+            ready: ready::Condition::of(service, addr),
+            within,
+            restart,
+        })
+    }
+
+    /// What `${…}` stands for when an instance is started.
+    fn name(&self, name: &str, instance: &Instance, addr: SocketAddr, setting: &Setting) -> Option<String> {
+        match name {
+            "self.addr" => return Some(addr.to_string()),
+            "self.host" => return Some(addr.ip().to_string()),
+            "self.port" => return Some(addr.port().to_string()),
+            "self.name" => return Some(instance.to_string()),
+            "self.index" => return Some(instance.index.to_string()),
+            "witness.url" => return Some(setting.witness.clone()),
+            "run.id" => return Some(setting.run.to_string()),
+            "run.scratch" => return Some(setting.scratch.display().to_string()),
+            _ => {}
+        }
+        let (to, what) = name.strip_prefix("links.")?.rsplit_once('.')?;
+        let place = Place::Link { from: instance.clone(), to: to.to_owned() };
+        let addr = self.links.get(&place)?.proxy.addr();
+        match what {
+            "addr" => Some(addr.to_string()),
+            "host" => Some(addr.ip().to_string()),
+            "port" => Some(addr.port().to_string()),
+            "url" => Some(match self.clusters.iter().find(|(instance, _)| instance.service == to) {
+                Some((_, postgres)) => postgres.url(addr),
+                None => format!("http://{addr}"),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The address clients talk to.
+    pub fn entry(&self) -> SocketAddr {
+        self.entry
+    }
+
+    /// The instances, sorted.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.keepers.keys().cloned().collect()
+    }
+
+    /// The links, sorted.
+    pub fn links(&self) -> Vec<Place> {
+        let mut links: Vec<Place> = self.links.keys().cloned().collect();
+        links.sort();
+        links
+    }
+
+    /// The database clusters, with their instances.
+    pub fn clusters(&self) -> impl Iterator<Item = (&Instance, &Postgres)> {
+        self.clusters.iter()
+    }
+
+    /// The process of an instance, while it runs.
+    pub fn pid(&self, instance: &Instance) -> Option<u32> {
+        self.keepers.get(instance)?.pid()
+    }
+
+    /// Makes exactly `wanted` hold at `place`: the desired state, not a change. None means healthy.
+    /// Returns when it is in force; healing a process waits until it is ready or given up on.
+    ///
+    /// # Errors
+    /// There is no such place, or the condition did not come into force within its bound.
+    pub async fn impose(&self, place: &Place, wanted: &[Condition]) -> Result<(), Trouble> {
+        match place {
+            Place::Instance(instance) => {
+                let keeper = self.keepers.get(instance).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
+                keeper.impose(wanted).await
+            }
+            Place::Link { .. } => {
+                let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
+                if !wanted.is_empty() && let Ok(mut before) = link.before.lock() {
+                    *before = link.proxy.stats();
+                }
+                link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
+            }
+        }
+    }
+
+    /// What a link's proxy counted since conditions were imposed there last.
+    pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
+        let link = self.links.get(place)?;
+        let before = link.before.lock().ok()?;
+        let now = link.proxy.stats();
+        Some(LinkCounts {
+            closed: now.cut - before.cut,
+            swallowed: now.bytes_swallowed - before.bytes_swallowed,
+            delayed: now.bytes_delayed - before.bytes_delayed,
+        })
+    }
+
+    /// Stops everything: politely first, so that services may finish, then at once.
+    pub async fn stop(self) {
+        let mut names = self.system.start_order();
+        names.reverse();
+        for name in names {
+            let keepers = self.keepers.iter().filter(|(instance, _)| instance.service == name);
+            futures(keepers.map(|(_, keeper)| keeper.stop())).await;
+        }
+        for (_, link) in self.links {
+            link.proxy.close().await;
+        }
+    }
+}
+
+/// Runs all of them at once, in this task.
+async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut pinned: Vec<_> = all.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        pinned.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if pinned.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

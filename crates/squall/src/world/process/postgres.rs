@@ -1,0 +1,215 @@
+//! The `postgres` preset: throw-away clusters from the machine's own binaries, also when run as root.
+//!
+//! One cluster is prepared for a whole command, beside the build, and copied for each scenario.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, User};
+
+use super::instance::Command;
+use super::ready::Condition;
+use crate::processes;
+use crate::secrets::Secrets;
+use crate::store::RunId;
+use crate::world::{Setting, Trouble, gate};
+
+/// The superuser of every cluster.
+const OWNER: &str = "squall";
+
+/// PostgreSQL refuses to run as root: whom it runs as then, the first that exists.
+const STAND_INS: [&str; 2] = ["postgres", "nobody"];
+
+/// A prepared cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    binaries: PathBuf,
+    data: PathBuf,
+    password: String,
+    user: Option<(Uid, Gid)>,
+}
+
+/// A cluster in use by one instance.
+#[derive(Debug)]
+pub struct Postgres {
+    binaries: PathBuf,
+    data: PathBuf,
+    addr: SocketAddr,
+    password: String,
+    user: Option<(Uid, Gid)>,
+}
+
+impl Cluster {
+    /// What is said when there is no PostgreSQL.
+    pub(super) fn missing() -> Trouble {
+        Trouble::Missing {
+            what: "PostgreSQL (its server programs `initdb` and `postgres`)".to_owned(),
+            remedy: "install it, for example `apt-get install postgresql` or `brew install postgresql`; or, where it \
+                     is installed already, put its bin folder into PATH (SQUALL_PG_BIN=/path/to/bin does the same)"
+                .to_owned(),
+        }
+    }
+
+    /// Finds the programs: `SQUALL_PG_BIN`, then `PATH`, then where distributions put them, newest first.
+    ///
+    /// # Errors
+    /// There are none; with the remedy.
+    pub fn find() -> Result<PathBuf, Trouble> {
+        let complete = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+        if let Ok(named) = std::env::var("SQUALL_PG_BIN") {
+            let named = PathBuf::from(named);
+            return if complete(&named) { Ok(named) } else { Err(Self::missing()) };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let mut versions: Vec<(u32, PathBuf)> = ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt"]
+            .iter()
+            .filter_map(|root| fs::read_dir(root).ok())
+            .flat_map(|entries| entries.flatten())
+            .map(|entry| {
+                let digits: String = entry.file_name().to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+                (digits.parse().unwrap_or(0), entry.path().join("bin"))
+            })
+            .collect();
+        versions.sort();
+        folders.extend(versions.into_iter().rev().map(|(_, folder)| folder));
+        folders.push(PathBuf::from("/usr/pgsql/bin"));
+        folders.into_iter().find(|folder| complete(folder)).ok_or_else(Self::missing)
+    }
+
+    /// Makes a cluster below `scratch`.
+    ///
+    /// # Errors
+    /// PostgreSQL is missing, or `initdb` failed; with its last lines.
+    pub async fn prepare(run: &RunId, secrets: &Secrets) -> Result<Self, Trouble> {
+        let binaries = Self::find()?;
+        let scratch = run.scratch();
+        let user = stand_in()?;
+        let data = scratch.join("cluster");
+        let password = random_text();
+        secrets.add(&password);
+        let pwfile = scratch.join("cluster-password");
+        fs::create_dir_all(&data).map_err(Trouble::io(data.display().to_string()))?;
+        fs::write(&pwfile, &password).map_err(Trouble::io(pwfile.display().to_string()))?;
+        own(&scratch, user)?;
+        own(&data, user)?;
+        own(&pwfile, user)?;
+        let mut command = tokio::process::Command::new(binaries.join("initdb"));
+        command.args(["-U", OWNER, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync", "--no-instructions"]);
+        command.arg("--pwfile").arg(&pwfile).arg("-D").arg(&data);
+        command.current_dir(&scratch).env(processes::TAG, run.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        if let Some((uid, gid)) = user {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        let child = gate::spawn(|| command.spawn()).map_err(Trouble::io("initdb"))?;
+        let output = child.wait_with_output().await.map_err(Trouble::io("initdb"))?;
+        let _ = fs::remove_file(&pwfile);
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            return Err(Trouble::Build {
+                command: "initdb".to_owned(),
+                how: output.status.to_string(),
+                output: secrets.mask(&lines[lines.len().saturating_sub(8)..].join("\n")),
+            });
+        }
+        Ok(Self { binaries, data, password, user })
+    }
+
+    /// A copy of it in `folder`, to listen on `addr`.
+    pub(super) fn copy(&self, folder: &Path, addr: SocketAddr) -> Result<Postgres, Trouble> {
+        let named = || folder.display().to_string();
+        // By a program of its own: if squall must clear up in the middle of it, it dies like all others.
+        let mut command = std::process::Command::new("cp");
+        command.args(["-a", "--reflink=auto"]).arg(&self.data).arg(folder).stdin(Stdio::null());
+        let mut child = gate::spawn(|| command.spawn()).map_err(Trouble::io(named()))?;
+        if !child.wait().map_err(Trouble::io(named()))?.success() {
+            return Err(Trouble::io(named())(std::io::Error::other("the prepared cluster could not be copied")));
+        }
+        Ok(Postgres {
+            binaries: self.binaries.clone(),
+            data: folder.to_owned(),
+            addr,
+            password: self.password.clone(),
+            user: self.user,
+        })
+    }
+}
+
+impl Postgres {
+    /// The URL by which it is reached at `addr`, itself or through a proxy.
+    pub fn url(&self, addr: SocketAddr) -> String {
+        format!("postgres://{OWNER}:{}@{addr}/postgres", self.password)
+    }
+
+    /// The URL by which it is reached without a proxy.
+    pub fn direct_url(&self) -> String {
+        self.url(self.addr)
+    }
+
+    pub(super) fn command(&self, setting: &Setting, within: Duration, restart: Option<Duration>) -> Command {
+        let mut words = vec![self.binaries.join("postgres").display().to_string()];
+        words.extend(["-D".to_owned(), self.data.display().to_string(), "-p".to_owned(), self.addr.port().to_string()]);
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "max_connections=200",
+            "shared_buffers=32MB",
+            // A throw-away database on a small disk; durability itself stays as PostgreSQL ships it.
+            "max_wal_size=256MB",
+            "log_min_messages=warning",
+        ];
+        for setting in settings {
+            words.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        Command {
+            words,
+            env: Vec::new(),
+            tag: setting.run.to_string(),
+            user: self.user,
+            folder: Some(self.data.clone()),
+            stop: Signal::SIGINT,
+            ready: Condition::Postgres(self.direct_url()),
+            within,
+            restart,
+        }
+    }
+}
+
+/// Whom PostgreSQL runs as: squall's own user, or a stand-in when that is root.
+fn stand_in() -> Result<Option<(Uid, Gid)>, Trouble> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let found = STAND_INS.iter().find_map(|name| User::from_name(name).ok().flatten());
+    match found {
+        Some(user) => Ok(Some((user.uid, user.gid))),
+        None => Err(Trouble::Missing {
+            what: format!("a user PostgreSQL can run as (it refuses root; tried {})", STAND_INS.join(", ")),
+            remedy: "run squall as an ordinary user, or add one: `useradd --system postgres`".to_owned(),
+        }),
+    }
+}
+
+/// Gives `path` to the stand-in, and to nobody else.
+fn own(path: &Path, user: Option<(Uid, Gid)>) -> Result<(), Trouble> {
+    let named = || path.display().to_string();
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Trouble::io(named()))?;
+    if let Some((uid, gid)) = user {
+        nix::unistd::chown(path, Some(uid), Some(gid)).map_err(|errno| Trouble::io(named())(errno.into()))?;
+    }
+    Ok(())
+}
+
+fn random_text() -> String {
+    use rand::RngExt;
+    let mut rng = rand::rng();
+    (0..24).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
+}
