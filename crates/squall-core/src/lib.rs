@@ -2,7 +2,7 @@
 
 pub mod amount;
 pub mod diagnostic;
-//pub mod expr;
+pub mod expr;
 // After `expr`, whose `Scope` it expands with.
 //pub mod document;
 pub mod place;
