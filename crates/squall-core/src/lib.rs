@@ -4,5 +4,5 @@ pub mod amount;
 pub mod diagnostic;
 pub mod expr;
 // After `expr`, whose `Scope` it expands with.
-//pub mod document;
+pub mod document;
 pub mod place;
