@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
-    SourceSpan, SpanContents,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
 /// One thing wrong with a file, and where.
@@ -38,8 +38,14 @@ pub struct Mistakes {
 const MOST_SHOWN: usize = 50;
 
 impl Mistakes {
-    /// Collects `list`, sorted by place.
+    /// Collects `list`, sorted by place. A span that leaves the text is cut to it.
     pub fn new(file: impl Into<String>, text: Arc<str>, mut list: Vec<Mistake>) -> Self {
+        for mistake in &mut list {
+            let (offset, length) = mistake.span;
+            let start = text.floor_char_boundary(offset);
+            let end = text.floor_char_boundary(offset.saturating_add(length));
+            mistake.span = (start, end - start);
+        }
         list.sort_by_key(|mistake| mistake.span);
         let file = file.into();
         Self { file, text, list }
@@ -54,11 +60,13 @@ impl Mistakes {
         };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(width)
-            .with_context_lines(0)
             .with_links(false);
         let mut out = String::new();
         for mistake in self.list.iter().take(MOST_SHOWN) {
-            let placed = Placed { mistake, file: self };
+            let placed = Placed {
+                mistake,
+                file: self,
+            };
             if handler.render_report(&mut out, &placed).is_err() {
                 // Not reachable with a String; the message must not be lost if it ever is.
                 out.push_str(&mistake.message);
@@ -232,7 +240,11 @@ mod tests {
         };
         let list = vec![
             mistake("none", "unknown check `none`", None),
-            mistake("wörkload", "unknown key `wörkload`", Some("did you mean `workload`?")),
+            mistake(
+                "wörkload",
+                "unknown key `wörkload`",
+                Some("did you mean `workload`?"),
+            ),
         ];
         Mistakes::new("a.yaml", text.into(), list)
     }
@@ -259,16 +271,24 @@ mod tests {
         GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
             .render_report(&mut out, &two())
             .unwrap();
-        assert!(out.contains("a.yaml:1:1") && out.contains("a.yaml:2:10"), "{out}");
+        assert!(
+            out.contains("a.yaml:1:1") && out.contains("a.yaml:2:10"),
+            "{out}"
+        );
     }
 
     #[test]
-    fn a_span_outside_the_text_is_no_panic() {
-        let mut mistakes = two();
-        mistakes.list[0].span = (9_999, 3);
-        mistakes.list[1].span = (2, usize::MAX);
-        assert!(mistakes.render(false, 40).contains("unknown"));
-        assert!(mistakes.plain().contains("unknown"));
+    fn a_span_outside_the_text_is_cut_to_it() {
+        let Mistakes {
+            file,
+            text,
+            mut list,
+        } = two();
+        list[0].span = (9_999, 3);
+        list[1].span = (2, usize::MAX);
+        let mistakes = Mistakes::new(file, text, list);
+        assert!(mistakes.render(false, 40).contains("unknown check"));
+        assert!(mistakes.plain().starts_with("a.yaml:1:2: "));
     }
 
     #[test]

@@ -1,33 +1,155 @@
-//! stub
-use crate::diagnostic::{Mistake, Mistakes};
+//! A YAML file whose every value knows where it stands.
+//!
+//! ```text
+//! text --parse--> Document --expand--> Document --read--> T
+//!                    |                    |                 |
+//!                    +---- every mistake of the step at once, each at its place
+//! ```
+//!
+//! The JSON Schema of `T` is the validator: the same schema that editors complete from is walked
+//! beside the file ([`Document::read`]), so the two cannot disagree, and one pass finds everything.
+//! Only a file without mistakes is given to serde.
+//!
+//! The YAML is plain: one document, the core schema of YAML 1.2, no anchors, aliases or tags, no key
+//! twice, at most [`LARGEST`] bytes and [`DEEPEST`] levels.
+
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-/// A YAML file parsed
+
+use crate::diagnostic::{Mistake, Mistakes};
+use crate::expr::Scope;
+
+mod check;
+mod expand;
+mod load;
+mod node;
+mod pointer;
+mod publish;
+mod read;
+mod scalar;
+mod schema;
+
+use node::{Node, Span};
+
+pub use publish::published_schema;
+
+/// The most bytes a file may have.
+pub const LARGEST: usize = 1 << 20;
+
+/// The most lists and maps inside each other.
+pub const DEEPEST: usize = 64;
+
+/// A YAML file, with the place of everything in it.
 #[derive(Debug, Clone)]
-pub struct Document;
+pub struct Document {
+    name: Arc<str>,
+    text: Arc<str>,
+    root: Node,
+}
+
 impl Document {
-    /// parse
-    pub fn parse(_name: &str, _text: &str) -> Result<Self, Mistakes> {
-        unimplemented!()
+    /// Reads `text` as YAML; `name` is what diagnostics call the file.
+    ///
+    /// # Errors
+    /// Everything that is not the plain YAML described above. After a break of syntax nothing more
+    /// can be found, so there is at most one of those, and it comes last.
+    pub fn parse(name: &str, text: &str) -> Result<Document, Mistakes> {
+        let refuse = |list| Err(Mistakes::new(name, text.into(), list));
+        if text.len() > LARGEST {
+            return refuse(vec![Mistake {
+                message: format!("the file has more than {LARGEST} bytes"),
+                label: String::new(),
+                help: None,
+                span: (0, 0),
+            }]);
+        }
+        match load::load(text) {
+            Ok(root) => Ok(Document {
+                name: name.into(),
+                text: text.into(),
+                root,
+            }),
+            Err(list) => refuse(list),
+        }
     }
-    /// expand
-    pub fn expand(&self, _scope: &dyn crate::expr::Scope) -> Result<Self, Mistakes> {
-        unimplemented!()
+
+    /// Replaces each `${…}` in a value by what it stands for. A value that is one `${…}` and nothing
+    /// else takes the type of what it stands for; inside other text it becomes text. Deferred names
+    /// and the escape `$${` stay for [`crate::expr::fill`]. Keys are never expanded.
+    ///
+    /// # Errors
+    /// Every unknown name and every expression that cannot be worked out.
+    pub fn expand(&self, scope: &dyn Scope) -> Result<Document, Mistakes> {
+        let root = expand::expand(self, scope).map_err(|list| self.mistakes(list))?;
+        Ok(Document {
+            root,
+            ..self.clone()
+        })
     }
-    /// read
+
+    /// The document as a `T`.
+    ///
+    /// # Errors
+    /// Everything in which the document differs from the JSON Schema of `T`; if nothing does, the
+    /// first thing that `T` itself refuses.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Mistakes> {
-        unimplemented!()
+        let schema = schema::of::<T>();
+        let list = check::check(self, &schema);
+        if !list.is_empty() {
+            return Err(self.mistakes(list));
+        }
+        read::read(&self.root).map_err(|refused| {
+            let span = refused.span.unwrap_or(self.root.span);
+            self.mistakes(vec![self.at(span, refused.message, "", None)])
+        })
     }
-    /// m
-    pub fn mistake(&self, _p: &str, _m: impl Into<String>, _h: Option<String>) -> Mistake {
-        unimplemented!()
+
+    /// A mistake at the value which `pointer` names (RFC 6901: `/services/worker/links/0`), or at the
+    /// nearest value around it that exists.
+    pub fn mistake(
+        &self,
+        pointer: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Mistake {
+        let found = pointer::find(&self.root, pointer);
+        self.at(found.value, message, "", help)
     }
-    /// m
-    pub fn key_mistake(&self, _p: &str, _m: impl Into<String>, _h: Option<String>) -> Mistake {
-        unimplemented!()
+
+    /// A mistake at the key of the value which `pointer` names; at an item of a list, which has no
+    /// key, the item.
+    pub fn key_mistake(
+        &self,
+        pointer: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Mistake {
+        let found = pointer::find(&self.root, pointer);
+        self.at(found.key.unwrap_or(found.value), message, "", help)
     }
-    /// m
-    pub fn mistakes(&self, _l: Vec<Mistake>) -> Mistakes {
-        unimplemented!()
+
+    /// `list` as an error about this file.
+    pub fn mistakes(&self, list: Vec<Mistake>) -> Mistakes {
+        Mistakes::new(&*self.name, self.text.clone(), list)
+    }
+
+    /// A mistake at `span`, or at the first line of it: a caret under a whole block points at nothing.
+    fn at(
+        &self,
+        (start, length): Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) -> Mistake {
+        let covered = &self.text[start..start + length];
+        let first_line = covered.lines().next().unwrap_or_default().trim_end();
+        Mistake {
+            message: message.into(),
+            label: label.into(),
+            help,
+            span: (start, first_line.len()),
+        }
     }
 }

@@ -1,24 +1,24 @@
 //! The pure half of squall: files, plans, events, checks and reports, without any I/O, clock or
 //! ambient randomness. A module imports only modules listed above it.
 
-pub mod amount;
-pub mod check;
-pub mod clock;
-pub mod contract;
-pub mod demand;
-pub mod diagnostic;
-pub mod document;
-pub mod event;
-pub mod expr;
-pub mod fault;
-pub mod journal;
-pub mod judgement;
-pub mod level;
-pub mod place;
-pub mod plan;
-pub mod proof;
-pub mod report;
-pub mod scenario;
-pub mod system;
 pub mod time;
+pub mod amount;
+pub mod diagnostic;
+pub mod expr;
+pub mod document;
+pub mod place;
+pub mod contract;
+pub mod system;
+pub mod fault;
 pub mod workload;
+pub mod demand;
+pub mod level;
+pub mod scenario;
+pub mod plan;
+pub mod event;
+pub mod journal;
+pub mod proof;
+pub mod clock;
+pub mod check;
+pub mod judgement;
+pub mod report;

@@ -7,7 +7,3 @@ pub mod proxy;
 pub mod store;
 pub mod guard;
 pub mod world;
-pub mod client;
-pub mod probe;
-pub mod run;
-pub mod cli;

@@ -1,0 +1,39 @@
+//! JSON Pointers (RFC 6901) into a tree.
+
+use super::node::{Content, Node, Span};
+
+/// The places of a value.
+pub(super) struct Found {
+    /// Of the value itself.
+    pub value: Span,
+    /// Of its key, if it has one.
+    pub key: Option<Span>,
+}
+
+/// The value which `pointer` names, or the nearest around it that exists.
+pub(super) fn find(root: &Node, pointer: &str) -> Found {
+    let mut node = root;
+    let mut key = None;
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        (node, key) = match child(node, &name) {
+            Some(found) => found,
+            None => break,
+        };
+    }
+    Found {
+        value: node.span,
+        key,
+    }
+}
+
+fn child<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, Option<Span>)> {
+    match &node.content {
+        Content::Map(entries) => {
+            let entry = entries.iter().find(|entry| entry.key == name)?;
+            Some((&entry.node, Some(entry.key_span)))
+        }
+        Content::Seq(items) => Some((items.get(name.parse::<usize>().ok()?)?, None)),
+        _ => None,
+    }
+}
