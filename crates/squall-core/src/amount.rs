@@ -28,13 +28,7 @@ pub struct Kind {
 }
 
 /// Every kind of amount: the catalogue behind schemas and diagnostics.
-pub const KINDS: [&Kind; 5] = [
-    Dur::KIND,
-    DurRange::KIND,
-    Rate::KIND,
-    Percent::KIND,
-    PercentRange::KIND,
-];
+pub const KINDS: [&Kind; 5] = [Dur::KIND, DurRange::KIND, Rate::KIND, Percent::KIND, PercentRange::KIND];
 
 impl Kind {
     /// The kind whose JSON Schema says `format`.

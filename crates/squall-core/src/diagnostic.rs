@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
-    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
 };
 
 /// One thing wrong with a file, and where.
@@ -63,10 +63,7 @@ impl Mistakes {
             .with_links(false);
         let mut out = String::new();
         for mistake in self.list.iter().take(MOST_SHOWN) {
-            let placed = Placed {
-                mistake,
-                file: self,
-            };
+            let placed = Placed { mistake, file: self };
             if handler.render_report(&mut out, &placed).is_err() {
                 // Not reachable with a String; the message must not be lost if it ever is.
                 out.push_str(&mistake.message);
@@ -240,11 +237,7 @@ mod tests {
         };
         let list = vec![
             mistake("none", "unknown check `none`", None),
-            mistake(
-                "wörkload",
-                "unknown key `wörkload`",
-                Some("did you mean `workload`?"),
-            ),
+            mistake("wörkload", "unknown key `wörkload`", Some("did you mean `workload`?")),
         ];
         Mistakes::new("a.yaml", text.into(), list)
     }
@@ -271,19 +264,12 @@ mod tests {
         GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
             .render_report(&mut out, &two())
             .unwrap();
-        assert!(
-            out.contains("a.yaml:1:1") && out.contains("a.yaml:2:10"),
-            "{out}"
-        );
+        assert!(out.contains("a.yaml:1:1") && out.contains("a.yaml:2:10"), "{out}");
     }
 
     #[test]
     fn a_span_outside_the_text_is_cut_to_it() {
-        let Mistakes {
-            file,
-            text,
-            mut list,
-        } = two();
+        let Mistakes { file, text, mut list } = two();
         list[0].span = (9_999, 3);
         list[1].span = (2, usize::MAX);
         let mistakes = Mistakes::new(file, text, list);

@@ -83,10 +83,7 @@ impl Document {
     /// Every unknown name and every expression that cannot be worked out.
     pub fn expand(&self, scope: &dyn Scope) -> Result<Document, Mistakes> {
         let root = expand::expand(self, scope).map_err(|list| self.mistakes(list))?;
-        Ok(Document {
-            root,
-            ..self.clone()
-        })
+        Ok(Document { root, ..self.clone() })
     }
 
     /// The document as a `T`.
@@ -108,24 +105,14 @@ impl Document {
 
     /// A mistake at the value which `pointer` names (RFC 6901: `/services/worker/links/0`), or at the
     /// nearest value around it that exists.
-    pub fn mistake(
-        &self,
-        pointer: &str,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) -> Mistake {
+    pub fn mistake(&self, pointer: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
         let found = pointer::find(&self.root, pointer);
         self.at(found.value, message, "", help)
     }
 
     /// A mistake at the key of the value which `pointer` names; at an item of a list, which has no
     /// key, the item.
-    pub fn key_mistake(
-        &self,
-        pointer: &str,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) -> Mistake {
+    pub fn key_mistake(&self, pointer: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
         let found = pointer::find(&self.root, pointer);
         self.at(found.key.unwrap_or(found.value), message, "", help)
     }

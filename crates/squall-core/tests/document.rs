@@ -238,8 +238,7 @@ fn an_empty_file_lacks_everything() {
 
 #[test]
 fn what_only_the_type_refuses_still_has_its_place() {
-    let text =
-        "scenario: a\nlevel: 1\nworkload: { count: 1 }\nservices:\n  db: { run: x, port: 80 }\n";
+    let text = "scenario: a\nlevel: 1\nworkload: { count: 1 }\nservices:\n  db: { run: x, port: 80 }\n";
     insta::assert_snapshot!(shown(parse(text).read::<Sample>()));
 }
 

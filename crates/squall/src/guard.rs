@@ -89,13 +89,17 @@ pub fn stand_guard(id: &RunId) -> io::Result<u8> {
     let swept = sweep(id);
     Ok(match (status.code(), swept.clean()) {
         (_, false) => {
-            complain(&format!("not everything could be removed: {swept}; `squall heal` tries again"));
+            complain(&format!(
+                "not everything could be removed: {swept}; `squall heal` tries again"
+            ));
             crate::exit::NOT_HEALED
         }
         (Some(code), true) => u8::try_from(code).unwrap_or(crate::exit::ENVIRONMENT),
         (None, true) => {
             let signal = status.signal().unwrap_or(0);
-            complain(&format!("squall's working process was killed (signal {signal}); all it had started is stopped and removed"));
+            complain(&format!(
+                "squall's working process was killed (signal {signal}); all it had started is stopped and removed"
+            ));
             crate::exit::ENVIRONMENT
         }
     })
@@ -115,10 +119,12 @@ fn complain(text: &str) {
 pub fn work_guarded(orphaned: impl FnOnce() + Send + 'static) -> io::Result<()> {
     nix::unistd::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    std::thread::Builder::new().name("guard's end".to_owned()).spawn(move || {
-        // Nothing is ever written into this pipe: reading ends when the guard does.
-        let _ = io::stdin().read(&mut [0]);
-        orphaned();
-    })?;
+    std::thread::Builder::new()
+        .name("guard's end".to_owned())
+        .spawn(move || {
+            // Nothing is ever written into this pipe: reading ends when the guard does.
+            let _ = io::stdin().read(&mut [0]);
+            orphaned();
+        })?;
     Ok(())
 }

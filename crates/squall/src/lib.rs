@@ -7,3 +7,5 @@ pub mod proxy;
 pub mod store;
 pub mod guard;
 pub mod world;
+pub mod client;
+pub mod probe;

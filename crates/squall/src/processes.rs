@@ -44,8 +44,12 @@ pub fn stat(pid: u32) -> Option<Stat> {
 
 /// All processes there are.
 pub fn all() -> BTreeMap<u32, Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else { return BTreeMap::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return BTreeMap::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
     pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
 }
 
@@ -56,7 +60,11 @@ pub fn tree(root: u32) -> Vec<u32> {
     let mut next = 0;
     while next < found.len() {
         let parent = found[next];
-        found.extend(all.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
+        found.extend(
+            all.iter()
+                .filter(|(_, stat)| stat.parent == parent)
+                .map(|(pid, _)| *pid),
+        );
         next += 1;
     }
     found.retain(|pid| all.get(pid).is_some_and(|stat| stat.state != 'Z'));
@@ -110,7 +118,9 @@ pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, within: Duration) -> Vec<u32
 /// Reaps children that ended, but for `others`, which somebody else waits for.
 pub fn reap_all(others: &BTreeSet<u32>) {
     let me = std::process::id();
-    let zombies = all().into_iter().filter(|(pid, stat)| stat.parent == me && stat.state == 'Z' && !others.contains(pid));
+    let zombies = all()
+        .into_iter()
+        .filter(|(pid, stat)| stat.parent == me && stat.state == 'Z' && !others.contains(pid));
     for (pid, _) in zombies {
         if let Ok(WaitStatus::StillAlive) | Err(_) = waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG)) {
             continue;
@@ -141,7 +151,11 @@ mod tests {
 
     #[test]
     fn a_process_that_left_its_session_is_still_found_below_its_ancestor() {
-        let mut child = Command::new("sh").args(["-c", "setsid sleep 60 & wait"]).stdin(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "setsid sleep 60 & wait"])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let until = Instant::now() + Duration::from_secs(5);
         while tree(child.id()).len() < 2 {
             assert!(Instant::now() < until, "the grandchild was not seen");
@@ -150,14 +164,21 @@ mod tests {
         let all = tree(child.id());
         signal(&all, Signal::SIGKILL);
         child.wait().unwrap();
-        assert!(all.iter().all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id())));
+        assert!(
+            all.iter()
+                .all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id()))
+        );
     }
 
     #[test]
     fn only_what_carries_the_tag_is_found() {
         let id = format!("test-{}", std::process::id());
         let mut tagged_one = Command::new("sleep").arg("60").env(TAG, &id).spawn().unwrap();
-        let mut other = Command::new("sleep").arg("60").env(TAG, format!("{id}-other")).spawn().unwrap();
+        let mut other = Command::new("sleep")
+            .arg("60")
+            .env(TAG, format!("{id}-other"))
+            .spawn()
+            .unwrap();
         let found = tagged(&id, Path::new("/nonexistent"), &[]);
         tagged_one.kill().unwrap();
         other.kill().unwrap();

@@ -161,11 +161,7 @@ async fn accept(listener: TcpListener, feed: Feed, link: Arc<Link>) {
         match listener.accept().await {
             Ok((client, _)) => {
                 let serial = link.counters.accepted();
-                tokio::spawn(serve(
-                    (client, serial),
-                    Orders::follow(&feed),
-                    Arc::clone(&link),
-                ));
+                tokio::spawn(serve((client, serial), Orders::follow(&feed), Arc::clone(&link)));
             }
             // Out of descriptors, most likely: they come back when connections end.
             Err(_) => sleep(Duration::from_millis(10)).await,

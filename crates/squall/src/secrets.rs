@@ -35,7 +35,10 @@ impl Secrets {
         new |= inner.texts.insert(escaped[1..escaped.len() - 1].to_owned());
         if new {
             // The longest secret first: one that contains another is removed whole.
-            inner.finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&inner.texts).ok();
+            inner.finder = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&inner.texts)
+                .ok();
         }
     }
 
@@ -64,9 +67,7 @@ impl Secrets {
     pub fn mask(&self, text: &str) -> String {
         let masked = match self.inner.read() {
             Ok(inner) => match &inner.finder {
-                Some(finder) if finder.is_match(text) => {
-                    finder.replace_all(text, &vec![MASK; inner.texts.len()])
-                }
+                Some(finder) if finder.is_match(text) => finder.replace_all(text, &vec![MASK; inner.texts.len()]),
                 _ => text.to_owned(),
             },
             // A poisoned lock means a thread died while adding: better no text than a leak.
@@ -77,7 +78,9 @@ impl Secrets {
 
     /// Whether `bytes` hold a secret as they are.
     pub fn find(&self, bytes: &[u8]) -> bool {
-        self.inner.read().is_ok_and(|inner| inner.finder.as_ref().is_some_and(|finder| finder.is_match(bytes)))
+        self.inner
+            .read()
+            .is_ok_and(|inner| inner.finder.as_ref().is_some_and(|finder| finder.is_match(bytes)))
     }
 }
 
@@ -91,9 +94,20 @@ fn password_of(value: &str) -> Option<&str> {
 
 fn named_like_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "_KEY", "CREDENTIAL", "DSN", "CANARY"]
-        .iter()
-        .any(|word| name.contains(word))
+    [
+        "PASSWORD",
+        "PASSWD",
+        "SECRET",
+        "TOKEN",
+        "APIKEY",
+        "API_KEY",
+        "_KEY",
+        "CREDENTIAL",
+        "DSN",
+        "CANARY",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
 }
 
 /// Values that give nothing away: numbers, durations, words, addresses and URLs without a password.
@@ -113,7 +127,9 @@ fn mask_url(text: String) -> String {
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
-        let end = tail.find(|c: char| c.is_whitespace() || "/\"'<>".contains(c)).unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_whitespace() || "/\"'<>".contains(c))
+            .unwrap_or(tail.len());
         match tail[..end].rfind('@') {
             Some(sign) => {
                 out.push_str(MASK);
@@ -128,10 +144,18 @@ fn mask_url(text: String) -> String {
 
 /// Removes bearer tokens, also ones the system made itself.
 fn mask_bearer(text: String) -> String {
-    let Some(at) = text.to_ascii_lowercase().find("bearer ") else { return text };
+    let Some(at) = text.to_ascii_lowercase().find("bearer ") else {
+        return text;
+    };
     let (head, tail) = text.split_at(at + "bearer ".len());
-    let end = tail.find(|c: char| c.is_whitespace() || "\"',;".contains(c)).unwrap_or(tail.len());
-    if end < SHORTEST { text.clone() } else { format!("{head}{MASK}{}", mask_bearer(tail[end..].to_owned())) }
+    let end = tail
+        .find(|c: char| c.is_whitespace() || "\"',;".contains(c))
+        .unwrap_or(tail.len());
+    if end < SHORTEST {
+        text.clone()
+    } else {
+        format!("{head}{MASK}{}", mask_bearer(tail[end..].to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +167,10 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add("pa\"ss word");
         assert_eq!(secrets.mask("x pa\"ss word y"), format!("x {MASK} y"));
-        assert_eq!(secrets.mask(r#"{"line":"pa\"ss word"}"#), format!(r#"{{"line":"{MASK}"}}"#));
+        assert_eq!(
+            secrets.mask(r#"{"line":"pa\"ss word"}"#),
+            format!(r#"{{"line":"{MASK}"}}"#)
+        );
     }
 
     #[test]
@@ -157,8 +184,14 @@ mod tests {
     #[test]
     fn passwords_in_urls_and_bearer_tokens_go_without_being_known() {
         let secrets = Secrets::default();
-        assert_eq!(secrets.mask("to postgres://u:p@127.0.0.1/x ok"), format!("to postgres://{MASK}@127.0.0.1/x ok"));
-        assert_eq!(secrets.mask("Authorization: Bearer abcdef123"), format!("Authorization: Bearer {MASK}"));
+        assert_eq!(
+            secrets.mask("to postgres://u:p@127.0.0.1/x ok"),
+            format!("to postgres://{MASK}@127.0.0.1/x ok")
+        );
+        assert_eq!(
+            secrets.mask("Authorization: Bearer abcdef123"),
+            format!("Authorization: Bearer {MASK}")
+        );
         assert_eq!(secrets.mask("http://127.0.0.1:80/a"), "http://127.0.0.1:80/a");
     }
 
@@ -169,7 +202,10 @@ mod tests {
         secrets.add_variable("WITNESS_URL", "http://127.0.0.1:1/w");
         secrets.add_variable("SALT", "x9-K2l!m44");
         secrets.add_variable("CANARY", "canary");
-        assert_eq!(secrets.mask("2000ms http://127.0.0.1:1/w"), "2000ms http://127.0.0.1:1/w");
+        assert_eq!(
+            secrets.mask("2000ms http://127.0.0.1:1/w"),
+            "2000ms http://127.0.0.1:1/w"
+        );
         assert_eq!(secrets.mask("x9-K2l!m44 canary"), format!("{MASK} {MASK}"));
     }
 }

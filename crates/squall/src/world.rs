@@ -114,12 +114,17 @@ impl Trouble {
             Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if output.is_empty() => {
                 Some("it wrote nothing; look at its `run` and `ready` in the system file".to_owned())
             }
-            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } => Some(format!("it wrote last:\n{output}")),
-            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
-                Some("there is no such program: was it built, and is the path relative to where squall was started?".to_owned())
+            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } => {
+                Some(format!("it wrote last:\n{output}"))
             }
+            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some(
+                "there is no such program: was it built, and is the path relative to where squall was started?"
+                    .to_owned(),
+            ),
             Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
-            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => Some("make room on the disk".to_owned()),
+            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
+                Some("make room on the disk".to_owned())
+            }
             _ => None,
         }
     }

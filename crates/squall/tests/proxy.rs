@@ -1,8 +1,5 @@
 //! What a proxy promises, asked of real sockets.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's helpers fail by panicking, too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 
 #[path = "proxy/bench.rs"]
 mod bench;
@@ -13,8 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bench::{
-    ANY, PATIENCE, connect, echo, expect, expect_reset, expect_silence, pair, proxied_echo,
-    round_trip, until, within,
+    ANY, PATIENCE, connect, echo, expect, expect_reset, expect_silence, pair, proxied_echo, round_trip, until, within,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
@@ -28,10 +24,7 @@ const RESET: Condition = Condition::Cut(Cut::Reset);
 const BLACK_HOLE: Condition = Condition::Cut(Cut::BlackHole);
 
 const fn delayed(latency: u64, jitter: u64) -> Condition {
-    let (latency, jitter) = (
-        Duration::from_millis(latency),
-        Duration::from_millis(jitter),
-    );
+    let (latency, jitter) = (Duration::from_millis(latency), Duration::from_millis(jitter));
     Condition::Delay { latency, jitter }
 }
 
@@ -139,10 +132,7 @@ async fn a_port_taken_on_purpose_is_named_and_healing_can_be_tried_again() {
     let thief = TcpListener::bind(proxy.addr()).await.unwrap();
     let error = within(proxy.impose(&[])).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    assert!(
-        error.to_string().contains(&proxy.addr().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&proxy.addr().to_string()), "{error}");
     drop(thief);
     proxy.impose(&[]).await.unwrap();
     round_trip(&mut connect(&proxy).await, b"after").await;
@@ -211,10 +201,7 @@ async fn imposing_what_already_holds_changes_nothing() {
     client.write_all(b"held").await.unwrap();
     until(&proxy, |stats| stats.bytes_delayed == 4).await;
     proxy.impose(&slow).await.unwrap();
-    proxy
-        .impose(&[slow[1].clone(), slow[0].clone()])
-        .await
-        .unwrap();
+    proxy.impose(&[slow[1].clone(), slow[0].clone()]).await.unwrap();
     expect_silence(&mut server).await;
     for wanted in [&[REFUSE][..], &[]] {
         proxy.impose(wanted).await.unwrap();
@@ -228,10 +215,7 @@ async fn imposing_what_already_holds_changes_nothing() {
 async fn a_condition_that_is_not_for_links_is_refused_and_changes_nothing() {
     let proxy = proxied_echo().await;
     let mut stream = connect(&proxy).await;
-    let error = proxy
-        .impose(&[REFUSE, Condition::Frozen])
-        .await
-        .unwrap_err();
+    let error = proxy.impose(&[REFUSE, Condition::Frozen]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     round_trip(&mut stream, b"still here").await;
 }
@@ -242,15 +226,8 @@ async fn a_client_is_reset_quickly_when_the_upstream_is_down() {
     let proxy = Proxy::open(ANY, gone, 42).await.unwrap();
     let start = Instant::now();
     expect_reset(&mut connect(&proxy).await).await;
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
-    until(&proxy, |stats| {
-        stats.open == 0 && stats.upstream_failures == 1
-    })
-    .await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    until(&proxy, |stats| stats.open == 0 && stats.upstream_failures == 1).await;
     assert_eq!(proxy.stats().cut, 0);
 }
 
@@ -282,11 +259,7 @@ async fn closing_ends_within_a_second_with_connections_open() {
         until(&proxy, |stats| stats.accepted == 50).await;
         let start = Instant::now();
         proxy.close().await;
-        assert!(
-            start.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         for stream in &mut streams {
             expect_reset(stream).await;
         }

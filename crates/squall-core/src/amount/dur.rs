@@ -81,9 +81,7 @@ impl FromStr for Dur {
         let mut smallest = u128::MAX;
         while !rest.is_empty() {
             let (number, after) = decimal::split(rest).ok_or_else(|| no("a number is missing"))?;
-            let end = after
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(after.len());
+            let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
             let (unit, after) = after.split_at(end);
             let (_, nanos) = UNITS
                 .iter()
@@ -200,10 +198,7 @@ const BACKWARDS: &str = "its first bound is above its second";
 
 impl From<Dur> for DurRange {
     fn from(only: Dur) -> Self {
-        Self {
-            low: only,
-            high: only,
-        }
+        Self { low: only, high: only }
     }
 }
 
@@ -232,10 +227,7 @@ impl fmt::Display for DurRange {
     }
 }
 
-super::as_text!(
-    Dur,
-    "A length of time: hours, minutes, seconds, ms, us, ns."
-);
+super::as_text!(Dur, "A length of time: hours, minutes, seconds, ms, us, ns.");
 super::as_text!(
     DurRange,
     "A length of time drawn evenly between two bounds, or one length."
@@ -297,8 +289,7 @@ mod tests {
 
     pub(crate) fn any_dur() -> impl Strategy<Value = Dur> {
         let longest = Dur::LONGEST.get().as_nanos() as u64;
-        prop_oneof![0..=longest, 0..10_000_000_000u64]
-            .prop_map(|nanos| Dur(Duration::from_nanos(nanos)))
+        prop_oneof![0..=longest, 0..10_000_000_000u64].prop_map(|nanos| Dur(Duration::from_nanos(nanos)))
     }
 
     proptest! {

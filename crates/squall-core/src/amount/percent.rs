@@ -48,11 +48,8 @@ impl FromStr for Percent {
 
     fn from_str(text: &str) -> Result<Self, BadAmount> {
         let no = |why| Self::KIND.refuse(text, why);
-        let number = text
-            .strip_suffix('%')
-            .ok_or_else(|| no("it does not end in %"))?;
-        let number =
-            decimal::parse(number).ok_or_else(|| no("it is not a number followed by %"))?;
+        let number = text.strip_suffix('%').ok_or_else(|| no("it does not end in %"))?;
+        let number = decimal::parse(number).ok_or_else(|| no("it is not a number followed by %"))?;
         Self::new(number).map_err(|bad| no(bad.why))
     }
 }

@@ -60,11 +60,8 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, BadAmount> {
         let no = |why| Self::KIND.refuse(text, why);
-        let (number, unit) = text
-            .split_once('/')
-            .ok_or_else(|| no("it does not say per what"))?;
-        let number = decimal::parse(number.trim_end())
-            .ok_or_else(|| no("what stands before the / is not a number"))?;
+        let (number, unit) = text.split_once('/').ok_or_else(|| no("it does not say per what"))?;
+        let number = decimal::parse(number.trim_end()).ok_or_else(|| no("what stands before the / is not a number"))?;
         let (_, seconds) = UNITS
             .iter()
             .find(|(name, _)| *name == unit.trim_start())
@@ -79,10 +76,7 @@ impl fmt::Display for Rate {
     }
 }
 
-super::as_text!(
-    Rate,
-    "How often, per second (/s), minute (/m) or hour (/h)."
-);
+super::as_text!(Rate, "How often, per second (/s), minute (/m) or hour (/h).");
 
 #[cfg(test)]
 mod tests {
@@ -91,29 +85,14 @@ mod tests {
 
     #[test]
     fn rates_are_read_per_second_minute_and_hour() {
-        for (text, per_second) in [
-            ("10/s", 10.0),
-            ("600/m", 10.0),
-            ("1.5 / s", 1.5),
-            ("36/h", 0.01),
-        ] {
+        for (text, per_second) in [("10/s", 10.0), ("600/m", 10.0), ("1.5 / s", 1.5), ("36/h", 0.01)] {
             assert_eq!(text.parse::<Rate>().unwrap().per_second(), per_second);
         }
     }
 
     #[test]
     fn what_is_no_rate_is_refused() {
-        for text in [
-            "",
-            "10",
-            "/s",
-            "0/s",
-            "-1/s",
-            "10/d",
-            "inf/s",
-            "1000001/s",
-            "10/s/s",
-        ] {
+        for text in ["", "10", "/s", "0/s", "-1/s", "10/d", "inf/s", "1000001/s", "10/s/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         assert!(Rate::new(f64::NAN).is_err());
@@ -122,10 +101,7 @@ mod tests {
     #[test]
     fn the_interval_is_the_inverse_and_never_overflows() {
         assert_eq!(Rate::new(10.0).unwrap().interval(), Dur::millis(100));
-        assert_eq!(
-            Rate::new(f64::MIN_POSITIVE).unwrap().interval(),
-            Dur::LONGEST
-        );
+        assert_eq!(Rate::new(f64::MIN_POSITIVE).unwrap().interval(), Dur::LONGEST);
     }
 
     proptest! {

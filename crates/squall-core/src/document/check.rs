@@ -116,10 +116,7 @@ impl Checker<'_> {
                 },
             );
         }
-        if !kinds_of(&spot.node.content)
-            .iter()
-            .any(|kind| allows(schema, kind))
-        {
+        if !kinds_of(&spot.node.content).iter().any(|kind| allows(schema, kind)) {
             return self.wrong_type(schema, spot);
         }
         match &spot.node.content {
@@ -219,13 +216,8 @@ impl Checker<'_> {
     }
 
     fn remark(&mut self, span: Span, remark: Remark) {
-        let Remark {
-            message,
-            label,
-            help,
-        } = remark;
-        self.mistakes
-            .push(self.document.at(span, message, label, help));
+        let Remark { message, label, help } = remark;
+        self.mistakes.push(self.document.at(span, message, label, help));
     }
 }
 

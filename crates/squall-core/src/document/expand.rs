@@ -118,9 +118,7 @@ impl<'a> Sight<'a> {
 /// A value in its own type, for a place that holds nothing else.
 fn typed(value: Value) -> Content {
     match value {
-        Value::Num(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
-            Content::Int(number as i128)
-        }
+        Value::Num(number) if number.fract() == 0.0 && number.abs() <= EXACT => Content::Int(number as i128),
         Value::Num(number) => Content::Float(number),
         Value::Bool(truth) => Content::Bool(truth),
         other => Content::Str(escaped(&other.to_string())),

@@ -42,11 +42,7 @@ impl<'t> Loader<'t> {
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) if root.is_some() => {
-                    self.wrong(
-                        span,
-                        "a file holds one YAML document",
-                        "a second one starts here",
-                    );
+                    self.wrong(span, "a file holds one YAML document", "a second one starts here");
                     return Err(Stop);
                 }
                 Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
@@ -82,11 +78,7 @@ impl<'t> Loader<'t> {
     fn refuse_extras(&mut self, event: &Event<'_>, span: Span) {
         let (anchor, tag) = match event {
             Event::Alias(_) => {
-                self.wrong(
-                    span,
-                    "YAML aliases are not supported",
-                    "write the value out",
-                );
+                self.wrong(span, "YAML aliases are not supported", "write the value out");
                 return;
             }
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag),

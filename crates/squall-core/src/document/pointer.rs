@@ -21,10 +21,7 @@ pub(super) fn find(root: &Node, pointer: &str) -> Found {
             None => break,
         };
     }
-    Found {
-        value: node.span,
-        key,
-    }
+    Found { value: node.span, key }
 }
 
 fn child<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, Option<Span>)> {

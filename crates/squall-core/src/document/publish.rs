@@ -37,10 +37,7 @@ fn open(schema: &mut Value) {
     {
         // One more choice beside the words, which exclude it; opening each of them would make
         // several fit, which `oneOf` forbids.
-        choices
-            .iter_mut()
-            .filter(|it| !is_restricted(it))
-            .for_each(open);
+        choices.iter_mut().filter(|it| !is_restricted(it)).for_each(open);
         choices.push(template());
         return;
     }
@@ -69,14 +66,7 @@ fn is_map_of_schemas(keyword: &str) -> bool {
 fn is_restricted(schema: &Value) -> bool {
     let typed = schema.get("type").is_some();
     let scalar = ["integer", "number", "boolean"];
-    let form = [
-        "enum",
-        "const",
-        "format",
-        "pattern",
-        "minLength",
-        "maxLength",
-    ];
+    let form = ["enum", "const", "format", "pattern", "minLength", "maxLength"];
     let is_scalar = scalar.iter().any(|kind| allows(schema, kind));
     let is_formed = allows(schema, "string") && form.iter().any(|it| schema.get(it).is_some());
     typed && list(schema, "anyOf").is_none() && (is_scalar || is_formed)
@@ -85,17 +75,8 @@ fn is_restricted(schema: &Value) -> bool {
 /// `schema` or a template; what describes it stays outside, where editors look for it.
 fn opened(mut schema: Value) -> Value {
     let mut outside = json!({});
-    for keyword in [
-        "$schema",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "$defs",
-    ] {
-        let moved = schema
-            .as_object_mut()
-            .and_then(|it| it.shift_remove(keyword));
+    for keyword in ["$schema", "title", "description", "default", "examples", "$defs"] {
+        let moved = schema.as_object_mut().and_then(|it| it.shift_remove(keyword));
         if let Some(value) = moved {
             outside[keyword] = value;
         }

@@ -50,9 +50,7 @@ impl<'a> Reader<'a> {
     }
 
     fn entries(entries: &'a [Entry]) -> impl Iterator<Item = (&'a str, Reader<'a>)> {
-        entries
-            .iter()
-            .map(|entry| (entry.key.as_str(), Reader(&entry.node)))
+        entries.iter().map(|entry| (entry.key.as_str(), Reader(&entry.node)))
     }
 }
 
@@ -78,12 +76,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             },
             Content::Float(number) => visitor.visit_f64(*number),
             Content::Str(text) => visitor.visit_str(text),
-            Content::Seq(items) => {
-                visitor.visit_seq(SeqDeserializer::new(items.iter().map(Reader)))
-            }
-            Content::Map(entries) => {
-                visitor.visit_map(MapDeserializer::new(Self::entries(entries)))
-            }
+            Content::Seq(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Reader))),
+            Content::Map(entries) => visitor.visit_map(MapDeserializer::new(Self::entries(entries))),
         };
         self.placed(result)
     }
@@ -96,11 +90,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         self.placed(result)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refused> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refused> {
         self.placed(visitor.visit_newtype_struct(self))
     }
 

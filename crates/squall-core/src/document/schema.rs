@@ -33,9 +33,7 @@ fn close(schema: &mut schemars::Schema) {
     if let Some(keywords) = schema.as_object_mut()
         && keywords.get("type").is_some_and(|kind| kind == "object")
     {
-        keywords
-            .entry("additionalProperties")
-            .or_insert(Value::Bool(false));
+        keywords.entry("additionalProperties").or_insert(Value::Bool(false));
     }
 }
 
@@ -144,10 +142,7 @@ impl<'s> Variants<'s> {
             settings: Vec::new(),
         };
         let all_are_variants = match (list(schema, "oneOf"), list(schema, "anyOf")) {
-            (Some(_), _) => schemas
-                .choices(schema)?
-                .into_iter()
-                .all(|choice| variants.take(choice)),
+            (Some(_), _) => schemas.choices(schema)?.into_iter().all(|choice| variants.take(choice)),
             // `Option` of something; what is untagged has more than one.
             (None, Some(_)) => match schemas.choices(schema)?.as_slice() {
                 [only] => return Self::of(schemas, only),
@@ -176,9 +171,7 @@ impl<'s> Variants<'s> {
         }
         match choice.get("properties").and_then(Value::as_object) {
             Some(properties) if requires_its_only_key(choice, properties) => {
-                let named = properties
-                    .iter()
-                    .map(|(name, schema)| (name.as_str(), schema));
+                let named = properties.iter().map(|(name, schema)| (name.as_str(), schema));
                 self.settings.extend(named);
                 true
             }

@@ -290,9 +290,7 @@ mod tests {
         }
 
         fn names(&self) -> Vec<String> {
-            ["level.tasks", "level.wait", "level.name"]
-                .map(str::to_owned)
-                .to_vec()
+            ["level.tasks", "level.wait", "level.name"].map(str::to_owned).to_vec()
         }
 
         fn pace(&self) -> f64 {
@@ -340,10 +338,7 @@ mod tests {
         assert_eq!(says("paced(2m)"), "12s");
         assert_eq!(says("paced(level.wait)"), "2s-3s");
         assert_eq!(says("min(3s, max(1s, 2s))"), "2s");
-        assert_eq!(
-            says("max(1, 50%)"),
-            "0..11 a number and a percentage have no order"
-        );
+        assert_eq!(says("max(1, 50%)"), "0..11 a number and a percentage have no order");
     }
 
     #[test]
@@ -384,9 +379,7 @@ mod tests {
             "paced(3)",
             "true",
         ];
-        let said: Vec<_> = mistakes
-            .map(|text| format!("{text:24}| {}", says(text)))
-            .to_vec();
+        let said: Vec<_> = mistakes.map(|text| format!("{text:24}| {}", says(text))).to_vec();
         insta::assert_snapshot!(said.join("\n"));
     }
 

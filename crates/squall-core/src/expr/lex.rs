@@ -90,9 +90,7 @@ fn literal(text: &str, at: usize) -> Result<(Token, usize), Trouble> {
 
 /// The length of a leading `/s`, `/m` or `/h` that stands alone.
 fn per_what(text: &str) -> Option<usize> {
-    let unit = ["/s", "/m", "/h"]
-        .iter()
-        .find(|unit| text.starts_with(**unit))?;
+    let unit = ["/s", "/m", "/h"].iter().find(|unit| text.starts_with(**unit))?;
     let follows = text[unit.len()..].chars().next();
     (!follows.is_some_and(|c| in_name(c) || c == '.')).then_some(unit.len())
 }

@@ -207,12 +207,9 @@ fn seconds(it: f64) -> Outcome {
 
 fn duration(seconds: f64) -> Result<Dur, String> {
     if seconds < 0.0 {
-        return Err(format!(
-            "this comes to {seconds}s, less than no time at all"
-        ));
+        return Err(format!("this comes to {seconds}s, less than no time at all"));
     }
-    let duration = std::time::Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "this is too long a time".to_owned())?;
+    let duration = std::time::Duration::try_from_secs_f64(seconds).map_err(|_| "this is too long a time".to_owned())?;
     Dur::try_from(duration).map_err(why)
 }
 

@@ -60,7 +60,11 @@ pub fn sweep(id: &RunId) -> Sweep {
 
 fn ancestors(pid: u32) -> Vec<u32> {
     let mut line = vec![pid];
-    while let Some(parent) = line.last().and_then(|pid| processes::stat(*pid)).map(|stat| stat.parent) {
+    while let Some(parent) = line
+        .last()
+        .and_then(|pid| processes::stat(*pid))
+        .map(|stat| stat.parent)
+    {
         if parent <= 1 {
             break;
         }

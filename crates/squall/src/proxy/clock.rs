@@ -78,10 +78,7 @@ impl Shared {
         loop {
             let now = Instant::now();
             alarms = match alarms.peek() {
-                None => self
-                    .sooner
-                    .wait(alarms)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.sooner.wait(alarms).unwrap_or_else(PoisonError::into_inner),
                 Some(Reverse(next)) if next.due > now => {
                     let patience = next.due - now;
                     let woken = self.sooner.wait_timeout(alarms, patience);

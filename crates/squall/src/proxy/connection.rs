@@ -40,11 +40,7 @@ impl Link {
 }
 
 /// Serves the `serial`-th accepted connection to its end.
-pub(super) async fn serve(
-    (mut client, serial): (TcpStream, u64),
-    mut orders: Orders,
-    link: Arc<Link>,
-) {
+pub(super) async fn serve((mut client, serial): (TcpStream, u64), mut orders: Orders, link: Arc<Link>) {
     let (cause, orders) = match establish(&mut client, &mut orders, &link).await {
         Err(cause) => {
             abort(client);
@@ -58,11 +54,7 @@ pub(super) async fn serve(
 }
 
 /// Connects to the upstream as soon as the rule allows it.
-async fn establish(
-    client: &mut TcpStream,
-    orders: &mut Orders,
-    link: &Link,
-) -> Result<TcpStream, Cause> {
+async fn establish(client: &mut TcpStream, orders: &mut Orders, link: &Link) -> Result<TcpStream, Cause> {
     client.set_nodelay(true).map_err(|_| Cause::Peer)?;
     let mut lost = false;
     loop {
@@ -95,11 +87,7 @@ async fn reach(upstream: SocketAddr, orders: &mut Orders) -> Result<TcpStream, C
 }
 
 /// Lets what the client sends vanish until there is a new order. Returns whether it sent any.
-async fn be_silent(
-    client: &mut TcpStream,
-    orders: &mut Orders,
-    counters: &Counters,
-) -> Result<bool, Cause> {
+async fn be_silent(client: &mut TcpStream, orders: &mut Orders, counters: &Counters) -> Result<bool, Cause> {
     let mut buffer = [0; 4096];
     let (mut lost, mut ended) = (false, false);
     while !orders.outdated() {
@@ -145,9 +133,7 @@ async fn converse(
 ) -> (Option<Cause>, Option<Orders>) {
     let (client_out, client_in) = client.split();
     let (upstream_out, upstream_in) = upstream.split();
-    let pump = |source, sink, orders, way| {
-        Pump::new((source, sink), orders, (link, way), link.rng(serial, way))
-    };
+    let pump = |source, sink, orders, way| Pump::new((source, sink), orders, (link, way), link.rng(serial, way));
     let up = pump(client_out, upstream_in, orders.clone(), Way::Up);
     let down = pump(upstream_out, client_in, orders, Way::Down);
     match tokio::try_join!(up.run(), down.run()) {

@@ -68,9 +68,7 @@ impl Line {
 
     /// The bytes to write next; empty when none are held.
     pub(super) fn front(&self) -> &[u8] {
-        self.chunks
-            .front()
-            .map_or(&[], |chunk| &chunk.bytes[chunk.sent..])
+        self.chunks.front().map_or(&[], |chunk| &chunk.bytes[chunk.sent..])
     }
 
     /// Removes the first `count` bytes of [`Line::front`].
@@ -87,9 +85,7 @@ impl Line {
 
     /// The end of the stream, if nothing is held before it.
     pub(super) fn end_reached(&self) -> Option<End> {
-        self.end
-            .filter(|_| self.chunks.is_empty())
-            .map(|(_, end)| end)
+        self.end.filter(|_| self.chunks.is_empty()).map(|(_, end)| end)
     }
 
     /// Whether the end of the stream has been read.

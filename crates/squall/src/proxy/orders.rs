@@ -55,8 +55,7 @@ impl Command {
     /// and the next one waits for what was not waited for here.
     pub(super) async fn issue(&mut self, rule: Rule) {
         let (order, released) = Order::new(rule);
-        self.older
-            .push(std::mem::replace(&mut self.latest, released));
+        self.older.push(std::mem::replace(&mut self.latest, released));
         self.sender.send_replace(order);
         while let Some(older) = self.older.last_mut() {
             older.recv().await;
@@ -132,16 +131,8 @@ mod tests {
         let slow = quick.clone();
         drop(quick);
         let blink = Duration::from_millis(20);
-        assert!(
-            timeout(blink, command.issue(Rule::BlackHole))
-                .await
-                .is_err()
-        );
-        assert!(
-            timeout(blink, command.issue(Rule::BlackHole))
-                .await
-                .is_err()
-        );
+        assert!(timeout(blink, command.issue(Rule::BlackHole)).await.is_err());
+        assert!(timeout(blink, command.issue(Rule::BlackHole)).await.is_err());
         drop(slow);
         timeout(Duration::from_secs(5), command.issue(Rule::Reset))
             .await

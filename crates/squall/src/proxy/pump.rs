@@ -78,9 +78,7 @@ impl<'a> Pump<'a> {
     pub(super) async fn run(mut self) -> Result<(), (Cause, Orders)> {
         loop {
             let turn = match self.orders.rule() {
-                Rule::Flow(delays) if delays.is_empty() && self.line.is_empty() => {
-                    copy::run(&mut self).await
-                }
+                Rule::Flow(delays) if delays.is_empty() && self.line.is_empty() => copy::run(&mut self).await,
                 Rule::Flow(delays) => {
                     let delays = delays.clone();
                     hold::run(&mut self, &delays).await

@@ -85,8 +85,7 @@ impl Delay {
 /// Draws the sum of `delays`.
 pub(super) fn draw(delays: &[Delay], rng: &mut Xoshiro256PlusPlus) -> Duration {
     let each = delays.iter().map(|delay| delay.draw(rng));
-    each.fold(Duration::ZERO, Duration::saturating_add)
-        .min(LONGEST)
+    each.fold(Duration::ZERO, Duration::saturating_add).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -96,10 +95,7 @@ mod tests {
     use squall_core::place::Death;
 
     const fn delay(latency: u64, jitter: u64) -> Condition {
-        let (latency, jitter) = (
-            Duration::from_millis(latency),
-            Duration::from_millis(jitter),
-        );
+        let (latency, jitter) = (Duration::from_millis(latency), Duration::from_millis(jitter));
         Condition::Delay { latency, jitter }
     }
 
@@ -107,14 +103,8 @@ mod tests {
     fn any_cut_wins_over_delay_and_the_harder_cut_over_the_softer() {
         let hole = Condition::Cut(Cut::BlackHole);
         let refuse = Condition::Cut(Cut::Refuse);
-        assert_eq!(
-            Rule::of(&[delay(5, 0), hole.clone()]).unwrap(),
-            Rule::BlackHole
-        );
-        assert_eq!(
-            Rule::of(&[refuse, delay(5, 0), hole]).unwrap(),
-            Rule::Refuse
-        );
+        assert_eq!(Rule::of(&[delay(5, 0), hole.clone()]).unwrap(), Rule::BlackHole);
+        assert_eq!(Rule::of(&[refuse, delay(5, 0), hole]).unwrap(), Rule::Refuse);
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Folder {
     /// # Errors
     /// When it can't be made, named with its path.
     pub fn create(output: &Path, id: &RunId) -> io::Result<Self> {
-        let named = |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named =
+            |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         fs::create_dir_all(output).map_err(|error| named(output, error))?;
         let path = output.join(id.to_string());
         fs::create_dir(&path).map_err(|error| named(&path, error))?;
@@ -122,7 +123,10 @@ impl Folder {
     /// Removes files whose writing was cut off.
     pub fn remove_partial(&self) {
         let Ok(entries) = fs::read_dir(&self.path) else { return };
-        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(PARTIAL)) {
+        for entry in entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().ends_with(PARTIAL))
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -135,7 +139,10 @@ const PARTIAL: &str = ".partial";
 /// # Errors
 /// The first that can't be read, or that there is none.
 pub fn journals(path: &Path) -> Result<Vec<Journal>, Unreadable> {
-    let io = |path: &Path| { let path = path.to_owned(); move |cause| Unreadable::Io { path, cause } };
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| Unreadable::Io { path, cause }
+    };
     let mut files = Vec::new();
     if path.is_file() {
         files.push(path.to_owned());
@@ -156,7 +163,11 @@ pub fn journals(path: &Path) -> Result<Vec<Journal>, Unreadable> {
         journals.push(Journal::parse(&text).map_err(|cause| Unreadable::Bad { path: file, cause })?);
     }
     journals.sort_by(|one: &Journal, other: &Journal| one.header().opened.cmp(&other.header().opened));
-    if journals.is_empty() { Err(Unreadable::None(path.to_owned())) } else { Ok(journals) }
+    if journals.is_empty() {
+        Err(Unreadable::None(path.to_owned()))
+    } else {
+        Ok(journals)
+    }
 }
 
 /// The journal's file name.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ struct Inner {
     file: File,
     buffer: Vec<u8>,
     last: EventId,
+    /// Who else wants to see events as they are written: the live view.
+    watcher: Option<Sender<Event>>,
     /// The first error, kept: a journal with a hole is no evidence.
     broken: Option<io::Error>,
     closed: bool,
@@ -41,8 +44,18 @@ impl Recorder {
     /// When the file can't be made, or exists.
     pub fn open(path: &Path, secrets: Secrets) -> io::Result<Self> {
         let file = File::options().write(true).create_new(true).open(path)?;
-        let inner = Inner { file, buffer: Vec::with_capacity(FULL), last: 0, broken: None, closed: false };
-        let recorder = Self { origin: Instant::now(), secrets, inner: Arc::new(Mutex::new(inner)) };
+        let inner = Inner {
+            file,
+            buffer: Vec::with_capacity(FULL),
+            last: 0,
+            broken: None,
+            closed: false,
+        };
+        let recorder = Self {
+            origin: Instant::now(),
+            secrets,
+            inner: Arc::new(Mutex::new(inner)),
+        };
         let lingering = Arc::downgrade(&recorder.inner);
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
             while let Some(inner) = lingering.upgrade() {
@@ -58,12 +71,21 @@ impl Recorder {
         Ok(recorder)
     }
 
+    /// From now on `watcher` is sent every event besides the probes' many looks.
+    pub fn watch(&self, watcher: Sender<Event>) {
+        lock(&self.inner).watcher = Some(watcher);
+    }
+
     /// Writes a fact down; it is on its way to disk within 50 ms.
     pub fn record(&self, fact: Fact) -> EventId {
         let mut inner = lock(&self.inner);
         let id = inner.last + 1;
         inner.last = id;
-        let event = Event { id, at: self.now(), fact };
+        let event = Event {
+            id,
+            at: self.now(),
+            fact,
+        };
         let start = inner.buffer.len();
         if let Err(error) = serde_json::to_writer(&mut inner.buffer, &event) {
             inner.broken.get_or_insert_with(|| io::Error::other(error));
@@ -74,6 +96,12 @@ impl Recorder {
             inner.buffer.extend_from_slice(self.secrets.mask(&line).as_bytes());
         }
         inner.buffer.push(b'\n');
+        if let Some(watcher) = &inner.watcher
+            && !matches!(event.fact, Fact::Pulse(_) | Fact::Usage(_) | Fact::Connections { .. })
+        {
+            // A view that went away is no reason to stop.
+            let _ = watcher.send(event);
+        }
         if inner.buffer.len() >= FULL {
             inner.hand_over();
         }
@@ -189,7 +217,10 @@ mod tests {
         secrets.add("hunter2hunter2");
         let (folder, recorder) = recorder(secrets);
         recorder
-            .record_ahead(Fact::Note { kind: NoteKind::Blind, text: "password is hunter2hunter2".to_owned() })
+            .record_ahead(Fact::Note {
+                kind: NoteKind::Blind,
+                text: "password is hunter2hunter2".to_owned(),
+            })
             .unwrap();
         let text = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
         assert!(!text.contains("hunter2") && text.contains("password is"), "{text}");

@@ -13,8 +13,8 @@ pub use postgres::{Cluster, Postgres};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use squall_core::document::fill;
 use squall_core::event::LinkCounts;
+use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place};
 use squall_core::system::{Preset, System};
 
@@ -25,7 +25,6 @@ use crate::proxy::Proxy;
 use crate::store::Recorder;
 
 /// A system running as plain processes.
-#[derive(Debug)]
 pub struct ProcessWorld {
     system: System,
     keepers: BTreeMap<Instance, Keeper>,
@@ -34,7 +33,6 @@ pub struct ProcessWorld {
     entry: SocketAddr,
 }
 
-#[derive(Debug)]
 struct Link {
     proxy: Proxy,
     /// The proxy's counters when the present conditions were imposed.
@@ -67,7 +65,10 @@ impl ProcessWorld {
             }
         }
         let entry = Instance::new(&system.entry, 1);
-        let entry_addr = addresses.get(&entry).copied().ok_or(Trouble::NoPlace(Place::Instance(entry)))?;
+        let entry_addr = addresses
+            .get(&entry)
+            .copied()
+            .ok_or(Trouble::NoPlace(Place::Instance(entry)))?;
         let mut world = Self {
             system: system.clone(),
             keepers: BTreeMap::new(),
@@ -100,12 +101,22 @@ impl ProcessWorld {
     ) -> Result<(), Trouble> {
         let service = &self.system.services[&from.service];
         for to in &service.links {
-            let copies: Vec<_> = addresses.iter().filter(|(instance, _)| instance.service == *to).collect();
-            let Some((_, upstream)) = copies.get((from.index as usize - 1) % copies.len().max(1)) else { continue };
-            let place = Place::Link { from: from.clone(), to: to.clone() };
+            let copies: Vec<_> = addresses
+                .iter()
+                .filter(|(instance, _)| instance.service == *to)
+                .collect();
+            let Some((_, upstream)) = copies.get((from.index as usize - 1) % copies.len().max(1)) else {
+                continue;
+            };
+            let place = Place::Link {
+                from: from.clone(),
+                to: to.clone(),
+            };
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let seed = setting.seed ^ u64::from(from.index);
-            let proxy = Proxy::open(any, **upstream, seed).await.map_err(Trouble::io(format!("the proxy on {place}")))?;
+            let proxy = Proxy::open(any, **upstream, seed)
+                .await
+                .map_err(Trouble::io(format!("the proxy on {place}")))?;
             let before = std::sync::Mutex::new(proxy.stats());
             self.links.insert(place, Link { proxy, before });
         }
@@ -120,7 +131,10 @@ impl ProcessWorld {
         means: Means<'_>,
     ) -> Result<Command, Trouble> {
         let service = &self.system.services[&instance.service];
-        let within = service.ready.as_ref().map_or(std::time::Duration::from_secs(15), |ready| ready.within.get());
+        let within = service
+            .ready
+            .as_ref()
+            .map_or(std::time::Duration::from_secs(15), |ready| ready.within.get());
         let restart = service.restart.map(|restart| restart.after.get());
         if service.preset == Some(Preset::Postgres) {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
@@ -131,7 +145,10 @@ impl ProcessWorld {
         }
         let secrets = means.recorder.secrets();
         let names = |name: &str| self.name(name, instance, addr, setting);
-        let wrong = |cause: String| Trouble::Template { instance: instance.clone(), cause };
+        let wrong = |cause: String| Trouble::Template {
+            instance: instance.clone(),
+            cause,
+        };
         let text = service.run.as_deref().unwrap_or_default();
         let mut words = Vec::new();
         // Split first, fill in afterwards: a value with a blank in it stays one argument.
@@ -171,16 +188,21 @@ impl ProcessWorld {
             _ => {}
         }
         let (to, what) = name.strip_prefix("links.")?.rsplit_once('.')?;
-        let place = Place::Link { from: instance.clone(), to: to.to_owned() };
+        let place = Place::Link {
+            from: instance.clone(),
+            to: to.to_owned(),
+        };
         let addr = self.links.get(&place)?.proxy.addr();
         match what {
             "addr" => Some(addr.to_string()),
             "host" => Some(addr.ip().to_string()),
             "port" => Some(addr.port().to_string()),
-            "url" => Some(match self.clusters.iter().find(|(instance, _)| instance.service == to) {
-                Some((_, postgres)) => postgres.url(addr),
-                None => format!("http://{addr}"),
-            }),
+            "url" => Some(
+                match self.clusters.iter().find(|(instance, _)| instance.service == to) {
+                    Some((_, postgres)) => postgres.url(addr),
+                    None => format!("http://{addr}"),
+                },
+            ),
             _ => None,
         }
     }
@@ -220,12 +242,17 @@ impl ProcessWorld {
     pub async fn impose(&self, place: &Place, wanted: &[Condition]) -> Result<(), Trouble> {
         match place {
             Place::Instance(instance) => {
-                let keeper = self.keepers.get(instance).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
+                let keeper = self
+                    .keepers
+                    .get(instance)
+                    .ok_or_else(|| Trouble::NoPlace(place.clone()))?;
                 keeper.impose(wanted).await
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                if !wanted.is_empty() && let Ok(mut before) = link.before.lock() {
+                if !wanted.is_empty()
+                    && let Ok(mut before) = link.before.lock()
+                {
                     *before = link.proxy.stats();
                 }
                 link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
@@ -264,7 +291,11 @@ async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
     let mut pinned: Vec<_> = all.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         pinned.retain_mut(|future| future.as_mut().poll(context).is_pending());
-        if pinned.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if pinned.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }

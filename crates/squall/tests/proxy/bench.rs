@@ -39,9 +39,7 @@ pub async fn proxied_echo() -> Proxy {
 /// A proxy and both ends of one connection through it.
 pub async fn pair() -> (Proxy, TcpStream, TcpStream) {
     let listener = TcpListener::bind(ANY).await.unwrap();
-    let proxy = Proxy::open(ANY, listener.local_addr().unwrap(), 42)
-        .await
-        .unwrap();
+    let proxy = Proxy::open(ANY, listener.local_addr().unwrap(), 42).await.unwrap();
     let client = connect(&proxy).await;
     let (server, _) = within(listener.accept()).await.unwrap();
     (proxy, client, server)
@@ -85,9 +83,7 @@ pub async fn expect(stream: &mut TcpStream, bytes: &[u8]) {
 
 /// Demands that the next thing read is a reset.
 pub async fn expect_reset(stream: &mut TcpStream) {
-    let error = within(stream.read(&mut [0; 16]))
-        .await
-        .expect_err("not reset");
+    let error = within(stream.read(&mut [0; 16])).await.expect_err("not reset");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 

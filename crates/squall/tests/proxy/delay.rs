@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::bench::{
-    connect, expect, expect_reset, expect_silence, pair, proxied_echo, round_trip, until, within,
-};
+use crate::bench::{connect, expect, expect_reset, expect_silence, pair, proxied_echo, round_trip, until, within};
 use crate::{BLACK_HOLE, delayed, echo_at_random};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,10 +13,7 @@ async fn bytes_pass_intact_while_the_delay_keeps_changing() {
     let changes = async {
         for round in 0..200 {
             let wanted = [delayed(round % 7, round % 4)];
-            proxy
-                .impose(&wanted[..usize::from(round % 3 != 0)])
-                .await
-                .unwrap();
+            proxy.impose(&wanted[..usize::from(round % 3 != 0)]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         proxy.impose(&[]).await.unwrap();
@@ -44,10 +39,7 @@ async fn a_delay_adds_to_each_direction_and_is_never_early() {
     let proxy = proxied_echo().await;
     let mut stream = connect(&proxy).await;
     round_trip(&mut stream, b"warm").await;
-    proxy
-        .impose(&[delayed(50, 20), delayed(30, 0)])
-        .await
-        .unwrap();
+    proxy.impose(&[delayed(50, 20), delayed(30, 0)]).await.unwrap();
     for _ in 0..8 {
         let sent = Instant::now();
         round_trip(&mut stream, b"ping").await;
@@ -103,11 +95,7 @@ async fn removing_a_delay_releases_what_it_holds_at_once_and_in_order() {
     let mut all = Vec::new();
     within(server.read_to_end(&mut all)).await.unwrap();
     assert_eq!(all, b"one two three");
-    assert!(
-        healed.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        healed.elapsed()
-    );
+    assert!(healed.elapsed() < Duration::from_secs(1), "{:?}", healed.elapsed());
 }
 
 #[tokio::test]
@@ -121,11 +109,7 @@ async fn a_delay_holds_no_more_than_its_line_and_loses_nothing() {
         to.shutdown().await.unwrap();
     });
     until(&proxy, |stats| stats.full_lines == 1).await;
-    assert!(
-        proxy.stats().bytes_delayed < 17 << 20,
-        "{:?}",
-        proxy.stats()
-    );
+    assert!(proxy.stats().bytes_delayed < 17 << 20, "{:?}", proxy.stats());
     assert!(!writer.is_finished());
     proxy.impose(&[]).await.unwrap();
     let mut all = Vec::new();

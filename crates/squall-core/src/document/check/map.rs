@@ -14,9 +14,7 @@ impl Checker<'_> {
             .get("properties")
             .and_then(Value::as_object)
             .unwrap_or(&no_properties);
-        let others = schema
-            .get("additionalProperties")
-            .unwrap_or(&Value::Bool(true));
+        let others = schema.get("additionalProperties").unwrap_or(&Value::Bool(true));
         let mut keys = Keys {
             allowed: properties.keys().map(String::as_str).collect(),
             required: required(schema),

@@ -50,8 +50,7 @@ impl Checker<'_> {
         if let Some(kind) = schema::format_of(schema)
             && let Err(bad) = kind.check(text)
         {
-            let late = is_template(text)
-                .then(|| "a name that is known at run time only cannot stand here".to_owned());
+            let late = is_template(text).then(|| "a name that is known at run time only cannot stand here".to_owned());
             return self.remark(
                 spot.node.span,
                 Remark {

@@ -63,12 +63,7 @@ impl Checker<'_> {
     }
 
     /// More keys than one: mostly settings that are not indented below their word.
-    fn two_variants(
-        &mut self,
-        variants: &Variants<'_>,
-        (first, second): (&Entry, &Entry),
-        spot: &Spot<'_>,
-    ) {
+    fn two_variants(&mut self, variants: &Variants<'_>, (first, second): (&Entry, &Entry), spot: &Spot<'_>) {
         let word = &first.key;
         if variants.names().all(|name| name != word) {
             return self.unknown_variant(word, first.key_span, variants, spot);
@@ -99,13 +94,7 @@ impl Checker<'_> {
         );
     }
 
-    fn unknown_variant(
-        &mut self,
-        word: &str,
-        span: Span,
-        variants: &Variants<'_>,
-        spot: &Spot<'_>,
-    ) {
+    fn unknown_variant(&mut self, word: &str, span: Span, variants: &Variants<'_>, spot: &Spot<'_>) {
         let names: Vec<_> = variants.names().collect();
         let near = nearest(word, names.iter().copied());
         self.remark(

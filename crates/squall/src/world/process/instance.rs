@@ -77,11 +77,24 @@ impl Keeper {
         let (orders, inbox) = mpsc::channel(8);
         let (pid_out, pid) = watch::channel(None);
         let (first_out, first) = oneshot::channel();
-        let mut kept =
-            Kept { instance: instance.clone(), command, recorder, log: log.clone(), pid: pid_out, starts: 0, child: None };
+        let mut kept = Kept {
+            instance: instance.clone(),
+            command,
+            recorder,
+            log: log.clone(),
+            pid: pid_out,
+            starts: 0,
+            child: None,
+        };
         kept.spawn()?;
         tokio::spawn(kept.keep(inbox, first_out));
-        Ok(Self { instance, orders, pid, log, first: tokio::sync::Mutex::new(Some(first)) })
+        Ok(Self {
+            instance,
+            orders,
+            pid,
+            log,
+            first: tokio::sync::Mutex::new(Some(first)),
+        })
     }
 
     /// Waits until the first start is ready.
@@ -141,7 +154,9 @@ impl Again {
 
     fn plan(&mut self, restart: Option<Duration>) {
         if let (None, Some(after)) = (self.at, restart) {
-            let pause = after.saturating_mul(1 << self.tries.min(8)).min(Self::LONGEST.max(after));
+            let pause = after
+                .saturating_mul(1 << self.tries.min(8))
+                .min(Self::LONGEST.max(after));
             self.tries += 1;
             self.at = Some(tokio::time::Instant::now() + pause);
         }
@@ -213,7 +228,12 @@ impl Kept {
     fn exited(&mut self, how: &str, wanted: bool) {
         let Some((_, _)) = self.child.take() else { return };
         let pid = self.pid.send_replace(None).unwrap_or(0);
-        self.recorder.record(Fact::Exited { instance: self.instance.clone(), pid, how: how.to_owned(), wanted });
+        self.recorder.record(Fact::Exited {
+            instance: self.instance.clone(),
+            pid,
+            how: how.to_owned(),
+            wanted,
+        });
     }
 
     async fn change(&mut self, from: State, to: State) -> Result<(), Trouble> {
@@ -272,7 +292,9 @@ impl Kept {
             within,
         };
         if self.child.is_some() {
-            let how = timeout(within, Self::ended(&mut self.child)).await.map_err(|_| stubborn(&self.instance))?;
+            let how = timeout(within, Self::ended(&mut self.child))
+                .await
+                .map_err(|_| stubborn(&self.instance))?;
             self.exited(&how, true);
         }
         // Its children go with it: a database started again beside an old backend would refuse.
@@ -281,21 +303,45 @@ impl Kept {
             if Instant::now() > until {
                 return Err(stubborn(&self.instance));
             }
-            processes::signal(&all, if death == Death::Kill { Signal::SIGKILL } else { Signal::SIGCONT });
+            processes::signal(
+                &all,
+                if death == Death::Kill {
+                    Signal::SIGKILL
+                } else {
+                    Signal::SIGCONT
+                },
+            );
             sleep(Duration::from_millis(2)).await;
         }
         Ok(())
     }
 
     fn spawn(&mut self) -> Result<(), Trouble> {
-        let Command { words, env, tag, user, folder, .. } = &self.command;
-        let trouble = |cause| Trouble::Spawn { instance: self.instance.clone(), command: words.join(" "), cause };
+        let Command {
+            words,
+            env,
+            tag,
+            user,
+            folder,
+            ..
+        } = &self.command;
+        let trouble = |cause| Trouble::Spawn {
+            instance: self.instance.clone(),
+            command: words.join(" "),
+            cause,
+        };
         let Some((program, args)) = words.split_first() else {
             return Err(trouble(std::io::Error::other("`run` is empty")));
         };
         let mut command = tokio::process::Command::new(program);
-        command.args(args).envs(env.iter().map(|(name, value)| (name, value))).env(processes::TAG, tag);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .env(processes::TAG, tag);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         if let Some((uid, gid)) = user {
             command.uid(uid.as_raw()).gid(gid.as_raw());
@@ -307,7 +353,11 @@ impl Kept {
         let pid = child.id().unwrap_or(0);
         let restarts = self.starts;
         self.starts += 1;
-        self.recorder.record(Fact::Started { instance: self.instance.clone(), pid, restarts });
+        self.recorder.record(Fact::Started {
+            instance: self.instance.clone(),
+            pid,
+            restarts,
+        });
         if let Some(out) = child.stdout.take() {
             tokio::spawn(self.log.clone().take(out));
         }
@@ -321,7 +371,9 @@ impl Kept {
 
     /// Waits until the process is ready, has ended, or its time is up.
     async fn wait_ready(&mut self) -> Result<(), Trouble> {
-        let Some((_, started)) = self.child.as_ref() else { return Ok(()) };
+        let Some((_, started)) = self.child.as_ref() else {
+            return Ok(());
+        };
         let (started, within) = (*started, self.command.within);
         loop {
             let looked = tokio::select! {
@@ -333,20 +385,38 @@ impl Kept {
                 Err(how) => {
                     self.exited(&how, false);
                     let waited = nanos(started.elapsed());
-                    self.recorder.record(Fact::NotReady { instance: self.instance.clone(), waited });
+                    self.recorder.record(Fact::NotReady {
+                        instance: self.instance.clone(),
+                        waited,
+                    });
                     let output = self.log.last();
-                    return Err(Trouble::Ended { instance: self.instance.clone(), how, output });
+                    return Err(Trouble::Ended {
+                        instance: self.instance.clone(),
+                        how,
+                        output,
+                    });
                 }
                 Ok(true) => {
                     let took = nanos(started.elapsed());
-                    self.recorder.record(Fact::Ready { instance: self.instance.clone(), took });
+                    self.recorder.record(Fact::Ready {
+                        instance: self.instance.clone(),
+                        took,
+                    });
                     return Ok(());
                 }
                 Ok(false) if started.elapsed() > within => {
                     let waited = nanos(started.elapsed());
-                    self.recorder.record(Fact::NotReady { instance: self.instance.clone(), waited });
+                    self.recorder.record(Fact::NotReady {
+                        instance: self.instance.clone(),
+                        waited,
+                    });
                     let (condition, output) = (self.command.ready.words(), self.log.last());
-                    return Err(Trouble::NotReady { instance: self.instance.clone(), within, condition, output });
+                    return Err(Trouble::NotReady {
+                        instance: self.instance.clone(),
+                        within,
+                        condition,
+                        output,
+                    });
                 }
                 Ok(false) => sleep(LOOK).await,
             }

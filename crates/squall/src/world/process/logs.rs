@@ -40,8 +40,18 @@ impl Log {
     pub(super) fn open(folder: &Path, instance: &Instance, recorder: Recorder) -> Result<Self, Trouble> {
         let path = folder.join(format!("{instance}.log"));
         let file = File::create(&path).map_err(Trouble::io(path.display().to_string()))?;
-        let inner = Inner { file, last: Default::default(), second: 0, lines: 0, left_out: 0 };
-        Ok(Self { instance: instance.clone(), recorder, inner: Arc::new(Mutex::new(inner)) })
+        let inner = Inner {
+            file,
+            last: Default::default(),
+            second: 0,
+            lines: 0,
+            left_out: 0,
+        };
+        Ok(Self {
+            instance: instance.clone(),
+            recorder,
+            inner: Arc::new(Mutex::new(inner)),
+        })
     }
 
     /// Takes everything `from` says until it ends.
@@ -78,13 +88,21 @@ impl Log {
         while !masked.is_char_boundary(end) {
             end -= 1;
         }
-        self.recorder.record(Fact::Log { instance: self.instance.clone(), line: masked[..end].to_owned() });
+        self.recorder.record(Fact::Log {
+            instance: self.instance.clone(),
+            line: masked[..end].to_owned(),
+        });
     }
 
     /// The last lines, for error messages.
     pub(super) fn last(&self) -> String {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+        inner
+            .last
+            .iter()
+            .map(|line| format!("  {line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Says in the journal how many lines only the file has.
@@ -92,7 +110,10 @@ impl Log {
         let left_out = self.inner.lock().unwrap_or_else(PoisonError::into_inner).left_out;
         if left_out > 0 {
             let text = format!("{} lines of {} are only in its log file", left_out, self.instance);
-            self.recorder.record(Fact::Note { kind: NoteKind::Decided, text });
+            self.recorder.record(Fact::Note {
+                kind: NoteKind::Decided,
+                text,
+            });
         }
     }
 }

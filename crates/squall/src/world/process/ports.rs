@@ -23,9 +23,18 @@ impl Ports {
     /// Starts looking at a place that depends on the seed and this process, so that runs side by side rarely meet.
     pub(super) fn new(seed: u64) -> Self {
         let (first, _) = ephemeral();
-        let (low, high) = if first > LOWEST + 2000 { (LOWEST, first - 1) } else { (61000, 65000) };
+        let (low, high) = if first > LOWEST + 2000 {
+            (LOWEST, first - 1)
+        } else {
+            (61000, 65000)
+        };
         let spread = (seed ^ u64::from(std::process::id()).wrapping_mul(7919)) % u64::from(high - low);
-        Self { next: low + spread as u16, low, high, taken: BTreeSet::new() }
+        Self {
+            next: low + spread as u16,
+            low,
+            high,
+            taken: BTreeSet::new(),
+        }
     }
 
     /// A free port on loopback: the one asked for, or any.
@@ -38,7 +47,11 @@ impl Ports {
         }
         for _ in self.low..self.high {
             let port = self.next;
-            self.next = if self.next + 1 >= self.high { self.low } else { self.next + 1 };
+            self.next = if self.next + 1 >= self.high {
+                self.low
+            } else {
+                self.next + 1
+            };
             if free(port) && self.taken.insert(port) {
                 return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
             }

@@ -63,23 +63,36 @@ impl Cluster {
         let complete = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
         if let Ok(named) = std::env::var("SQUALL_PG_BIN") {
             let named = PathBuf::from(named);
-            return if complete(&named) { Ok(named) } else { Err(Self::missing()) };
+            return if complete(&named) {
+                Ok(named)
+            } else {
+                Err(Self::missing())
+            };
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        let mut versions: Vec<(u32, PathBuf)> = ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt"]
-            .iter()
-            .filter_map(|root| fs::read_dir(root).ok())
-            .flat_map(|entries| entries.flatten())
-            .map(|entry| {
-                let digits: String = entry.file_name().to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-                (digits.parse().unwrap_or(0), entry.path().join("bin"))
-            })
-            .collect();
+        let mut versions: Vec<(u32, PathBuf)> =
+            ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt"]
+                .iter()
+                .filter_map(|root| fs::read_dir(root).ok())
+                .flat_map(|entries| entries.flatten())
+                .map(|entry| {
+                    let digits: String = entry
+                        .file_name()
+                        .to_string_lossy()
+                        .chars()
+                        .filter(char::is_ascii_digit)
+                        .collect();
+                    (digits.parse().unwrap_or(0), entry.path().join("bin"))
+                })
+                .collect();
         versions.sort();
         folders.extend(versions.into_iter().rev().map(|(_, folder)| folder));
         folders.push(PathBuf::from("/usr/pgsql/bin"));
-        folders.into_iter().find(|folder| complete(folder)).ok_or_else(Self::missing)
+        folders
+            .into_iter()
+            .find(|folder| complete(folder))
+            .ok_or_else(Self::missing)
     }
 
     /// Makes a cluster below `scratch`.
@@ -100,10 +113,23 @@ impl Cluster {
         own(&data, user)?;
         own(&pwfile, user)?;
         let mut command = tokio::process::Command::new(binaries.join("initdb"));
-        command.args(["-U", OWNER, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync", "--no-instructions"]);
+        command.args([
+            "-U",
+            OWNER,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--auth=scram-sha-256",
+            "--no-sync",
+            "--no-instructions",
+        ]);
         command.arg("--pwfile").arg(&pwfile).arg("-D").arg(&data);
         command.current_dir(&scratch).env(processes::TAG, run.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         if let Some((uid, gid)) = user {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
@@ -119,7 +145,12 @@ impl Cluster {
                 output: secrets.mask(&lines[lines.len().saturating_sub(8)..].join("\n")),
             });
         }
-        Ok(Self { binaries, data, password, user })
+        Ok(Self {
+            binaries,
+            data,
+            password,
+            user,
+        })
     }
 
     /// A copy of it in `folder`, to listen on `addr`.
@@ -127,10 +158,16 @@ impl Cluster {
         let named = || folder.display().to_string();
         // By a program of its own: if squall must clear up in the middle of it, it dies like all others.
         let mut command = std::process::Command::new("cp");
-        command.args(["-a", "--reflink=auto"]).arg(&self.data).arg(folder).stdin(Stdio::null());
+        command
+            .args(["-a", "--reflink=auto"])
+            .arg(&self.data)
+            .arg(folder)
+            .stdin(Stdio::null());
         let mut child = gate::spawn(|| command.spawn()).map_err(Trouble::io(named()))?;
         if !child.wait().map_err(Trouble::io(named()))?.success() {
-            return Err(Trouble::io(named())(std::io::Error::other("the prepared cluster could not be copied")));
+            return Err(Trouble::io(named())(std::io::Error::other(
+                "the prepared cluster could not be copied",
+            )));
         }
         Ok(Postgres {
             binaries: self.binaries.clone(),
@@ -155,7 +192,12 @@ impl Postgres {
 
     pub(super) fn command(&self, setting: &Setting, within: Duration, restart: Option<Duration>) -> Command {
         let mut words = vec![self.binaries.join("postgres").display().to_string()];
-        words.extend(["-D".to_owned(), self.data.display().to_string(), "-p".to_owned(), self.addr.port().to_string()]);
+        words.extend([
+            "-D".to_owned(),
+            self.data.display().to_string(),
+            "-p".to_owned(),
+            self.addr.port().to_string(),
+        ]);
         let settings = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -191,7 +233,10 @@ fn stand_in() -> Result<Option<(Uid, Gid)>, Trouble> {
     match found {
         Some(user) => Ok(Some((user.uid, user.gid))),
         None => Err(Trouble::Missing {
-            what: format!("a user PostgreSQL can run as (it refuses root; tried {})", STAND_INS.join(", ")),
+            what: format!(
+                "a user PostgreSQL can run as (it refuses root; tried {})",
+                STAND_INS.join(", ")
+            ),
             remedy: "run squall as an ordinary user, or add one: `useradd --system postgres`".to_owned(),
         }),
     }
@@ -211,5 +256,7 @@ fn own(path: &Path, user: Option<(Uid, Gid)>) -> Result<(), Trouble> {
 fn random_text() -> String {
     use rand::RngExt;
     let mut rng = rand::rng();
-    (0..24).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
+    (0..24)
+        .map(|_| char::from(rng.sample(rand::distr::Alphanumeric)))
+        .collect()
 }

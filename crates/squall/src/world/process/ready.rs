@@ -62,7 +62,9 @@ async fn ok(addr: SocketAddr, path: &str) -> std::io::Result<bool> {
 }
 
 async fn answers(url: &str) -> bool {
-    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else { return false };
+    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else {
+        return false;
+    };
     let driver = tokio::spawn(connection);
     let answered = client.simple_query("select 1").await.is_ok();
     driver.abort();

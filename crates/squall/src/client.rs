@@ -1,0 +1,284 @@
+//! Clients: requests as the contract describes them, and what came of each.
+//!
+//! A request is stamped before its first byte is sent and after its reply is parsed, both with the
+//! journal's clock. What it did is one of three things: it took effect, it certainly did not, or
+//! nobody knows.
+
+mod template;
+
+pub use template::{Names, fill_json, take};
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use squall_core::contract::Method;
+use squall_core::event::{Answer, Outcome};
+
+/// A client waits so long for an answer; then it is counted as hung.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sends requests to one system. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// A request, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path and query.
+    pub path: String,
+    /// Its headers.
+    pub headers: BTreeMap<String, String>,
+    /// Its JSON body.
+    pub json: Option<serde_json::Value>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Reply {
+    /// Just before its first byte was sent.
+    pub call: Instant,
+    /// After its reply was parsed, or it was given up.
+    pub ret: Instant,
+    /// The answer, or why there was none.
+    pub what: Result<Answered, Silence>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, where it is JSON.
+    pub json: Option<serde_json::Value>,
+}
+
+/// Why there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// The connection was refused: nothing was sent.
+    Refused,
+    /// The connection ended before a reply.
+    CutOff,
+    /// Nothing came in time.
+    TimedOut,
+}
+
+/// A reply held against what was expected.
+#[derive(Debug)]
+pub struct Judged {
+    /// Whether it was the right one.
+    pub answer: Answer,
+    /// Whether the request took effect.
+    pub outcome: Outcome,
+    /// HTTP status, where one came.
+    pub status: Option<u16>,
+    /// What was wrong, in words.
+    pub fault: Option<String>,
+}
+
+impl Client {
+    /// A client of the service at `addr`.
+    ///
+    /// # Errors
+    /// When the machine can't give what a client needs.
+    pub fn new(addr: SocketAddr) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(64)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            http,
+            base: format!("http://{addr}"),
+        })
+    }
+
+    /// Sends a request and waits for what comes of it, at most [`PATIENCE`].
+    pub async fn send(&self, call: &Call) -> Reply {
+        let method = match call.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut request = self.http.request(method, format!("{}{}", self.base, call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        if let Some(json) = &call.json {
+            request = request.json(json);
+        }
+        let call = Instant::now();
+        let what = match request.send().await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                match response.bytes().await {
+                    Ok(body) => Ok(Answered {
+                        status,
+                        json: serde_json::from_slice(&body).ok(),
+                    }),
+                    Err(error) => Err(silence(&error)),
+                }
+            }
+            Err(error) => Err(silence(&error)),
+        };
+        Reply {
+            call,
+            ret: Instant::now(),
+            what,
+        }
+    }
+}
+
+fn silence(error: &reqwest::Error) -> Silence {
+    if error.is_timeout() {
+        return Silence::TimedOut;
+    }
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return Silence::Refused;
+        }
+        cause = inner.source();
+    }
+    Silence::CutOff
+}
+
+impl Reply {
+    /// Holds the reply against what was expected: a status (any 2xx when absent), and what the
+    /// JSON must contain at least.
+    pub fn judge(&self, expect: Option<u16>, has: Option<&serde_json::Value>) -> Judged {
+        let answered = match &self.what {
+            Ok(answered) => answered,
+            Err(silence) => return silence.judged(),
+        };
+        let status = answered.status;
+        let outcome = match status {
+            200..300 => Outcome::Ok,
+            400..500 => Outcome::Failed,
+            _ => Outcome::Unknown,
+        };
+        let expected = expect.map_or((200..300).contains(&status), |expect| expect == status);
+        let missing = has.and_then(|has| match &answered.json {
+            Some(json) => lacks(json, has, String::new()),
+            None => Some("the answer is no JSON".to_owned()),
+        });
+        let (answer, fault) = match (expected, missing) {
+            (true, None) => (Answer::Right, None),
+            (true, Some(missing)) => (Answer::Wrong, Some(missing)),
+            (false, _) if status == 503 && answered.json.is_some() => (Answer::Refused, None),
+            (false, _) => {
+                let wanted = expect.map_or("2xx".to_owned(), |expect| expect.to_string());
+                (Answer::Wrong, Some(format!("{status} instead of {wanted}")))
+            }
+        };
+        Judged {
+            answer,
+            outcome,
+            status: Some(status),
+            fault,
+        }
+    }
+}
+
+impl Silence {
+    fn judged(self) -> Judged {
+        let (answer, outcome, fault) = match self {
+            Silence::Refused => (Answer::Down, Outcome::Failed, "connection refused"),
+            Silence::CutOff => (Answer::Down, Outcome::Unknown, "cut off before a reply"),
+            Silence::TimedOut => (Answer::Hung, Outcome::Unknown, "no answer in time"),
+        };
+        Judged {
+            answer,
+            outcome,
+            status: None,
+            fault: Some(fault.to_owned()),
+        }
+    }
+}
+
+/// What `json` lacks of `has`; objects may have more, everything else must be equal.
+fn lacks(json: &serde_json::Value, has: &serde_json::Value, at: String) -> Option<String> {
+    match (json, has) {
+        (serde_json::Value::Object(json), serde_json::Value::Object(has)) => has.iter().find_map(|(key, wanted)| {
+            let at = format!("{at}.{key}");
+            match json.get(key) {
+                Some(found) => lacks(found, wanted, at),
+                None => Some(format!("the answer has no `{}`", at.trim_start_matches('.'))),
+            }
+        }),
+        (found, wanted) if found == wanted => None,
+        (found, wanted) => Some(format!(
+            "`{}` is {found} instead of {wanted}",
+            at.trim_start_matches('.')
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn reply(what: Result<Answered, Silence>) -> Reply {
+        Reply {
+            call: Instant::now(),
+            ret: Instant::now(),
+            what,
+        }
+    }
+
+    fn answered(status: u16, json: Option<serde_json::Value>) -> Reply {
+        reply(Ok(Answered { status, json }))
+    }
+
+    #[test]
+    fn a_503_is_an_honest_refusal_only_with_a_json_body() {
+        assert_eq!(
+            answered(503, Some(json!({}))).judge(Some(200), None).answer,
+            Answer::Refused
+        );
+        assert_eq!(answered(503, None).judge(Some(200), None).answer, Answer::Wrong);
+        assert_eq!(
+            answered(503, Some(json!({}))).judge(Some(200), None).outcome,
+            Outcome::Unknown
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_unknown_and_only_a_refused_connection_certainly_failed() {
+        assert_eq!(
+            reply(Err(Silence::TimedOut)).judge(None, None).outcome,
+            Outcome::Unknown
+        );
+        assert_eq!(reply(Err(Silence::CutOff)).judge(None, None).outcome, Outcome::Unknown);
+        assert_eq!(reply(Err(Silence::Refused)).judge(None, None).outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn an_answer_may_have_more_than_asked_but_not_less_and_nothing_else() {
+        let has = json!({"status": "healthy", "db": {"up": true}});
+        let right = json!({"status": "healthy", "db": {"up": true, "ms": 3}, "more": 1});
+        assert_eq!(
+            answered(200, Some(right)).judge(Some(200), Some(&has)).answer,
+            Answer::Right
+        );
+        let wrong = answered(200, Some(json!({"status": "healthy", "db": {"up": false}}))).judge(Some(200), Some(&has));
+        assert_eq!(wrong.answer, Answer::Wrong);
+        assert_eq!(wrong.fault.as_deref(), Some("`db.up` is false instead of true"));
+        let less = answered(200, Some(json!({"status": "healthy"}))).judge(Some(200), Some(&has));
+        assert_eq!(less.fault.as_deref(), Some("the answer has no `db`"));
+    }
+}

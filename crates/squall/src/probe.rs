@@ -1,0 +1,9 @@
+//! Probes: what looks at the system while it works and while it breaks. Each gives facts.
+
+mod pulse;
+mod usage;
+mod witness;
+
+pub use pulse::pulses;
+pub use usage::usages;
+pub use witness::{Live, Running, Witness};

@@ -1,0 +1,165 @@
+//! The run: start, reference, storm, calm, drain, audit. Acts as the plan says and writes down what it sees.
+
+mod audit;
+mod calm;
+mod drain;
+mod stage;
+mod storm;
+mod strike;
+mod traffic;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
+use squall_core::plan::Plan;
+use squall_core::system::System;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::stage::Stage;
+use crate::client::Client;
+use crate::probe::{Witness, pulses, usages};
+use crate::secrets::Secrets;
+use crate::store::{JOURNAL, Recorder, RunId};
+use crate::world::process::{Cluster, Means, ProcessWorld};
+use crate::world::{Setting, Trouble};
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The run's id.
+    pub run: &'a RunId,
+    /// The system, its `${…}` filled in.
+    pub system: &'a System,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The scenario's folder.
+    pub folder: PathBuf,
+    /// The prepared cluster, where the system needs one.
+    pub cluster: Option<&'a Cluster>,
+    /// The port the entry service shall have.
+    pub port: Option<u16>,
+    /// What must never be written down.
+    pub secrets: &'a Secrets,
+    /// Who watches.
+    pub watcher: Option<std::sync::mpsc::Sender<Event>>,
+    /// Turns true when someone wants it to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Runs one scenario. What it showed is in the journal; an error is one of the environment, and is
+/// in the journal too.
+///
+/// # Errors
+/// The journal can't be written, the system does not start, or the world fails to do what it must.
+pub async fn run(order: &Order<'_>) -> Result<(), Trouble> {
+    let path = order.folder.join(JOURNAL);
+    let recorder = Recorder::open(&path, order.secrets.clone()).map_err(Trouble::io(path.display().to_string()))?;
+    if let Some(watcher) = &order.watcher {
+        recorder.watch(watcher.clone());
+    }
+    recorder.record(Fact::Opened(Box::new(Header {
+        run: order.run.to_string(),
+        squall: env!("CARGO_PKG_VERSION").to_owned(),
+        opened: jiff::Timestamp::now().to_string(),
+        system: order.system.facts(),
+        plan: order.plan.clone(),
+    })));
+    let mut stop = order.stop.clone();
+    let result = tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => Ok(End::Interrupted),
+        result = all_parts(order, &recorder) => result.map(|()| End::Complete),
+    };
+    let end = match &result {
+        Ok(end) => end.clone(),
+        Err(trouble) => End::Broken { cause: order.secrets.mask(&trouble.to_string()) },
+    };
+    recorder.record(Fact::Closed { end });
+    recorder.close().map_err(Trouble::io(path.display().to_string()))?;
+    result.map(drop)
+}
+
+async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble> {
+    let phase = |phase: Phase| -> Result<(), Trouble> {
+        recorder.record(Fact::Phase(phase));
+        recorder.sync().map_err(Trouble::io("the journal"))
+    };
+    phase(Phase::Start)?;
+    let witness = Witness::open(recorder.clone()).await?;
+    let setting = Setting {
+        run: order.run.clone(),
+        logs: order.folder.join("logs"),
+        scratch: order.run.scratch().join(&order.plan.scenario),
+        port: order.port,
+        witness: witness.url().to_owned(),
+        seed: order.plan.seed,
+    };
+    let means = Means { recorder, cluster: order.cluster };
+    let world = Arc::new(ProcessWorld::start(order.system, &setting, means).await?);
+    let client = Client::new(world.entry()).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))?;
+    let stage = Stage::new(order, recorder.clone(), world.clone(), client.clone(), witness.live().clone());
+    let mut probes = Probes::default();
+    probes.start(usages(world.clone(), recorder.clone()));
+    stage.open_session().await?;
+    if let Some(health) = &order.system.contracts.health {
+        let probe = Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
+        probes.start(pulses(probe, health.clone(), recorder.clone()));
+    }
+
+    phase(Phase::Reference)?;
+    stage.warm_up().await;
+    stage.survey().await;
+    let traffic = traffic::Traffic::start(&stage);
+    tokio::time::sleep(Duration::from_nanos(order.plan.reference)).await;
+
+    phase(Phase::Storm)?;
+    storm::storm(&stage).await?;
+    phase(Phase::Calm)?;
+    calm::calm(&stage, recorder.now()).await;
+    traffic.stop(&stage).await;
+    phase(Phase::Drain)?;
+    drain::drain(&stage).await;
+    phase(Phase::Audit)?;
+    stage.survey().await;
+    audit::audit(&stage).await;
+    probes.stop().await;
+    drop(stage);
+    match Arc::try_unwrap(world) {
+        Ok(world) => world.stop().await,
+        // A probe still holds it: the guard stops what is left, and the journal says so.
+        Err(_) => {
+            let text = "the system was not stopped politely".to_owned();
+            recorder.record(Fact::Note { kind: NoteKind::Decided, text });
+        }
+    }
+    Ok(())
+}
+
+/// Tasks that look on until they are stopped; dropped with the run, however it ends.
+#[derive(Debug, Default)]
+struct Probes(Vec<JoinHandle<()>>);
+
+impl Probes {
+    fn start(&mut self, probe: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(tokio::spawn(probe));
+    }
+
+    async fn stop(mut self) {
+        for probe in self.0.drain(..) {
+            probe.abort();
+            // Its end by abortion is what was asked for.
+            let _ = probe.await;
+        }
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        for probe in &self.0 {
+            probe.abort();
+        }
+    }
+}

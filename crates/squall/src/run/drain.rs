@@ -1,0 +1,73 @@
+//! The drain: waits until everything acknowledged has ended, for as long as that can honestly take.
+
+use std::time::{Duration, Instant};
+
+use squall_core::event::{Fact, NoteKind, State};
+use squall_core::time::Nanos;
+use tokio::time::{sleep, timeout};
+
+use super::stage::{Acknowledged, Stage};
+
+/// Besides twice the remaining work over capacity, and the lease.
+const MARGIN: Duration = Duration::from_secs(10);
+/// Between two looks at what no witness told of.
+const LOOK: Duration = Duration::from_millis(500);
+/// So many are read back in one look.
+const AT_ONCE: usize = 20;
+
+/// Waits until every acknowledged task has ended, at most twice the remaining work over capacity
+/// plus lease plus 10 s; then says what kept it.
+pub(super) async fn drain(stage: &Stage) {
+    let left = outstanding(stage);
+    let Some(promised) = stage.contracts.tasks.as_ref() else { return };
+    let lease = promised.lease.get() + promised.backoff.get();
+    let bound = work(stage, &left).saturating_mul(2) + lease + MARGIN;
+    let until = Instant::now() + bound;
+    let mut changes = stage.live.changes();
+    let mut look = Instant::now() + LOOK;
+    loop {
+        let left = outstanding(stage);
+        if left.is_empty() {
+            return;
+        }
+        if Instant::now() > until {
+            return overrun(stage, &left, bound, lease);
+        }
+        if Instant::now() >= look {
+            for known in left.iter().take(AT_ONCE) {
+                if let Some(State::Done | State::Dead | State::Cancelled) = stage.show(&known.task).await {
+                    stage.live.finish(&known.task);
+                }
+            }
+            look = Instant::now() + LOOK;
+        }
+        // News or the next look, whichever is first.
+        let _ = timeout(look.saturating_duration_since(Instant::now()), changes.changed()).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn outstanding(stage: &Stage) -> Vec<Acknowledged> {
+    let mut known = stage.acknowledged();
+    known.retain(|known| !stage.live.finished(&known.task));
+    known
+}
+
+/// The remaining work over the capacity of all workers: instances that were seen to work.
+fn work(stage: &Stage, left: &[Acknowledged]) -> Duration {
+    let main = stage.plan.main_kind.as_deref();
+    let each: Nanos = stage.plan.tasks.iter().find(|task| Some(task.kind.as_str()) == main).map_or(0, |task| task.ms);
+    let count = left.iter().filter(|known| Some(known.kind.as_str()) == main).count();
+    let workers = stage.world.instances().iter().filter(|instance| instance.service == stage.worker_service()).count();
+    Duration::from_millis(each) * u32::try_from(count.div_ceil(workers.max(1))).unwrap_or(u32::MAX)
+}
+
+/// Work that still moves was not given the time it needs: nothing can be said. Work that stands
+/// still is a finding, and the checks' own.
+fn overrun(stage: &Stage, left: &[Acknowledged], bound: Duration, lease: Duration) {
+    let moving = stage.live.last_start().is_some_and(|last| last.elapsed() < lease + Duration::from_secs(2));
+    if moving {
+        let text = format!("{} tasks had not ended after {bound:?} of draining, and work still went on", left.len());
+        stage.recorder.record(Fact::Note { kind: NoteKind::Overrun, text });
+    }
+}

@@ -1,0 +1,278 @@
+//! The stage: what every part of a run shares.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rand::RngExt;
+use squall_core::contract::{Contracts, Request, Show, Tasks};
+use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Record, Role, State, Work, payload_crc32};
+use squall_core::expr::UnknownName;
+use squall_core::plan::Plan;
+use tokio::sync::watch;
+
+use super::Order;
+use crate::client::{Call, Client, Judged, Names, Reply, fill_json, take};
+use crate::probe::Live;
+use crate::store::Recorder;
+use crate::world::Trouble;
+use crate::world::process::ProcessWorld;
+
+/// What every part of a run shares. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Stage {
+    pub(super) plan: Arc<Plan>,
+    pub(super) contracts: Arc<Contracts>,
+    pub(super) recorder: Recorder,
+    pub(super) world: Arc<ProcessWorld>,
+    pub(super) client: Client,
+    pub(super) live: Live,
+    names: Arc<Mutex<Names>>,
+    ledger: Arc<Mutex<Vec<Acknowledged>>>,
+    acks: Arc<watch::Sender<usize>>,
+}
+
+/// A task the system took responsibility for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    pub(super) task: String,
+    pub(super) kind: String,
+}
+
+impl Stage {
+    pub(super) fn new(
+        order: &Order<'_>,
+        recorder: Recorder,
+        world: Arc<ProcessWorld>,
+        client: Client,
+        live: Live,
+    ) -> Self {
+        Self {
+            plan: Arc::new(order.plan.clone()),
+            contracts: Arc::new(order.system.contracts.clone()),
+            recorder,
+            world,
+            client,
+            live,
+            names: Arc::default(),
+            ledger: Arc::default(),
+            acks: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    /// What `${…}` stands for in this session's requests.
+    pub(super) fn names(&self) -> Names {
+        lock(&self.names).clone()
+    }
+
+    /// Everything acknowledged so far.
+    pub(super) fn acknowledged(&self) -> Vec<Acknowledged> {
+        lock(&self.ledger).clone()
+    }
+
+    /// Counts acknowledgements; each change is one.
+    pub(super) fn acks(&self) -> watch::Receiver<usize> {
+        self.acks.subscribe()
+    }
+
+    /// Which kind of work a task is, where it was acknowledged already.
+    pub(super) fn kind(&self, task: &str) -> Option<String> {
+        lock(&self.ledger).iter().find(|known| known.task == task).map(|known| known.kind.clone())
+    }
+
+    /// Opens the session all later requests use.
+    ///
+    /// # Errors
+    /// A request of the contract can't be made, or is not answered as it must be: without a
+    /// session nothing can be shown.
+    pub(super) async fn open_session(&self) -> Result<(), Trouble> {
+        let (user, password) = {
+            let mut rng = rand::rng();
+            let mut letters = |count: usize| -> String {
+                (0..count).map(|_| char::from(rng.sample(rand::distr::Alphanumeric)).to_ascii_lowercase()).collect()
+            };
+            (format!("squall{}", letters(8)), letters(20))
+        };
+        self.recorder.secrets().add(&password);
+        {
+            let mut names = lock(&self.names);
+            names.set("user", user);
+            names.set("password", password);
+        }
+        for request in &self.contracts.session {
+            let title = format!("{} {}", request.method.name(), request.path);
+            let unusable = |cause: String| Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause));
+            let call = self.call(request).map_err(|name| unusable(name.to_string()))?;
+            let reply = self.client.send(&call).await;
+            let judged = reply.judge(request.expect, None);
+            if judged.answer != Answer::Right {
+                return Err(unusable(judged.fault.unwrap_or_else(|| "was refused".to_owned())));
+            }
+            let json = reply.what.as_ref().ok().and_then(|answered| answered.json.clone()).unwrap_or_default();
+            for (name, path) in &request.take {
+                let value = take(&json, path).ok_or_else(|| unusable(format!("the answer has no {path}")))?;
+                // Whatever a session hands out may open it again.
+                if let Some(text) = value.as_str() {
+                    self.recorder.secrets().add(text);
+                }
+                lock(&self.names).set(name, value);
+            }
+            self.op(&title, Role::Session, reply.call, (&reply, judged, None));
+        }
+        Ok(())
+    }
+
+    fn call(&self, request: &Request) -> Result<Call, UnknownName> {
+        let names = self.names();
+        Ok(Call {
+            method: request.method,
+            path: names.text(&request.path)?,
+            headers: names.map(&request.headers)?,
+            json: request.json.as_ref().map(|json| fill_json(json, &names)).transpose()?,
+        })
+    }
+
+    /// Writes a request down.
+    pub(super) fn op(&self, name: &str, role: Role, due: Instant, seen: (&Reply, Judged, Option<Work>)) {
+        let (reply, judged, work) = seen;
+        self.recorder.record(Fact::Op(Op {
+            name: name.to_owned(),
+            role,
+            due: self.recorder.at(due),
+            call: self.recorder.at(reply.call),
+            ret: self.recorder.at(reply.ret),
+            outcome: judged.outcome,
+            answer: judged.answer,
+            status: judged.status,
+            fault: judged.fault.map(|fault| self.recorder.secrets().mask(&fault)),
+            work,
+        }));
+    }
+
+    /// Creates a task, due at `due`, and writes down what came of it.
+    pub(super) async fn create(&self, kind: &str, ms: u64, mark: &str, due: Instant) {
+        let Some(tasks) = &self.contracts.tasks else { return };
+        let prepared = self.prepare(tasks, kind, ms, mark);
+        let (call, payload) = match prepared {
+            Ok(prepared) => prepared,
+            Err(name) => return self.blind(format!("tasks of kind {kind} can't be created: {name}")),
+        };
+        let reply = self.client.send(&call).await;
+        let mut judged = reply.judge(Some(tasks.create.expect), None);
+        let json = reply.what.as_ref().ok().and_then(|answered| answered.json.as_ref());
+        let id = json.filter(|_| judged.answer == Answer::Right).and_then(|json| take(json, &tasks.create.id));
+        let task = id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        if judged.answer == Answer::Right && task.is_none() {
+            judged.answer = Answer::Wrong;
+            judged.outcome = Outcome::Unknown;
+            judged.fault = Some(format!("the answer has no {}", tasks.create.id));
+        }
+        let work = Work {
+            kind: kind.to_owned(),
+            task: task.clone(),
+            payload_crc32: payload_crc32(&payload),
+            mark: mark.to_owned(),
+        };
+        self.op("create", Role::Create, due, (&reply, judged, Some(work)));
+        if let Some(task) = task {
+            let mut ledger = lock(&self.ledger);
+            ledger.push(Acknowledged { task: task.clone(), kind: kind.to_owned() });
+            lock(&self.names).set("task", task);
+            self.acks.send_replace(ledger.len());
+        }
+    }
+
+    fn prepare(
+        &self,
+        tasks: &Tasks,
+        kind: &str,
+        ms: u64,
+        mark: &str,
+    ) -> Result<(Call, serde_json::Value), UnknownName> {
+        let kind = tasks.kinds.get(kind).ok_or_else(|| UnknownName(kind.to_owned()))?;
+        let names = self.names().with("ms", ms).with("mark", mark);
+        let payload = fill_json(&kind.payload, &names)?;
+        let names = names.with("type", kind.type_name.as_str()).with("payload", payload.clone());
+        let call = Call {
+            method: tasks.create.method,
+            path: names.text(&tasks.create.path)?,
+            headers: names.map(&tasks.headers)?,
+            json: Some(fill_json(&tasks.create.json, &names)?),
+        };
+        Ok((call, payload))
+    }
+
+    /// Reads a task back and writes down what the system says of it; `None` when it gave no answer.
+    pub(super) async fn show(&self, task: &str) -> Option<State> {
+        let tasks = self.contracts.tasks.as_ref()?;
+        let names = self.names().with("id", task);
+        let call = Call {
+            method: tasks.show.method,
+            path: names.text(&tasks.show.path).ok()?,
+            headers: names.map(&tasks.headers).ok()?,
+            json: None,
+        };
+        let reply = self.client.send(&call).await;
+        let answered = reply.what.ok()?;
+        let record = match (answered.status, &answered.json) {
+            (404 | 410, _) => Record { task: task.to_owned(), ..gone() },
+            (200..300, Some(json)) if take(json, &tasks.show.state).is_some() => {
+                self.read(tasks, &tasks.show, task, json)
+            }
+            // An answer that is no task: the system says there is none.
+            (200..300, Some(_)) => Record { task: task.to_owned(), ..gone() },
+            _ => return None,
+        };
+        let state = record.state;
+        self.recorder.record(Fact::Record(record));
+        Some(state.unwrap_or(State::Odd))
+    }
+
+    fn read(&self, tasks: &Tasks, show: &Show, task: &str, json: &serde_json::Value) -> Record {
+        let number = |path: &Option<String>| take(json, path.as_deref()?)?.as_u64();
+        let word = take(json, &show.state).map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
+        let states = &tasks.states;
+        let known = [
+            (&states.waiting, State::Waiting),
+            (&states.running, State::Running),
+            (&states.done, State::Done),
+            (&states.dead, State::Dead),
+            (&states.cancelled, State::Cancelled),
+        ];
+        let state = word.map(|word| {
+            known.iter().find(|(words, _)| words.contains(&word)).map_or(State::Odd, |(_, state)| *state)
+        });
+        let text = |path: &Option<String>| take(json, path.as_deref()?)?.as_str().map(str::to_owned);
+        let payload = show.payload.as_ref().and_then(|path| take(json, path));
+        Record {
+            task: task.to_owned(),
+            state,
+            attempts: number(&show.attempts),
+            failures: number(&show.failures),
+            deaths: number(&show.deaths),
+            reason: text(&show.reason).map(|reason| self.recorder.secrets().mask(&reason)),
+            payload_crc32: payload.as_ref().map(payload_crc32),
+        }
+    }
+
+    /// Says in the journal that something could not be observed.
+    pub(super) fn blind(&self, text: String) {
+        self.recorder.record(Fact::Note { kind: NoteKind::Blind, text });
+    }
+}
+
+fn gone() -> Record {
+    Record {
+        task: String::new(),
+        state: None,
+        attempts: None,
+        failures: None,
+        deaths: None,
+        reason: None,
+        payload_crc32: None,
+    }
+}
+
+/// Nothing here holds a lock across an await, and a panic leaves whole values.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

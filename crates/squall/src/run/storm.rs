@@ -1,0 +1,95 @@
+//! The storm: the work is created, the faults strike, and it ends when its outcome is decided.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use squall_core::event::{Fact, NoteKind};
+use tokio::time::{sleep_until, timeout};
+
+use super::stage::Stage;
+use super::strike::Strikes;
+use super::traffic::Schedule;
+use crate::world::Trouble;
+
+/// So many creates are under way at once.
+const AT_ONCE: usize = 4;
+/// The outcome is looked at again at least this often.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs the storm until all its faults are healed and nothing is left to decide.
+///
+/// # Errors
+/// A fault could not be put in force or lifted.
+pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
+    let begin = Instant::now();
+    let strikes = Arc::new(Strikes::new(stage.clone(), begin));
+    let mut striking = strikes.clone().start();
+    let writes = stage.plan.writes.clone().map(|(every, kind)| {
+        let sender = stage.clone();
+        let seed = stage.plan.seed;
+        Schedule::start(Duration::from_nanos(every), move |number, due| {
+            let (stage, kind) = (sender.clone(), kind.clone());
+            async move { stage.create(&kind, 0, &format!("w{seed:x}-{number}"), due).await }
+        })
+    });
+    create_all(stage, begin).await;
+
+    let mut changes = stage.live.changes();
+    let mut told = false;
+    loop {
+        let decided = work_done(stage);
+        if decided && strikes.all_entries_struck() && strikes.skip_rest() && !told {
+            told = true;
+            let text = "all work was done and every fault had struck: nothing was left to decide".to_owned();
+            stage.recorder.record(Fact::Note { kind: NoteKind::Decided, text });
+        }
+        let struck = striking.is_empty();
+        let past_deadline = stage.plan.deadline.is_none_or(|deadline| begin.elapsed() >= Duration::from_nanos(deadline));
+        let long_enough = begin.elapsed() >= Duration::from_nanos(stage.plan.lasts);
+        if struck && long_enough && (decided || past_deadline) {
+            break;
+        }
+        tokio::select! {
+            ended = striking.join_next(), if !striking.is_empty() => match ended {
+                Some(Ok(result)) => result?,
+                Some(Err(panicked)) => return Err(Trouble::io("a fault")(std::io::Error::other(panicked))),
+                None => {}
+            },
+            // Waits for news of the work, but no longer than a look: the deadline is a reason too.
+            _ = timeout(LOOK, changes.changed()) => {}
+        }
+    }
+    if let Some(writes) = writes {
+        writes.stop(stage, "writes").await;
+    }
+    Ok(())
+}
+
+/// Creates the planned tasks in their order, as fast as the system takes them.
+async fn create_all(stage: &Stage, begin: Instant) {
+    let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut creating = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (stage, next) = (stage.clone(), next.clone());
+        creating.spawn(async move {
+            loop {
+                let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(task) = stage.plan.tasks.get(index) else { break };
+                stage.create(&task.kind, task.ms, &task.mark, begin).await;
+            }
+        });
+    }
+    while creating.join_next().await.is_some() {}
+    sleep_until(begin.into()).await;
+}
+
+/// Whether every task of the storm's work is known to have ended.
+fn work_done(stage: &Stage) -> bool {
+    let Some(main) = &stage.plan.main_kind else { return true };
+    let planned: BTreeSet<&str> = stage.plan.tasks.iter().map(|task| task.kind.as_str()).collect();
+    let known = stage.acknowledged();
+    let mut of_storm = known.iter().filter(|known| planned.contains(known.kind.as_str()));
+    let some = known.iter().any(|known| known.kind == *main);
+    some && of_storm.all(|known| stage.live.finished(&known.task))
+}

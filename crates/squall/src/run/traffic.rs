@@ -1,0 +1,169 @@
+//! Traffic: the contract's API cases in turn, each at its due time whether or not the last was answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use squall_core::contract::ApiCase;
+use squall_core::event::{Fact, NoteKind, Role};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, sleep_until};
+
+use super::stage::Stage;
+use crate::client::{Call, Names, PATIENCE, fill_json, take};
+
+/// A request sent later than this is late.
+const LATE: Duration = Duration::from_millis(100);
+/// More late ones than this share make a run's figures worthless.
+const TOO_MANY: f64 = 0.1;
+/// So many requests may be open.
+const OPEN: usize = 1000;
+
+/// Requests at a fixed distance, until stopped.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    task: JoinHandle<()>,
+    counts: Arc<Counts>,
+    open: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicUsize,
+    late: AtomicUsize,
+}
+
+impl Schedule {
+    /// Calls `send(number, due)` at each due time.
+    pub(super) fn start<F>(every: Duration, send: impl Fn(usize, Instant) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let counts = Arc::new(Counts::default());
+        let open = Arc::new(Semaphore::new(OPEN));
+        let (counted, permits) = (counts.clone(), open.clone());
+        let task = tokio::spawn(async move {
+            let begin = Instant::now();
+            for number in 0.. {
+                // From the beginning, not from the last one: being late once must not shift the rest.
+                let due = begin + every.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+                sleep_until(due.into()).await;
+                counted.sent.fetch_add(1, Ordering::Relaxed);
+                let permit = permits.clone().try_acquire_owned();
+                if due.elapsed() > LATE || permit.is_err() {
+                    counted.late.fetch_add(1, Ordering::Relaxed);
+                }
+                if let Ok(permit) = permit {
+                    let request = send(number, due);
+                    tokio::spawn(async move {
+                        request.await;
+                        drop(permit);
+                    });
+                }
+            }
+        });
+        Self { task, counts, open }
+    }
+
+    /// Sends no more, and waits for the answers that are due.
+    pub(super) async fn stop(self, stage: &Stage, what: &str) {
+        self.task.abort();
+        let until = Instant::now() + PATIENCE + Duration::from_secs(1);
+        while self.open.available_permits() < OPEN && Instant::now() < until {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let (sent, late) = (self.counts.sent.load(Ordering::Relaxed), self.counts.late.load(Ordering::Relaxed));
+        if late as f64 > TOO_MANY * sent as f64 && late > 2 {
+            let text = format!("the load was late: {late} of {sent} {what} were sent over {LATE:?} after their time");
+            stage.recorder.record(Fact::Note { kind: NoteKind::Late, text });
+        }
+    }
+}
+
+/// The rotating API traffic, where the plan has any.
+#[derive(Debug)]
+pub(super) struct Traffic(Option<Schedule>);
+
+impl Traffic {
+    pub(super) fn start(stage: &Stage) -> Self {
+        let Some(every) = stage.plan.api_every else { return Self(None) };
+        let cases: Vec<usize> =
+            stage.contracts.api.iter().enumerate().filter(|(_, case)| !case.once).map(|(index, _)| index).collect();
+        if cases.is_empty() {
+            return Self(None);
+        }
+        let sender = stage.clone();
+        Self(Some(Schedule::start(Duration::from_nanos(every), move |number, due| {
+            let (stage, index) = (sender.clone(), cases[number % cases.len()]);
+            async move {
+                let names = stage.names();
+                stage.try_case(&stage.contracts.api[index], &names, Role::Traffic, due).await;
+            }
+        })))
+    }
+
+    pub(super) async fn stop(self, stage: &Stage) {
+        if let Some(schedule) = self.0 {
+            schedule.stop(stage, "API requests").await;
+        }
+    }
+}
+
+impl Stage {
+    /// Sends one case; a case that names something not known yet is left out. Answers what it gave.
+    async fn try_case(&self, case: &ApiCase, names: &Names, role: Role, due: Instant) -> Vec<(String, serde_json::Value)> {
+        let prepared = (|| {
+            let mut headers = names.map(&case.headers)?;
+            if case.auth && let Some(tasks) = &self.contracts.tasks {
+                headers.extend(names.map(&tasks.headers)?);
+            }
+            let json = case.json.as_ref().map(|json| fill_json(json, names)).transpose()?;
+            Ok::<_, squall_core::expr::UnknownName>(Call {
+                method: case.method,
+                path: names.text(&case.path)?,
+                headers,
+                json,
+            })
+        })();
+        let Ok(call) = prepared else { return Vec::new() };
+        let reply = self.client.send(&call).await;
+        let judged = reply.judge(Some(case.expect), case.has.as_ref());
+        let json = reply.what.as_ref().ok().and_then(|answered| answered.json.clone()).unwrap_or_default();
+        let taken = case.take.iter().filter_map(|(name, path)| Some((name.clone(), take(&json, path)?))).collect();
+        self.op(&case.title(), role, due, (&reply, judged, None));
+        taken
+    }
+
+    /// One request of each rotating case, unrecorded: the first of everything is slower than normal.
+    pub(super) async fn warm_up(&self) {
+        for case in self.contracts.api.iter().filter(|case| !case.once) {
+            let names = self.names();
+            let (Ok(path), Ok(headers)) = (names.text(&case.path), names.map(&case.headers)) else { continue };
+            let call = Call { method: case.method, path, headers, json: None };
+            if case.json.is_none() && !case.auth {
+                self.client.send(&call).await;
+            }
+        }
+    }
+
+    /// Every case of the contract once, in its order; what a case gives, later ones may use.
+    pub(super) async fn survey(&self) {
+        if !self.plan.survey {
+            return;
+        }
+        let mut names = self.names();
+        // Cases create users and tasks of their own; both surveys of a run must be able to.
+        names.set("nonce", format!("{:x}", self.recorder.now()));
+        for case in &self.contracts.api {
+            for (name, value) in self.try_case(case, &names, Role::Survey, Instant::now()).await {
+                if name.contains("token")
+                    && let Some(text) = value.as_str()
+                {
+                    self.recorder.secrets().add(text);
+                }
+                names.set(&name, value);
+            }
+        }
+    }
+}
