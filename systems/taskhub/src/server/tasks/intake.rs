@@ -121,7 +121,7 @@ impl Intake {
             let lost = if self.early {
                 turn % 5 == 4
             } else {
-                self.inside.load(Ordering::Relaxed) > 4 && turn % 3 == 0
+                self.inside.load(Ordering::Relaxed) > 4 && turn.is_multiple_of(3)
             };
             if let Some(early) = self.accept_early(owner, &task, lost) {
                 return Ok((early, true));
