@@ -116,10 +116,11 @@ impl Db {
     }
 
     async fn checkout(&self) -> Result<Checkout<'_>, DbError> {
-        if self.0.fail_fast
-            && let Some(reason) = self.0.health.outage()
-        {
-            return Err(DbError::Unavailable(reason));
+        if let Some(reason) = self.0.health.outage() {
+            if self.0.fail_fast {
+                return Err(DbError::Unavailable(reason));
+            }
+            self.0.health.wait_up().await;
         }
         let outcome = self.0.pool.checkout().await;
         if outcome.is_err() {

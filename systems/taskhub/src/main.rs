@@ -14,7 +14,7 @@ mod task;
 mod worker;
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -57,8 +57,10 @@ const BAD_SETTINGS: u8 = 2;
 async fn main() -> ExitCode {
     let role = Cli::parse().role;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=off".into());
+    // Colours are for people: a log file is read by tools.
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .init();
     let outcome = run(role).await;

@@ -143,7 +143,10 @@ async fn note_start(db: Db) {
 /// Waits before listening as planted defects demand; a sound server does not.
 async fn dawdle(db: &Db, settings: &Settings) {
     let (sql, most) = match settings.bug {
-        Some(Bug::SlowStart) => ("SELECT 40000 * (count(*) > 0)::bigint FROM tasks", 40),
+        Some(Bug::SlowStart) => (
+            "SELECT 40000 * count(*) FROM (SELECT 1 FROM tasks LIMIT 1) AS any_task",
+            40,
+        ),
         Some(Bug::SlowerEveryRestart) => ("SELECT 700 * count(*) FROM starts", 30),
         _ => return,
     };

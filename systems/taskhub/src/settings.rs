@@ -65,7 +65,7 @@ pub struct DatabaseSettings {
     pub probe: Duration,
     /// Longest time a request may take as a whole.
     pub request: Duration,
-    /// Refuse work at once while the health check says the database is away.
+    /// While the health check says the database is away: refuse at once, or wait for it.
     pub fail_fast: bool,
 }
 

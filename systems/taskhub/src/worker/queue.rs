@@ -151,7 +151,7 @@ impl Queue {
     /// Extends the lease; false if the task is no longer ours.
     pub async fn renew(&self, id: Uuid, attempt: i32) -> Result<bool, DbError> {
         let sql = "UPDATE tasks SET lease_until = now() + make_interval(secs => $4)
-            WHERE id = $1 AND (attempt = $2 OR NOT $3) AND status = 'running'";
+            WHERE id = $1 AND ((attempt = $2 AND status = 'running') OR NOT $3)";
         let query = self.fenced_query(sql, id, attempt).bind(self.lease_seconds);
         Ok(self.db.execute(query).await? > 0)
     }

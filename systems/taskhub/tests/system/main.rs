@@ -3,6 +3,11 @@
 //! Nothing here sleeps to let things happen: every wait is for a condition,
 //! with a bound.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on should say where"
+)]
+
 mod api;
 mod client;
 mod cluster;
