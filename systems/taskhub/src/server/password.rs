@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::error::ApiError;
 
-/// 8 MiB and one pass: enough to hurt a guesser, little enough for a test machine.
+/// 8 MiB and one pass: enough to hurt a guesser, little enough for a small host.
 static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
     let params = Params::new(8 * 1024, 1, 1, None).unwrap_or_default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
