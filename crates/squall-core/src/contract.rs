@@ -9,7 +9,6 @@ use crate::amount::Dur;
 
 /// All that a system file says about speaking to the system.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Contracts {
     /// Where the entry service tells how it is.
     #[serde(default)]
@@ -17,6 +16,9 @@ pub struct Contracts {
     /// How to open a session; its values are available to all later requests.
     #[serde(default)]
     pub session: Vec<Request>,
+    /// A request that shows, at the end of a run, that the session still holds.
+    #[serde(default)]
+    pub session_check: Option<Request>,
     /// How to create tasks and read them back.
     #[serde(default)]
     pub tasks: Option<Tasks>,
@@ -27,7 +29,6 @@ pub struct Contracts {
 
 /// Where the entry service tells how it is.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Health {
     /// Answers 200 while the process lives.
     pub live: String,
@@ -62,7 +63,6 @@ impl Method {
 
 /// A request as a template: `${…}` is filled in when it is sent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -84,7 +84,6 @@ pub struct Request {
 
 /// One promise of the API.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ApiCase {
     /// What it shows; method and path when absent.
     #[serde(default)]
@@ -126,7 +125,6 @@ impl ApiCase {
 
 /// How to create tasks and read them back.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Tasks {
     /// Headers of both requests, for example the session's token.
     #[serde(default)]
@@ -166,7 +164,6 @@ pub enum Delivery {
 
 /// How a task is created: `${type}`, `${payload}` and `${mark}` are filled in.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Create {
     /// The method.
     pub method: Method,
@@ -187,7 +184,6 @@ fn created() -> u16 {
 
 /// How a task is read back: `${id}` is filled in; the rest are JSONPaths into the answer.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Show {
     /// The method.
     pub method: Method,
@@ -214,7 +210,6 @@ pub struct Show {
 
 /// The system's words for what a task can be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct States {
     /// Queued, or waiting for its next attempt.
     pub waiting: Vec<String>,
@@ -232,7 +227,6 @@ pub struct States {
 
 /// A kind of work: `${ms}` and `${mark}` are filled in.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Kind {
     /// The system's name for the type of task.
     #[serde(rename = "type")]

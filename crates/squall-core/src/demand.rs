@@ -43,7 +43,6 @@ pub enum Demand {
 
 /// A share that must be reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AtLeast {
     /// The share.
     pub at_least: Percent,
@@ -51,7 +50,6 @@ pub struct AtLeast {
 
 /// A time that must be kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Within {
     /// The time.
     pub within: Dur,
@@ -59,7 +57,6 @@ pub struct Within {
 
 /// How much of the work must be done at the deadline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Completion {
     /// The range the share must be in.
     pub share: PercentRange,
@@ -67,7 +64,6 @@ pub struct Completion {
 
 /// Whether late work is a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Deadline {
     /// Late work only warns.
     pub late_warns: bool,
@@ -75,7 +71,6 @@ pub struct Deadline {
 
 /// How soon what broke must be back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Recovery {
     /// Later than this is worth a warning.
     pub warn: Dur,

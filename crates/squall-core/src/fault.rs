@@ -97,8 +97,7 @@ macro_rules! fault {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name {
+                pub struct $name {
             $($(#[$field_doc])* pub $field: $type,)*
             /// Waits for this state first.
             #[serde(default)]

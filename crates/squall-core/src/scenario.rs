@@ -10,7 +10,6 @@ use crate::workload::Workload;
 
 /// A scenario file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name: the file's name without `.yaml`.
     pub scenario: String,

@@ -13,7 +13,6 @@ use crate::time::{Nanos, nanos};
 
 /// A system file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct System {
     /// Its name.
     pub system: String,
@@ -31,7 +30,6 @@ pub struct System {
 
 /// One part of a system.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Service {
     /// A part squall knows how to make a throw-away copy of.
     #[serde(default)]
@@ -70,7 +68,6 @@ pub enum Preset {
 
 /// When a started copy counts as ready.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Ready {
     /// A path that answers 200; a copy without one is ready when its port accepts.
     #[serde(default)]
@@ -86,7 +83,6 @@ fn fifteen() -> Dur {
 
 /// How a copy that ended is started again.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Restart {
     /// How long after its end.
     pub after: Dur,

@@ -7,7 +7,6 @@ use crate::amount::{Dur, Rate};
 
 /// What clients do during a scenario.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Workload {
     /// The work the storm is about, created at its start.
     #[serde(default)]
@@ -28,7 +27,6 @@ pub struct Workload {
 
 /// The work the storm is about.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct TaskLoad {
     /// How many.
     pub count: u32,
@@ -47,7 +45,6 @@ fn work() -> String {
 
 /// A stream of small tasks.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Writes {
     /// How many in a time.
     pub rate: Rate,
@@ -57,7 +54,6 @@ pub struct Writes {
 
 /// Rotating API traffic.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Api {
     /// How many requests in a time.
     pub rate: Rate,

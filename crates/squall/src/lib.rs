@@ -9,3 +9,4 @@ pub mod guard;
 pub mod world;
 pub mod client;
 pub mod probe;
+pub mod run;

@@ -75,7 +75,9 @@ pub async fn run(order: &Order<'_>) -> Result<(), Trouble> {
     };
     let end = match &result {
         Ok(end) => end.clone(),
-        Err(trouble) => End::Broken { cause: order.secrets.mask(&trouble.to_string()) },
+        Err(trouble) => End::Broken {
+            cause: order.secrets.mask(&trouble.to_string()),
+        },
     };
     recorder.record(Fact::Closed { end });
     recorder.close().map_err(Trouble::io(path.display().to_string()))?;
@@ -97,15 +99,25 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
         witness: witness.url().to_owned(),
         seed: order.plan.seed,
     };
-    let means = Means { recorder, cluster: order.cluster };
+    let means = Means {
+        recorder,
+        cluster: order.cluster,
+    };
     let world = Arc::new(ProcessWorld::start(order.system, &setting, means).await?);
     let client = Client::new(world.entry()).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))?;
-    let stage = Stage::new(order, recorder.clone(), world.clone(), client.clone(), witness.live().clone());
+    let stage = Stage::new(
+        order,
+        recorder.clone(),
+        world.clone(),
+        client.clone(),
+        witness.live().clone(),
+    );
     let mut probes = Probes::default();
     probes.start(usages(world.clone(), recorder.clone()));
     stage.open_session().await?;
     if let Some(health) = &order.system.contracts.health {
-        let probe = Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
+        let probe =
+            Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
         probes.start(pulses(probe, health.clone(), recorder.clone()));
     }
 
@@ -132,7 +144,10 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
         // A probe still holds it: the guard stops what is left, and the journal says so.
         Err(_) => {
             let text = "the system was not stopped politely".to_owned();
-            recorder.record(Fact::Note { kind: NoteKind::Decided, text });
+            recorder.record(Fact::Note {
+                kind: NoteKind::Decided,
+                text,
+            });
         }
     }
     Ok(())

@@ -179,7 +179,14 @@ impl Live {
 
     /// A worker died: what it ran has no end.
     pub fn died(&self, worker: &str) {
-        self.lock().running.remove(worker);
+        if let Some(running) = self.lock().running.get_mut(worker) {
+            running.clear();
+        }
+    }
+
+    /// How many workers were heard of so far.
+    pub fn workers(&self) -> usize {
+        self.lock().running.len()
     }
 
     /// Whether a task is known to have ended for good.

@@ -42,16 +42,27 @@ pub(super) async fn audit(stage: &Stage) {
         unread += usize::from(!read.unwrap_or(false));
     }
     if unread > 0 {
-        stage.blind(format!("{unread} acknowledged tasks could not be read back within {PATIENCE:?}"));
+        stage.blind(format!(
+            "{unread} acknowledged tasks could not be read back within {PATIENCE:?}"
+        ));
     }
 }
 
 /// Whether the session opened at the start still holds: it was acknowledged data too.
 async fn session(stage: &Stage) {
-    let Some(request) = &stage.contracts.session_check else { return };
+    let Some(request) = &stage.contracts.session_check else {
+        return;
+    };
     let names = stage.names();
-    let (Ok(path), Ok(headers)) = (names.text(&request.path), names.map(&request.headers)) else { return };
-    let call = Call { method: request.method, path, headers, json: None };
+    let (Ok(path), Ok(headers)) = (names.text(&request.path), names.map(&request.headers)) else {
+        return;
+    };
+    let call = Call {
+        method: request.method,
+        path,
+        headers,
+        json: None,
+    };
     let reply = stage.client.send(&call).await;
     let judged = reply.judge(request.expect, None);
     let title = format!("{} {}", request.method.name(), request.path);

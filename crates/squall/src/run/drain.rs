@@ -19,7 +19,9 @@ const AT_ONCE: usize = 20;
 /// plus lease plus 10 s; then says what kept it.
 pub(super) async fn drain(stage: &Stage) {
     let left = outstanding(stage);
-    let Some(promised) = stage.contracts.tasks.as_ref() else { return };
+    let Some(promised) = stage.contracts.tasks.as_ref() else {
+        return;
+    };
     let lease = promised.lease.get() + promised.backoff.get();
     let bound = work(stage, &left).saturating_mul(2) + lease + MARGIN;
     let until = Instant::now() + bound;
@@ -53,21 +55,35 @@ fn outstanding(stage: &Stage) -> Vec<Acknowledged> {
     known
 }
 
-/// The remaining work over the capacity of all workers: instances that were seen to work.
+/// The remaining work over the capacity of all workers that were seen to work.
 fn work(stage: &Stage, left: &[Acknowledged]) -> Duration {
     let main = stage.plan.main_kind.as_deref();
-    let each: Nanos = stage.plan.tasks.iter().find(|task| Some(task.kind.as_str()) == main).map_or(0, |task| task.ms);
+    let each: Nanos = stage
+        .plan
+        .tasks
+        .iter()
+        .find(|task| Some(task.kind.as_str()) == main)
+        .map_or(0, |task| task.ms);
     let count = left.iter().filter(|known| Some(known.kind.as_str()) == main).count();
-    let workers = stage.world.instances().iter().filter(|instance| instance.service == stage.worker_service()).count();
+    let workers = stage.live.workers();
     Duration::from_millis(each) * u32::try_from(count.div_ceil(workers.max(1))).unwrap_or(u32::MAX)
 }
 
 /// Work that still moves was not given the time it needs: nothing can be said. Work that stands
 /// still is a finding, and the checks' own.
 fn overrun(stage: &Stage, left: &[Acknowledged], bound: Duration, lease: Duration) {
-    let moving = stage.live.last_start().is_some_and(|last| last.elapsed() < lease + Duration::from_secs(2));
+    let moving = stage
+        .live
+        .last_start()
+        .is_some_and(|last| last.elapsed() < lease + Duration::from_secs(2));
     if moving {
-        let text = format!("{} tasks had not ended after {bound:?} of draining, and work still went on", left.len());
-        stage.recorder.record(Fact::Note { kind: NoteKind::Overrun, text });
+        let text = format!(
+            "{} tasks had not ended after {bound:?} of draining, and work still went on",
+            left.len()
+        );
+        stage.recorder.record(Fact::Note {
+            kind: NoteKind::Overrun,
+            text,
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! The stage: what every part of a run shares.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use squall_core::contract::{Contracts, Request, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
+use squall_core::time::Nanos;
 use tokio::sync::watch;
 
 use super::Order;
@@ -29,7 +31,11 @@ pub(super) struct Stage {
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
+    recent: Arc<Mutex<VecDeque<(Nanos, Answer)>>>,
 }
+
+/// So many of the last answers are kept, for looking at while the run goes on.
+const RECENT: usize = 4096;
 
 /// A task the system took responsibility for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +62,7 @@ impl Stage {
             names: Arc::default(),
             ledger: Arc::default(),
             acks: Arc::new(watch::Sender::new(0)),
+            recent: Arc::default(),
         }
     }
 
@@ -76,7 +83,10 @@ impl Stage {
 
     /// Which kind of work a task is, where it was acknowledged already.
     pub(super) fn kind(&self, task: &str) -> Option<String> {
-        lock(&self.ledger).iter().find(|known| known.task == task).map(|known| known.kind.clone())
+        lock(&self.ledger)
+            .iter()
+            .find(|known| known.task == task)
+            .map(|known| known.kind.clone())
     }
 
     /// Opens the session all later requests use.
@@ -88,7 +98,9 @@ impl Stage {
         let (user, password) = {
             let mut rng = rand::rng();
             let mut letters = |count: usize| -> String {
-                (0..count).map(|_| char::from(rng.sample(rand::distr::Alphanumeric)).to_ascii_lowercase()).collect()
+                (0..count)
+                    .map(|_| char::from(rng.sample(rand::distr::Alphanumeric)).to_ascii_lowercase())
+                    .collect()
             };
             (format!("squall{}", letters(8)), letters(20))
         };
@@ -100,14 +112,20 @@ impl Stage {
         }
         for request in &self.contracts.session {
             let title = format!("{} {}", request.method.name(), request.path);
-            let unusable = |cause: String| Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause));
+            let unusable =
+                |cause: String| Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause));
             let call = self.call(request).map_err(|name| unusable(name.to_string()))?;
             let reply = self.client.send(&call).await;
             let judged = reply.judge(request.expect, None);
             if judged.answer != Answer::Right {
                 return Err(unusable(judged.fault.unwrap_or_else(|| "was refused".to_owned())));
             }
-            let json = reply.what.as_ref().ok().and_then(|answered| answered.json.clone()).unwrap_or_default();
+            let json = reply
+                .what
+                .as_ref()
+                .ok()
+                .and_then(|answered| answered.json.clone())
+                .unwrap_or_default();
             for (name, path) in &request.take {
                 let value = take(&json, path).ok_or_else(|| unusable(format!("the answer has no {path}")))?;
                 // Whatever a session hands out may open it again.
@@ -119,6 +137,11 @@ impl Stage {
             self.op(&title, Role::Session, reply.call, (&reply, judged, None));
         }
         Ok(())
+    }
+
+    /// When the last requests of the traffic were due, and what came back.
+    pub(super) fn recent(&self) -> Vec<(Nanos, Answer)> {
+        lock(&self.recent).iter().copied().collect()
     }
 
     fn call(&self, request: &Request) -> Result<Call, UnknownName> {
@@ -134,6 +157,13 @@ impl Stage {
     /// Writes a request down.
     pub(super) fn op(&self, name: &str, role: Role, due: Instant, seen: (&Reply, Judged, Option<Work>)) {
         let (reply, judged, work) = seen;
+        if role == Role::Traffic {
+            let mut recent = lock(&self.recent);
+            if recent.len() == RECENT {
+                recent.pop_front();
+            }
+            recent.push_back((self.recorder.at(due), judged.answer));
+        }
         self.recorder.record(Fact::Op(Op {
             name: name.to_owned(),
             role,
@@ -159,7 +189,9 @@ impl Stage {
         let reply = self.client.send(&call).await;
         let mut judged = reply.judge(Some(tasks.create.expect), None);
         let json = reply.what.as_ref().ok().and_then(|answered| answered.json.as_ref());
-        let id = json.filter(|_| judged.answer == Answer::Right).and_then(|json| take(json, &tasks.create.id));
+        let id = json
+            .filter(|_| judged.answer == Answer::Right)
+            .and_then(|json| take(json, &tasks.create.id));
         let task = id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         if judged.answer == Answer::Right && task.is_none() {
             judged.answer = Answer::Wrong;
@@ -175,7 +207,10 @@ impl Stage {
         self.op("create", Role::Create, due, (&reply, judged, Some(work)));
         if let Some(task) = task {
             let mut ledger = lock(&self.ledger);
-            ledger.push(Acknowledged { task: task.clone(), kind: kind.to_owned() });
+            ledger.push(Acknowledged {
+                task: task.clone(),
+                kind: kind.to_owned(),
+            });
             lock(&self.names).set("task", task);
             self.acks.send_replace(ledger.len());
         }
@@ -191,7 +226,9 @@ impl Stage {
         let kind = tasks.kinds.get(kind).ok_or_else(|| UnknownName(kind.to_owned()))?;
         let names = self.names().with("ms", ms).with("mark", mark);
         let payload = fill_json(&kind.payload, &names)?;
-        let names = names.with("type", kind.type_name.as_str()).with("payload", payload.clone());
+        let names = names
+            .with("type", kind.type_name.as_str())
+            .with("payload", payload.clone());
         let call = Call {
             method: tasks.create.method,
             path: names.text(&tasks.create.path)?,
@@ -214,12 +251,18 @@ impl Stage {
         let reply = self.client.send(&call).await;
         let answered = reply.what.ok()?;
         let record = match (answered.status, &answered.json) {
-            (404 | 410, _) => Record { task: task.to_owned(), ..gone() },
+            (404 | 410, _) => Record {
+                task: task.to_owned(),
+                ..gone()
+            },
             (200..300, Some(json)) if take(json, &tasks.show.state).is_some() => {
                 self.read(tasks, &tasks.show, task, json)
             }
             // An answer that is no task: the system says there is none.
-            (200..300, Some(_)) => Record { task: task.to_owned(), ..gone() },
+            (200..300, Some(_)) => Record {
+                task: task.to_owned(),
+                ..gone()
+            },
             _ => return None,
         };
         let state = record.state;
@@ -239,7 +282,10 @@ impl Stage {
             (&states.cancelled, State::Cancelled),
         ];
         let state = word.map(|word| {
-            known.iter().find(|(words, _)| words.contains(&word)).map_or(State::Odd, |(_, state)| *state)
+            known
+                .iter()
+                .find(|(words, _)| words.contains(&word))
+                .map_or(State::Odd, |(_, state)| *state)
         });
         let text = |path: &Option<String>| take(json, path.as_deref()?)?.as_str().map(str::to_owned);
         let payload = show.payload.as_ref().and_then(|path| take(json, path));
@@ -256,7 +302,10 @@ impl Stage {
 
     /// Says in the journal that something could not be observed.
     pub(super) fn blind(&self, text: String) {
-        self.recorder.record(Fact::Note { kind: NoteKind::Blind, text });
+        self.recorder.record(Fact::Note {
+            kind: NoteKind::Blind,
+            text,
+        });
     }
 }
 

@@ -42,10 +42,16 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         if decided && strikes.all_entries_struck() && strikes.skip_rest() && !told {
             told = true;
             let text = "all work was done and every fault had struck: nothing was left to decide".to_owned();
-            stage.recorder.record(Fact::Note { kind: NoteKind::Decided, text });
+            stage.recorder.record(Fact::Note {
+                kind: NoteKind::Decided,
+                text,
+            });
         }
         let struck = striking.is_empty();
-        let past_deadline = stage.plan.deadline.is_none_or(|deadline| begin.elapsed() >= Duration::from_nanos(deadline));
+        let past_deadline = stage
+            .plan
+            .deadline
+            .is_none_or(|deadline| begin.elapsed() >= Duration::from_nanos(deadline));
         let long_enough = begin.elapsed() >= Duration::from_nanos(stage.plan.lasts);
         if struck && long_enough && (decided || past_deadline) {
             break;

@@ -91,12 +91,20 @@ impl Strikes {
         let target = match target {
             Some(Ok(target)) => target,
             Some(Err(why)) => {
-                self.stage.recorder.record(Fact::Missed { step: index, decided: false, why });
+                self.stage.recorder.record(Fact::Missed {
+                    step: index,
+                    decided: false,
+                    why,
+                });
                 return Ok(());
             }
             None => {
                 let why = "all work was done".to_owned();
-                self.stage.recorder.record(Fact::Missed { step: index, decided: true, why });
+                self.stage.recorder.record(Fact::Missed {
+                    step: index,
+                    decided: true,
+                    why,
+                });
                 return Ok(());
             }
         };
@@ -106,11 +114,24 @@ impl Strikes {
     async fn strike(&self, index: usize, step: &Step, target: Target) -> Result<(), Trouble> {
         let recorder = &self.stage.recorder;
         let journal = || Trouble::io("the journal");
-        let Target { place, candidates, because } = target;
-        recorder.record(Fact::Aimed { step: index, candidates, chosen: place.clone(), because });
+        let Target {
+            place,
+            candidates,
+            because,
+        } = target;
+        recorder.record(Fact::Aimed {
+            step: index,
+            candidates,
+            chosen: place.clone(),
+            because,
+        });
         let condition = step.condition.clone();
         recorder
-            .record_ahead(Fact::Imposing { step: index, place: place.clone(), condition: condition.clone() })
+            .record_ahead(Fact::Imposing {
+                step: index,
+                place: place.clone(),
+                condition: condition.clone(),
+            })
             .map_err(journal())?;
         let conditions = self.fold(&place, |all| all.push((index, condition)));
         self.stage.world.impose(&place, &conditions).await?;
@@ -118,9 +139,17 @@ impl Strikes {
         self.felt(step, &place);
         sleep(Duration::from_nanos(step.hold.nanos())).await;
         if let Some(counts) = self.stage.world.counts(&place) {
-            recorder.record(Fact::Traffic { place: place.clone(), counts });
+            recorder.record(Fact::Traffic {
+                place: place.clone(),
+                counts,
+            });
         }
-        recorder.record_ahead(Fact::Healing { step: index, place: place.clone() }).map_err(journal())?;
+        recorder
+            .record_ahead(Fact::Healing {
+                step: index,
+                place: place.clone(),
+            })
+            .map_err(journal())?;
         let conditions = self.fold(&place, |all| all.retain(|(step, _)| *step != index));
         self.stage.world.impose(&place, &conditions).await?;
         recorder.record(Fact::Healed { step: index });
@@ -159,7 +188,9 @@ impl Strikes {
                 sleep(Duration::from_nanos(gap)).await;
             }
         }
-        let patience = step.aim.map_or(PATIENCE, |(_, patience)| Duration::from_nanos(patience));
+        let patience = step
+            .aim
+            .map_or(PATIENCE, |(_, patience)| Duration::from_nanos(patience));
         let found = timeout(patience, async {
             if let Some((Aim::WriteAcked, _)) = step.aim {
                 let mut acks = self.stage.acks();
@@ -179,7 +210,13 @@ impl Strikes {
     }
 
     fn in_vain(&self, step: &Step, patience: Duration) -> String {
-        let copies = self.stage.world.instances().iter().filter(|instance| instance.service == step.service).count();
+        let copies = self
+            .stage
+            .world
+            .instances()
+            .iter()
+            .filter(|instance| instance.service == step.service)
+            .count();
         let waited = match step.aim {
             _ if copies == 0 => return format!("`{}` has no instance", step.service),
             Some((aim, _)) => aim.words(),
@@ -193,9 +230,18 @@ impl Strikes {
         let struck: BTreeSet<Place> = lock(&self.wanted).keys().cloned().collect();
         let mut candidates = Vec::new();
         let mut reasons = BTreeMap::new();
-        for instance in self.stage.world.instances().into_iter().filter(|instance| instance.service == step.service) {
+        for instance in self
+            .stage
+            .world
+            .instances()
+            .into_iter()
+            .filter(|instance| instance.service == step.service)
+        {
             let place = match &step.link_to {
-                Some(to) => Place::Link { from: instance.clone(), to: to.clone() },
+                Some(to) => Place::Link {
+                    from: instance.clone(),
+                    to: to.clone(),
+                },
                 None => Place::Instance(instance.clone()),
             };
             let up = self.stage.world.pid(&instance).is_some() && !struck.contains(&place);
@@ -214,17 +260,23 @@ impl Strikes {
         let because = reasons.remove(&place);
         // Taken while still under no lock: two steps may choose the same copy only in the same 5 ms,
         // and then both conditions hold there.
-        Some(Target { place, candidates, because })
+        Some(Target {
+            place,
+            candidates,
+            because,
+        })
     }
 
     /// What an instance runs that can be interrupted: the storm's own work, where it has some.
     fn runs(&self, instance: &Instance) -> Option<String> {
         let main = self.stage.plan.main_kind.as_deref();
         let running = self.stage.live.running(&instance.to_string());
-        let fits = running.into_iter().find(|running| match (main, self.stage.kind(&running.task)) {
-            (Some(main), Some(kind)) => kind == main,
-            _ => main.is_none(),
-        })?;
+        let fits = running
+            .into_iter()
+            .find(|running| match (main, self.stage.kind(&running.task)) {
+                (Some(main), Some(kind)) => kind == main,
+                _ => main.is_none(),
+            })?;
         Some(format!("it runs task {} (attempt {})", fits.task, fits.attempt))
     }
 }

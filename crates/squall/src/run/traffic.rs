@@ -73,10 +73,16 @@ impl Schedule {
         while self.open.available_permits() < OPEN && Instant::now() < until {
             sleep(Duration::from_millis(5)).await;
         }
-        let (sent, late) = (self.counts.sent.load(Ordering::Relaxed), self.counts.late.load(Ordering::Relaxed));
+        let (sent, late) = (
+            self.counts.sent.load(Ordering::Relaxed),
+            self.counts.late.load(Ordering::Relaxed),
+        );
         if late as f64 > TOO_MANY * sent as f64 && late > 2 {
             let text = format!("the load was late: {late} of {sent} {what} were sent over {LATE:?} after their time");
-            stage.recorder.record(Fact::Note { kind: NoteKind::Late, text });
+            stage.recorder.record(Fact::Note {
+                kind: NoteKind::Late,
+                text,
+            });
         }
     }
 }
@@ -87,20 +93,33 @@ pub(super) struct Traffic(Option<Schedule>);
 
 impl Traffic {
     pub(super) fn start(stage: &Stage) -> Self {
-        let Some(every) = stage.plan.api_every else { return Self(None) };
-        let cases: Vec<usize> =
-            stage.contracts.api.iter().enumerate().filter(|(_, case)| !case.once).map(|(index, _)| index).collect();
+        let Some(every) = stage.plan.api_every else {
+            return Self(None);
+        };
+        let cases: Vec<usize> = stage
+            .contracts
+            .api
+            .iter()
+            .enumerate()
+            .filter(|(_, case)| !case.once)
+            .map(|(index, _)| index)
+            .collect();
         if cases.is_empty() {
             return Self(None);
         }
         let sender = stage.clone();
-        Self(Some(Schedule::start(Duration::from_nanos(every), move |number, due| {
-            let (stage, index) = (sender.clone(), cases[number % cases.len()]);
-            async move {
-                let names = stage.names();
-                stage.try_case(&stage.contracts.api[index], &names, Role::Traffic, due).await;
-            }
-        })))
+        Self(Some(Schedule::start(
+            Duration::from_nanos(every),
+            move |number, due| {
+                let (stage, index) = (sender.clone(), cases[number % cases.len()]);
+                async move {
+                    let names = stage.names();
+                    stage
+                        .try_case(&stage.contracts.api[index], &names, Role::Traffic, due)
+                        .await;
+                }
+            },
+        )))
     }
 
     pub(super) async fn stop(self, stage: &Stage) {
@@ -112,10 +131,18 @@ impl Traffic {
 
 impl Stage {
     /// Sends one case; a case that names something not known yet is left out. Answers what it gave.
-    async fn try_case(&self, case: &ApiCase, names: &Names, role: Role, due: Instant) -> Vec<(String, serde_json::Value)> {
+    async fn try_case(
+        &self,
+        case: &ApiCase,
+        names: &Names,
+        role: Role,
+        due: Instant,
+    ) -> Vec<(String, serde_json::Value)> {
         let prepared = (|| {
             let mut headers = names.map(&case.headers)?;
-            if case.auth && let Some(tasks) = &self.contracts.tasks {
+            if case.auth
+                && let Some(tasks) = &self.contracts.tasks
+            {
                 headers.extend(names.map(&tasks.headers)?);
             }
             let json = case.json.as_ref().map(|json| fill_json(json, names)).transpose()?;
@@ -129,8 +156,17 @@ impl Stage {
         let Ok(call) = prepared else { return Vec::new() };
         let reply = self.client.send(&call).await;
         let judged = reply.judge(Some(case.expect), case.has.as_ref());
-        let json = reply.what.as_ref().ok().and_then(|answered| answered.json.clone()).unwrap_or_default();
-        let taken = case.take.iter().filter_map(|(name, path)| Some((name.clone(), take(&json, path)?))).collect();
+        let json = reply
+            .what
+            .as_ref()
+            .ok()
+            .and_then(|answered| answered.json.clone())
+            .unwrap_or_default();
+        let taken = case
+            .take
+            .iter()
+            .filter_map(|(name, path)| Some((name.clone(), take(&json, path)?)))
+            .collect();
         self.op(&case.title(), role, due, (&reply, judged, None));
         taken
     }
@@ -139,8 +175,15 @@ impl Stage {
     pub(super) async fn warm_up(&self) {
         for case in self.contracts.api.iter().filter(|case| !case.once) {
             let names = self.names();
-            let (Ok(path), Ok(headers)) = (names.text(&case.path), names.map(&case.headers)) else { continue };
-            let call = Call { method: case.method, path, headers, json: None };
+            let (Ok(path), Ok(headers)) = (names.text(&case.path), names.map(&case.headers)) else {
+                continue;
+            };
+            let call = Call {
+                method: case.method,
+                path,
+                headers,
+                json: None,
+            };
             if case.json.is_none() && !case.auth {
                 self.client.send(&call).await;
             }

@@ -48,6 +48,7 @@ impl Recorder {
             file,
             buffer: Vec::with_capacity(FULL),
             last: 0,
+            watcher: None,
             broken: None,
             closed: false,
         };
