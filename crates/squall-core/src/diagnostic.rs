@@ -139,12 +139,14 @@ impl SourceCode for Mistakes {
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let read = self.text.read_span(span, before, after)?;
+        // Miette counts columns in bytes; both forms here should say the same.
+        let (_, column) = self.line_and_column(read.span().offset());
         Ok(Box::new(MietteSpanContents::new_named(
             self.file.clone(),
             read.data(),
             *read.span(),
             read.line(),
-            read.column(),
+            column - 1,
             read.line_count(),
         )))
     }
@@ -202,24 +204,35 @@ impl Diagnostic for Placed<'_> {
 }
 
 /// The candidate which `word` is most likely a slip of, if any is close: up to one edit in three
-/// letters, where swapping two neighbours is one edit, and case and `-` for `_` cost nothing.
+/// letters, where swapping two neighbours is one edit, and case and `-` for `_` cost nothing. Of
+/// dotted names, the leading parts that agree do not make the rest any closer.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain_word(word);
-    let letters = word.chars().count();
     candidates
         .into_iter()
-        .filter_map(|candidate| {
-            let length = candidate.chars().count();
-            let allowed = letters.max(length).div_ceil(3);
-            // Also spares a long walk over a word that cannot be close.
-            if letters.abs_diff(length) > allowed {
-                return None;
-            }
-            let edits = strsim::damerau_levenshtein(&word, &plain_word(candidate));
-            (edits <= allowed && edits < letters.max(length)).then_some((edits, candidate))
-        })
+        .filter_map(|candidate| Some((distance(&word, &plain_word(candidate))?, candidate)))
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, candidate)| candidate)
+}
+
+/// Edits from one word to the other; `None` if they are not close.
+fn distance(one: &str, other: &str) -> Option<usize> {
+    let agreeing = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+    let end = agreeing
+        .enumerate()
+        .filter(|(_, (byte, _))| *byte == b'.')
+        .last();
+    let shared = end.map_or(0, |(at, _)| at + 1);
+    let (one, other) = (&one[shared..], &other[shared..]);
+    let (length, other_length) = (one.chars().count(), other.chars().count());
+    let longest = length.max(other_length);
+    let allowed = longest.div_ceil(3).min(longest.saturating_sub(1));
+    // Also spares a long walk over a word that cannot be close.
+    if length.abs_diff(other_length) > allowed {
+        return None;
+    }
+    let edits = strsim::damerau_levenshtein(one, other);
+    (edits <= allowed).then_some(edits)
 }
 
 fn plain_word(word: &str) -> String {
@@ -301,5 +314,9 @@ mod tests {
         assert_eq!(nearest("x", words), None);
         assert_eq!(nearest("throughput", words), None);
         assert_eq!(nearest("", words), None);
+        let names = ["level.tasks", "level.rate"];
+        assert_eq!(nearest("level.taks", names), Some("level.tasks"));
+        assert_eq!(nearest("lvel.rate", names), Some("level.rate"));
+        assert_eq!(nearest("level.none", names), None);
     }
 }

@@ -97,7 +97,11 @@ impl<'t> Loader<'t> {
             self.wrong(span, "YAML anchors are not supported", "this has one");
         }
         if let Some(tag) = tag {
-            let message = format!("YAML tags such as `{tag}` are not supported");
+            let name = match tag.is_yaml_core_schema() {
+                true => format!("!!{}", tag.suffix),
+                false => tag.to_string(),
+            };
+            let message = format!("YAML tags such as `{name}` are not supported");
             self.wrong(span, &message, "this has one");
         }
     }
@@ -199,7 +203,11 @@ impl<'t> Loader<'t> {
     }
 
     fn not_yaml(&mut self, error: &ScanError) {
-        let at = self.offsets.byte(*error.marker());
+        let mut at = self.offsets.byte(*error.marker());
+        if self.text[at..].trim().is_empty() {
+            // Something is open at the end of the file: show the last line that says anything.
+            at = self.text[..at].trim_end().len();
+        }
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[line_start..].lines().next().unwrap_or_default();
