@@ -70,11 +70,11 @@ fuzz_target!(|text: &str| {
 });
 
 fn can_be_shown(mistakes: &Mistakes) {
-    assert!(!mistakes.list.is_empty());
-    for mistake in &mistakes.list {
+    assert!(!mistakes.list().is_empty());
+    for mistake in mistakes.list() {
         let (start, length) = mistake.span;
-        assert!(mistakes.text.get(start..start + length).is_some());
+        assert!(mistakes.text().get(start..start + length).is_some());
     }
-    assert_eq!(mistakes.plain().lines().count(), mistakes.list.len());
+    assert_eq!(mistakes.plain().lines().count(), mistakes.list().len());
     assert!(!mistakes.render(false, 80).is_empty());
 }

@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
         match document.expand(&Names) {
             // What is read may still be anything, but it can be read.
             Ok(expanded) => drop(expanded.read::<serde_json::Value>()),
-            Err(mistakes) => assert!(!mistakes.list.is_empty() && !mistakes.plain().is_empty()),
+            Err(mistakes) => assert!(!mistakes.list().is_empty() && !mistakes.plain().is_empty()),
         }
     }
 });

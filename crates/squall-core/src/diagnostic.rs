@@ -23,15 +23,13 @@ pub struct Mistake {
     pub span: (usize, usize),
 }
 
-/// Everything wrong with one file, in the order of its lines. Never empty when it is an error.
+/// Everything wrong with one file, in the order of its lines.
 #[derive(Debug, Clone)]
 pub struct Mistakes {
-    /// The file's name, as the user wrote it.
-    pub file: String,
-    /// The file's whole text.
-    pub text: Arc<str>,
-    /// The mistakes.
-    pub list: Vec<Mistake>,
+    // Private, because showing relies on sorted spans inside the text.
+    file: String,
+    text: Arc<str>,
+    list: Vec<Mistake>,
 }
 
 /// More than anyone reads at once; showing one costs a walk through the text.
@@ -49,6 +47,21 @@ impl Mistakes {
         list.sort_by_key(|mistake| mistake.span);
         let file = file.into();
         Self { file, text, list }
+    }
+
+    /// The file's name, as the user wrote it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The mistakes, sorted by place; their spans lie inside the text.
+    pub fn list(&self) -> &[Mistake] {
+        &self.list
     }
 
     /// For a terminal of `width` columns: each mistake with its source line, caret and hint. The first
@@ -84,8 +97,11 @@ impl Mistakes {
     /// Lines and columns count from 1, columns in characters.
     pub fn plain(&self) -> String {
         let mut out = String::new();
+        let mut from = (0, 1);
         for mistake in &self.list {
-            let (line, column) = self.line_and_column(mistake.span.0);
+            let (line, column) = self.line_and_column(mistake.span.0, from);
+            // The list is sorted: no line is counted twice.
+            from = (mistake.span.0, line);
             let (file, message) = (&self.file, &mistake.message);
             let help = match &mistake.help {
                 Some(help) => format!(" ({help})"),
@@ -99,14 +115,12 @@ impl Mistakes {
         out
     }
 
-    fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = match self.text.get(..offset) {
-            Some(before) => before,
-            None => &self.text,
-        };
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+    /// Of `offset`, counting from an earlier offset whose line is known.
+    fn line_and_column(&self, offset: usize, (start, line): (usize, usize)) -> (usize, usize) {
+        let newlines = self.text[start..offset].matches('\n').count();
+        let line_start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let column = self.text[line_start..offset].chars().count() + 1;
+        (line + newlines, column)
     }
 }
 
@@ -140,7 +154,7 @@ impl SourceCode for Mistakes {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let read = self.text.read_span(span, before, after)?;
         // Miette counts columns in bytes; both forms here should say the same.
-        let (_, column) = self.line_and_column(read.span().offset());
+        let (_, column) = self.line_and_column(read.span().offset(), (0, 1));
         Ok(Box::new(MietteSpanContents::new_named(
             self.file.clone(),
             read.data(),

@@ -155,7 +155,7 @@ impl<'t> Loader<'t> {
             }
             let Some(key) = key else { continue };
             if let Some(first) = seen.insert(key.clone(), span) {
-                let line = self.text[..first.0].matches('\n').count() + 1;
+                let line = self.offsets.line(first.0);
                 let label = format!("the first is on line {line}");
                 self.wrong(span, &format!("the key `{key}` is there twice"), &label);
             }
@@ -249,10 +249,11 @@ fn around(start: Span, last: Option<Span>, close: Span) -> Span {
     (start.0, end.saturating_sub(start.0))
 }
 
-/// From the parser's character counts to bytes.
+/// From the parser's character counts to bytes, and from bytes to lines.
 struct Offsets {
     /// Where each character starts; empty if all are one byte.
     starts: Vec<usize>,
+    newlines: Vec<usize>,
     length: usize,
 }
 
@@ -264,8 +265,14 @@ impl Offsets {
         };
         Self {
             starts,
+            newlines: text.match_indices('\n').map(|(at, _)| at).collect(),
             length: text.len(),
         }
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, byte: usize) -> usize {
+        self.newlines.partition_point(|newline| *newline < byte) + 1
     }
 
     fn byte(&self, marker: Marker) -> usize {
