@@ -20,6 +20,9 @@ pub use rate::Rate;
 pub struct Kind {
     /// The `format` keyword of its JSON Schema.
     pub format: &'static str,
+    /// A regular expression (ECMA-262) that every text of this kind fits, for editors. Some others fit
+    /// it as well.
+    pub pattern: &'static str,
     /// With its article, for sentences: "a duration".
     pub noun: &'static str,
     /// Texts that parse.
@@ -126,6 +129,40 @@ mod tests {
         for kind in KINDS {
             for example in kind.examples {
                 kind.check(example).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_patterns_fit_what_parses_and_little_else() {
+        let texts = [
+            "2s",
+            "150ms",
+            "1m30s",
+            "4h0.5s",
+            "7µs",
+            "20s-30s",
+            "20s - 1m",
+            "10/s",
+            "1.5 / m",
+            "95%",
+            "0.5%",
+            "20%..50%",
+            "20% .. 50%",
+            "90%..",
+            "",
+            "5",
+            "s",
+            "10/d",
+            "1e3s",
+            "..",
+            "-1s",
+            "x",
+        ];
+        for kind in KINDS {
+            let pattern = regex::Regex::new(kind.pattern).unwrap();
+            for text in texts {
+                assert_eq!(pattern.is_match(text), kind.check(text).is_ok(), "{text}");
             }
         }
     }

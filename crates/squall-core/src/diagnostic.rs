@@ -23,15 +23,13 @@ pub struct Mistake {
     pub span: (usize, usize),
 }
 
-/// Everything wrong with one file, in the order of its lines. Never empty when it is an error.
+/// Everything wrong with one file, in the order of its lines.
 #[derive(Debug, Clone)]
 pub struct Mistakes {
-    /// The file's name, as the user wrote it.
-    pub file: String,
-    /// The file's whole text.
-    pub text: Arc<str>,
-    /// The mistakes.
-    pub list: Vec<Mistake>,
+    // Private, because showing relies on sorted spans inside the text.
+    file: String,
+    text: Arc<str>,
+    list: Vec<Mistake>,
 }
 
 /// More than anyone reads at once; showing one costs a walk through the text.
@@ -49,6 +47,21 @@ impl Mistakes {
         list.sort_by_key(|mistake| mistake.span);
         let file = file.into();
         Self { file, text, list }
+    }
+
+    /// The file's name, as the user wrote it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The mistakes, sorted by place; their spans lie inside the text.
+    pub fn list(&self) -> &[Mistake] {
+        &self.list
     }
 
     /// For a terminal of `width` columns: each mistake with its source line, caret and hint. The first
@@ -81,8 +94,11 @@ impl Mistakes {
     /// Lines and columns count from 1, columns in characters.
     pub fn plain(&self) -> String {
         let mut out = String::new();
+        let mut from = (0, 1);
         for mistake in &self.list {
-            let (line, column) = self.line_and_column(mistake.span.0);
+            let (line, column) = self.line_and_column(mistake.span.0, from);
+            // The list is sorted: no line is counted twice.
+            from = (mistake.span.0, line);
             let (file, message) = (&self.file, &mistake.message);
             let help = match &mistake.help {
                 Some(help) => format!(" ({help})"),
@@ -96,14 +112,12 @@ impl Mistakes {
         out
     }
 
-    fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = match self.text.get(..offset) {
-            Some(before) => before,
-            None => &self.text,
-        };
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+    /// Of `offset`, counting from an earlier offset whose line is known.
+    fn line_and_column(&self, offset: usize, (start, line): (usize, usize)) -> (usize, usize) {
+        let newlines = self.text[start..offset].matches('\n').count();
+        let line_start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let column = self.text[line_start..offset].chars().count() + 1;
+        (line + newlines, column)
     }
 }
 
@@ -136,12 +150,14 @@ impl SourceCode for Mistakes {
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let read = self.text.read_span(span, before, after)?;
+        // Miette counts columns in bytes; both forms here should say the same.
+        let (_, column) = self.line_and_column(read.span().offset(), (0, 1));
         Ok(Box::new(MietteSpanContents::new_named(
             self.file.clone(),
             read.data(),
             *read.span(),
             read.line(),
-            read.column(),
+            column - 1,
             read.line_count(),
         )))
     }
@@ -199,24 +215,32 @@ impl Diagnostic for Placed<'_> {
 }
 
 /// The candidate which `word` is most likely a slip of, if any is close: up to one edit in three
-/// letters, where swapping two neighbours is one edit, and case and `-` for `_` cost nothing.
+/// letters, where swapping two neighbours is one edit, and case and `-` for `_` cost nothing. Of
+/// dotted names, the leading parts that agree do not make the rest any closer.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain_word(word);
-    let letters = word.chars().count();
     candidates
         .into_iter()
-        .filter_map(|candidate| {
-            let length = candidate.chars().count();
-            let allowed = letters.max(length).div_ceil(3);
-            // Also spares a long walk over a word that cannot be close.
-            if letters.abs_diff(length) > allowed {
-                return None;
-            }
-            let edits = strsim::damerau_levenshtein(&word, &plain_word(candidate));
-            (edits <= allowed && edits < letters.max(length)).then_some((edits, candidate))
-        })
+        .filter_map(|candidate| Some((distance(&word, &plain_word(candidate))?, candidate)))
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, candidate)| candidate)
+}
+
+/// Edits from one word to the other; `None` if they are not close.
+fn distance(one: &str, other: &str) -> Option<usize> {
+    let agreeing = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+    let end = agreeing.enumerate().filter(|(_, (byte, _))| *byte == b'.').last();
+    let shared = end.map_or(0, |(at, _)| at + 1);
+    let (one, other) = (&one[shared..], &other[shared..]);
+    let (length, other_length) = (one.chars().count(), other.chars().count());
+    let longest = length.max(other_length);
+    let allowed = longest.div_ceil(3).min(longest.saturating_sub(1));
+    // Also spares a long walk over a word that cannot be close.
+    if length.abs_diff(other_length) > allowed {
+        return None;
+    }
+    let edits = strsim::damerau_levenshtein(one, other);
+    (edits <= allowed).then_some(edits)
 }
 
 fn plain_word(word: &str) -> String {
@@ -287,5 +311,9 @@ mod tests {
         assert_eq!(nearest("x", words), None);
         assert_eq!(nearest("throughput", words), None);
         assert_eq!(nearest("", words), None);
+        let names = ["level.tasks", "level.rate"];
+        assert_eq!(nearest("level.taks", names), Some("level.tasks"));
+        assert_eq!(nearest("lvel.rate", names), Some("level.rate"));
+        assert_eq!(nearest("level.none", names), None);
     }
 }

@@ -74,17 +74,17 @@ fn read_all(text: &str) {
             document.read::<Anything>()
         });
     if let Err(mistakes) = result {
-        assert!(!mistakes.list.is_empty());
+        assert!(!mistakes.list().is_empty());
         all_can_be_shown(&mistakes);
     }
 }
 
 fn all_can_be_shown(mistakes: &Mistakes) {
-    for mistake in &mistakes.list {
+    for mistake in mistakes.list() {
         let (start, length) = mistake.span;
-        assert!(mistakes.text.get(start..start + length).is_some());
+        assert!(mistakes.text().get(start..start + length).is_some());
     }
-    assert_eq!(mistakes.plain().lines().count(), mistakes.list.len());
+    assert_eq!(mistakes.plain().lines().count(), mistakes.list().len());
     assert!(!mistakes.render(false, 80).is_empty());
 }
 

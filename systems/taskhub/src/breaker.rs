@@ -104,10 +104,7 @@ mod tests {
 
     #[test]
     fn a_success_in_between_starts_the_count_again() {
-        assert_eq!(
-            breaker(State::Closed, 4, true).after(true, 5),
-            Some((State::Closed, 0))
-        );
+        assert_eq!(breaker(State::Closed, 4, true).after(true, 5), Some((State::Closed, 0)));
         assert_eq!(Breaker::NEW.after(true, 5), None);
     }
 
@@ -115,10 +112,7 @@ mod tests {
     fn an_open_one_refuses_until_rested_then_probes() {
         assert_eq!(breaker(State::Open, 5, false).admit(), Admission::Refuse);
         assert_eq!(breaker(State::Open, 5, true).admit(), Admission::Probe);
-        assert_eq!(
-            breaker(State::HalfOpen, 5, false).admit(),
-            Admission::Refuse
-        );
+        assert_eq!(breaker(State::HalfOpen, 5, false).admit(), Admission::Refuse);
     }
 
     #[test]

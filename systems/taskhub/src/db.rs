@@ -82,10 +82,7 @@ impl Db {
     }
 
     /// All rows of a query.
-    pub async fn fetch_all<T>(
-        &self,
-        query: QueryAs<'_, Postgres, T, PgArguments>,
-    ) -> Result<Vec<T>, DbError>
+    pub async fn fetch_all<T>(&self, query: QueryAs<'_, Postgres, T, PgArguments>) -> Result<Vec<T>, DbError>
     where
         T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -95,10 +92,7 @@ impl Db {
     }
 
     /// The first row of a query, if there is one.
-    pub async fn fetch_optional<T>(
-        &self,
-        query: QueryAs<'_, Postgres, T, PgArguments>,
-    ) -> Result<Option<T>, DbError>
+    pub async fn fetch_optional<T>(&self, query: QueryAs<'_, Postgres, T, PgArguments>) -> Result<Option<T>, DbError>
     where
         T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -131,11 +125,7 @@ impl Db {
 
     /// Returns the connection only if the exchange on it is complete: one that
     /// was given up half-way would hand its late answer to the next user.
-    fn settle<T, E>(
-        &self,
-        connection: Checkout<'_>,
-        outcome: Result<Result<T, sqlx::Error>, E>,
-    ) -> Result<T, DbError> {
+    fn settle<T, E>(&self, connection: Checkout<'_>, outcome: Result<Result<T, sqlx::Error>, E>) -> Result<T, DbError> {
         let error = match outcome {
             Ok(Ok(value)) => {
                 connection.give_back();

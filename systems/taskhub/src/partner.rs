@@ -11,9 +11,7 @@ use crate::shutdown::Shutdown;
 
 /// Serves until asked to stop; open calls are not waited for.
 pub async fn run(listen: SocketAddr, shutdown: Shutdown) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/hook", post(accept))
-        .route("/health", get(accept));
+    let router = Router::new().route("/hook", post(accept)).route("/health", get(accept));
     let listener = TcpListener::bind(listen).await?;
     tracing::info!(address = %listener.local_addr()?, "partner listens");
     tokio::select! {

@@ -55,11 +55,7 @@ struct App {
 ///
 /// It listens before the database answers: a server that can say "not ready"
 /// is easier to operate than one that isn't there.
-pub async fn run(
-    settings: Settings,
-    listen: SocketAddr,
-    shutdown: Shutdown,
-) -> std::io::Result<()> {
+pub async fn run(settings: Settings, listen: SocketAddr, shutdown: Shutdown) -> std::io::Result<()> {
     let db = Db::start(&settings);
     dawdle(&db, &settings).await;
     tokio::spawn(note_start(db.clone()));
@@ -85,8 +81,8 @@ pub async fn run(
         let _ = stream.set_nodelay(true);
     });
     let stop = shutdown.clone();
-    let serve = axum::serve(listener, router(app).layer(limit))
-        .with_graceful_shutdown(async move { stop.wait().await });
+    let serve =
+        axum::serve(listener, router(app).layer(limit)).with_graceful_shutdown(async move { stop.wait().await });
     tokio::select! {
         outcome = serve.into_future() => outcome,
         () = async { shutdown.wait().await; sleep(settings.shutdown).await } => Ok(()),
@@ -135,9 +131,7 @@ async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 async fn note_start(db: Db) {
     db.health().wait_up().await;
     // The note is for people; a failure to leave it is not worth a retry.
-    let _ = db
-        .execute(sqlx::query("INSERT INTO starts DEFAULT VALUES"))
-        .await;
+    let _ = db.execute(sqlx::query("INSERT INTO starts DEFAULT VALUES")).await;
 }
 
 /// Waits before listening as planted defects demand; a sound server does not.
@@ -152,9 +146,6 @@ async fn dawdle(db: &Db, settings: &Settings) {
     };
     db.health().wait_up().await;
     let answer: Result<Option<(i64,)>, _> = db.fetch_optional(sqlx::query_as(sql)).await;
-    let millis = answer
-        .ok()
-        .flatten()
-        .map_or(0, |(millis,)| millis.unsigned_abs());
+    let millis = answer.ok().flatten().map_or(0, |(millis,)| millis.unsigned_abs());
     sleep(Duration::from_millis(millis).min(Duration::from_secs(most))).await;
 }

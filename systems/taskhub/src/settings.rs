@@ -121,9 +121,7 @@ impl Settings {
     /// Reads settings through `lookup`, which maps a variable to its value.
     pub fn read(role: Role, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
         let env = Env(&lookup);
-        let bug = env.optional("TASKHUB_BUG", "a known name", |text| {
-            Bug::from_str(text, false).ok()
-        })?;
+        let bug = env.optional("TASKHUB_BUG", "a known name", |text| Bug::from_str(text, false).ok())?;
         Ok(Self {
             role,
             database: DatabaseSettings::read(role, &env, bug)?,
@@ -150,9 +148,7 @@ impl Settings {
 impl DatabaseSettings {
     fn read(role: Role, env: &Env<'_>, bug: Option<Bug>) -> Result<Self, BadSetting> {
         let expected = "an address such as postgres://user@host:5432/name";
-        let address = env.required("DATABASE_URL", expected, |text| {
-            PgConnectOptions::from_str(text).ok()
-        })?;
+        let address = env.required("DATABASE_URL", expected, |text| PgConnectOptions::from_str(text).ok())?;
         let pool = match role {
             Role::Server => 10,
             Role::Worker => 4,
@@ -210,11 +206,7 @@ impl Env<'_> {
             None => Ok(None),
             Some(value) => match parse(&value) {
                 Some(parsed) => Ok(Some(parsed)),
-                None => Err(BadSetting {
-                    name,
-                    value,
-                    expected,
-                }),
+                None => Err(BadSetting { name, value, expected }),
             },
         }
     }

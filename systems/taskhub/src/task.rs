@@ -82,11 +82,7 @@ impl Kind {
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Delay, "delay", "{\"ms\": n}: sleeps n milliseconds"),
         (Self::Webhook, "webhook", "{}: calls the partner's API"),
-        (
-            Self::Email,
-            "email",
-            "{\"to\": address}: pretends to send a mail",
-        ),
+        (Self::Email, "email", "{\"to\": address}: pretends to send a mail"),
         (
             Self::Flaky,
             "flaky",

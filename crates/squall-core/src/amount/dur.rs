@@ -36,6 +36,7 @@ impl Dur {
 
     pub(super) const KIND: &'static Kind = &Kind {
         format: "duration",
+        pattern: r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$",
         noun: "a duration",
         examples: &["2s", "150ms", "1m30s"],
         check: |text| text.parse::<Dur>().map(drop),
@@ -167,6 +168,7 @@ pub struct DurRange {
 impl DurRange {
     pub(super) const KIND: &'static Kind = &Kind {
         format: "duration-range",
+        pattern: r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+( *- *([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+)?$",
         noun: "a duration or a range of durations",
         examples: &["30s", "20s-30s"],
         check: |text| text.parse::<DurRange>().map(drop),

@@ -18,6 +18,7 @@ impl Percent {
 
     pub(super) const KIND: &'static Kind = &Kind {
         format: "percent",
+        pattern: r"^[0-9]+(\.[0-9]+)?%$",
         noun: "a percentage",
         examples: &["95%", "0.5%"],
         check: |text| text.parse::<Percent>().map(drop),
@@ -70,6 +71,7 @@ pub struct PercentRange {
 impl PercentRange {
     pub(super) const KIND: &'static Kind = &Kind {
         format: "percent-range",
+        pattern: r"^[0-9]+(\.[0-9]+)?% *\.\. *([0-9]+(\.[0-9]+)?%)?$",
         noun: "a range of percentages",
         examples: &["20%..50%", "90%.."],
         check: |text| text.parse::<PercentRange>().map(drop),

@@ -20,6 +20,7 @@ impl Rate {
 
     pub(super) const KIND: &'static Kind = &Kind {
         format: "rate",
+        pattern: r"^[0-9]+(\.[0-9]+)? */ *[smh]$",
         noun: "a rate",
         examples: &["10/s", "600/m"],
         check: |text| text.parse::<Rate>().map(drop),

@@ -195,6 +195,7 @@ impl Checker<'_> {
             Content::Str(text) if is_template(text) => {
                 Some("a name that is known at run time only cannot stand here".to_owned())
             }
+            Content::Str(text) if expected == "a list" && is_word(text) => Some(format!("write [{text}]")),
             Content::Str(text) => {
                 let unquoted = super::scalar::plain(text);
                 let fits = kinds_of(&unquoted).iter().any(|kind| allows(schema, kind));
@@ -240,4 +241,8 @@ fn such_as(schema: &Value) -> Option<String> {
 
 fn is_template(text: &str) -> bool {
     text.contains("${")
+}
+
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
 }

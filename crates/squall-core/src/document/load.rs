@@ -89,7 +89,11 @@ impl<'t> Loader<'t> {
             self.wrong(span, "YAML anchors are not supported", "this has one");
         }
         if let Some(tag) = tag {
-            let message = format!("YAML tags such as `{tag}` are not supported");
+            let name = match tag.is_yaml_core_schema() {
+                true => format!("!!{}", tag.suffix),
+                false => tag.to_string(),
+            };
+            let message = format!("YAML tags such as `{name}` are not supported");
             self.wrong(span, &message, "this has one");
         }
     }
@@ -143,7 +147,7 @@ impl<'t> Loader<'t> {
             }
             let Some(key) = key else { continue };
             if let Some(first) = seen.insert(key.clone(), span) {
-                let line = self.text[..first.0].matches('\n').count() + 1;
+                let line = self.offsets.line(first.0);
                 let label = format!("the first is on line {line}");
                 self.wrong(span, &format!("the key `{key}` is there twice"), &label);
             }
@@ -191,7 +195,11 @@ impl<'t> Loader<'t> {
     }
 
     fn not_yaml(&mut self, error: &ScanError) {
-        let at = self.offsets.byte(*error.marker());
+        let mut at = self.offsets.byte(*error.marker());
+        if self.text[at..].trim().is_empty() {
+            // Something is open at the end of the file: show the last line that says anything.
+            at = self.text[..at].trim_end().len();
+        }
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[line_start..].lines().next().unwrap_or_default();
@@ -233,10 +241,11 @@ fn around(start: Span, last: Option<Span>, close: Span) -> Span {
     (start.0, end.saturating_sub(start.0))
 }
 
-/// From the parser's character counts to bytes.
+/// From the parser's character counts to bytes, and from bytes to lines.
 struct Offsets {
     /// Where each character starts; empty if all are one byte.
     starts: Vec<usize>,
+    newlines: Vec<usize>,
     length: usize,
 }
 
@@ -248,8 +257,14 @@ impl Offsets {
         };
         Self {
             starts,
+            newlines: text.match_indices('\n').map(|(at, _)| at).collect(),
             length: text.len(),
         }
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, byte: usize) -> usize {
+        self.newlines.partition_point(|newline| *newline < byte) + 1
     }
 
     fn byte(&self, marker: Marker) -> usize {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::schema::{self, allows, list};
+use super::schema::{self, allows, format_of, list};
 
 /// The JSON Schema of `T` for editors (draft 2020-12), under `title`. It is the schema that
 /// [`super::Document::read`] checks against, except that a place for a number, an amount or a word
@@ -80,6 +80,11 @@ fn opened(mut schema: Value) -> Value {
         if let Some(value) = moved {
             outside[keyword] = value;
         }
+    }
+    if let (Some(kind), Some(keywords)) = (format_of(&schema), schema.as_object_mut()) {
+        // Other validators know other formats, and `duration` to them is ISO 8601.
+        keywords.shift_remove("format");
+        keywords.insert("pattern".to_owned(), kind.pattern.into());
     }
     outside["anyOf"] = json!([schema, template()]);
     outside

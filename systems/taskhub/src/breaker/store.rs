@@ -112,12 +112,7 @@ impl Breakers {
     }
 
     /// Writes if nobody else did since `version` was read; says whether it did.
-    async fn write(
-        &self,
-        task_type: &str,
-        (state, failures): (State, i32),
-        version: i64,
-    ) -> Result<bool, DbError> {
+    async fn write(&self, task_type: &str, (state, failures): (State, i32), version: i64) -> Result<bool, DbError> {
         let sql = "INSERT INTO breakers AS b (task_type, state, failures, open_until, version)
              VALUES ($1, $2, $3,
                  CASE WHEN $2 = 'closed' THEN NULL ELSE now() + make_interval(secs => $4) END,

@@ -38,11 +38,7 @@ impl Health {
     /// Waits until the database can be used.
     pub async fn wait_up(&self) {
         // The sender lives as long as `self`, so waiting can't fail.
-        let _ = self
-            .state
-            .subscribe()
-            .wait_for(|state| *state == State::Up)
-            .await;
+        let _ = self.state.subscribe().wait_for(|state| *state == State::Up).await;
     }
 
     /// Asks for a check now, because something went wrong in use.

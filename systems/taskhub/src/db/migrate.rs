@@ -27,10 +27,7 @@ pub async fn ensure(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .execute(&mut *transaction)
         .await?;
     let mut applied = version(&mut transaction).await?;
-    for step in MIGRATIONS
-        .iter()
-        .skip(usize::try_from(applied).unwrap_or(0))
-    {
+    for step in MIGRATIONS.iter().skip(usize::try_from(applied).unwrap_or(0)) {
         applied += 1;
         sqlx::raw_sql(*step).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO schema_version VALUES ($1)")

@@ -67,11 +67,7 @@ impl Probe {
         };
         // Only the start asks for the schema; that query proves the connection as well.
         let connection = self.connection.insert(connection);
-        if self.migrated {
-            connection.ping().await
-        } else {
-            Ok(())
-        }
+        if self.migrated { connection.ping().await } else { Ok(()) }
     }
 
     async fn migrate(&mut self) -> Result<(), String> {

@@ -113,10 +113,7 @@ impl Pool {
 
     /// Connections in use, and idle.
     pub fn counts(&self) -> (usize, usize) {
-        (
-            self.size - self.slots.available_permits(),
-            self.idle().len(),
-        )
+        (self.size - self.slots.available_permits(), self.idle().len())
     }
 
     async fn open(&self) -> Result<(PgConnection, u64), sqlx::Error> {

@@ -27,18 +27,12 @@ impl Registration {
     fn check(&self) -> Result<(), ApiError> {
         let name_char = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if !(3..=64).contains(&self.username.len()) || !self.username.chars().all(name_char) {
-            return Err(ApiError::invalid(
-                "username",
-                "3 to 64 of a-z A-Z 0-9 _ - .",
-            ));
+            return Err(ApiError::invalid("username", "3 to 64 of a-z A-Z 0-9 _ - ."));
         }
         let parts = self.email.split_once('@');
         let plausible = parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
         if !plausible || self.email.len() > 254 || self.email.contains(char::is_whitespace) {
-            return Err(ApiError::invalid(
-                "email",
-                "an address such as name@example.org",
-            ));
+            return Err(ApiError::invalid("email", "an address such as name@example.org"));
         }
         if !(8..=128).contains(&self.password.len()) {
             return Err(ApiError::invalid("password", "8 to 128 bytes"));
@@ -84,10 +78,7 @@ pub async fn register(
 }
 
 /// `POST /auth/login`
-pub async fn login(
-    State(app): State<Arc<App>>,
-    Body(credentials): Body<Credentials>,
-) -> Result<Json<Login>, ApiError> {
+pub async fn login(State(app): State<Arc<App>>, Body(credentials): Body<Credentials>) -> Result<Json<Login>, ApiError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         #[sqlx(flatten)]

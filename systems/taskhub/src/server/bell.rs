@@ -29,9 +29,7 @@ impl Bell {
             loop {
                 rung.notified().await;
                 // A lost ring costs one poll interval, so it is not repeated.
-                let _ = db
-                    .execute(sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL))
-                    .await;
+                let _ = db.execute(sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL)).await;
                 sleep(PAUSE).await;
             }
         });

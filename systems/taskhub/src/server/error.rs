@@ -37,11 +37,7 @@ impl ApiError {
     /// 405: the path exists, the method doesn't.
     pub fn method_not_allowed() -> Self {
         let message = "this path does not answer that method";
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            message,
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
     /// 409: the state of things does not allow it.
@@ -63,11 +59,7 @@ impl ApiError {
 
     /// 503: the database is away.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "database_unavailable",
-            message,
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", message)
     }
 
     /// 500: a defect of this service; the details are for the log alone.
@@ -81,17 +73,13 @@ impl ApiError {
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::TimedOut(_) => {
-                Self::unavailable("the database is not available")
-            }
+            DbError::Unavailable(_) | DbError::TimedOut(_) => Self::unavailable("the database is not available"),
             DbError::Busy(_) => {
                 let message = "all database connections are in use";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
             }
             // The server's own statement_timeout: late is late, whoever noticed.
-            DbError::Refused(sqlx::Error::Database(error))
-                if error.code().as_deref() == Some("57014") =>
-            {
+            DbError::Refused(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014") => {
                 Self::unavailable("the database did not answer in time")
             }
             DbError::Refused(error) => Self::internal(&error),

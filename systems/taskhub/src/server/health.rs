@@ -30,11 +30,7 @@ impl Report {
 
     /// Why requests can't be served, or `None` if they can.
     fn trouble(&self) -> Option<String> {
-        if self.asks {
-            self.db.health().outage()
-        } else {
-            None
-        }
+        if self.asks { self.db.health().outage() } else { None }
     }
 }
 
@@ -42,10 +38,7 @@ impl Report {
 pub async fn overall(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let version = env!("CARGO_PKG_VERSION");
     match app.report.trouble() {
-        None => (
-            StatusCode::OK,
-            Json(json!({ "status": "healthy", "version": version })),
-        ),
+        None => (StatusCode::OK, Json(json!({ "status": "healthy", "version": version }))),
         Some(reason) => {
             let body = json!({ "status": "unhealthy", "version": version, "reason": reason });
             (StatusCode::SERVICE_UNAVAILABLE, Json(body))

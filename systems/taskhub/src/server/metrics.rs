@@ -39,10 +39,7 @@ impl Metrics {
         for (class, count) in self.answers.iter().enumerate().skip(1) {
             let count = count.load(Ordering::Relaxed);
             total += count;
-            let _ = writeln!(
-                text,
-                "taskhub_http_requests_total{{status=\"{class}xx\"}} {count}"
-            );
+            let _ = writeln!(text, "taskhub_http_requests_total{{status=\"{class}xx\"}} {count}");
         }
         let seconds = Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64();
         let _ = writeln!(text, "# TYPE taskhub_http_request_seconds summary");
@@ -57,19 +54,10 @@ pub async fn show(State(app): State<Arc<App>>) -> impl IntoResponse {
     let mut text = app.metrics.render();
     let (in_use, idle) = app.db.connections();
     let up = u8::from(app.db.health().outage().is_none());
-    let _ = writeln!(
-        text,
-        "# TYPE taskhub_database_up gauge\ntaskhub_database_up {up}"
-    );
+    let _ = writeln!(text, "# TYPE taskhub_database_up gauge\ntaskhub_database_up {up}");
     let _ = writeln!(text, "# TYPE taskhub_database_connections gauge");
-    let _ = writeln!(
-        text,
-        "taskhub_database_connections{{state=\"in_use\"}} {in_use}"
-    );
-    let _ = writeln!(
-        text,
-        "taskhub_database_connections{{state=\"idle\"}} {idle}"
-    );
+    let _ = writeln!(text, "taskhub_database_connections{{state=\"in_use\"}} {in_use}");
+    let _ = writeln!(text, "taskhub_database_connections{{state=\"idle\"}} {idle}");
     if let Ok(Value::Object(counts)) = tasks::counts(&app.db).await {
         let _ = writeln!(text, "# TYPE taskhub_tasks gauge");
         let statuses = counts.iter().filter(|(_, count)| count.is_i64());

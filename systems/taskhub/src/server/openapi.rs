@@ -5,20 +5,8 @@ use serde_json::{Map, Value, json};
 
 /// Method, path, whether a token is needed, statuses, and what it does.
 const OPERATIONS: &[(&str, &str, bool, &[&str], &str)] = &[
-    (
-        "get",
-        "/health",
-        false,
-        &["200", "503"],
-        "Whether the service works",
-    ),
-    (
-        "get",
-        "/health/live",
-        false,
-        &["200"],
-        "Whether the process lives",
-    ),
+    ("get", "/health", false, &["200", "503"], "Whether the service works"),
+    ("get", "/health/live", false, &["200"], "Whether the process lives"),
     (
         "get",
         "/health/ready",
@@ -47,13 +35,7 @@ const OPERATIONS: &[(&str, &str, bool, &[&str], &str)] = &[
         &["200", "401", "422", "503"],
         "Get a token",
     ),
-    (
-        "get",
-        "/auth/me",
-        true,
-        &["200", "401", "503"],
-        "The caller's account",
-    ),
+    ("get", "/auth/me", true, &["200", "401", "503"], "The caller's account"),
     (
         "post",
         "/auth/refresh",
@@ -61,13 +43,7 @@ const OPERATIONS: &[(&str, &str, bool, &[&str], &str)] = &[
         &["200", "401", "503"],
         "Exchange the token for a new one",
     ),
-    (
-        "post",
-        "/auth/logout",
-        true,
-        &["204", "401", "503"],
-        "End the token",
-    ),
+    ("post", "/auth/logout", true, &["204", "401", "503"], "End the token"),
     (
         "post",
         "/tasks",
@@ -75,13 +51,7 @@ const OPERATIONS: &[(&str, &str, bool, &[&str], &str)] = &[
         &["200", "201", "401", "413", "422", "503"],
         "Create a task; 200 if the idempotency key is known",
     ),
-    (
-        "get",
-        "/tasks",
-        true,
-        &["200", "401", "422", "503"],
-        "List own tasks",
-    ),
+    ("get", "/tasks", true, &["200", "401", "422", "503"], "List own tasks"),
     (
         "get",
         "/tasks/{id}",
@@ -103,13 +73,7 @@ const OPERATIONS: &[(&str, &str, bool, &[&str], &str)] = &[
         &["200", "401", "404", "409", "422", "503"],
         "Start a dead task afresh",
     ),
-    (
-        "get",
-        "/tasks/stats",
-        false,
-        &["200", "503"],
-        "Tasks per status",
-    ),
+    ("get", "/tasks/stats", false, &["200", "503"], "Tasks per status"),
     (
         "get",
         "/tasks/dead-letter",
@@ -144,8 +108,7 @@ fn document() -> Value {
         }
         if path.contains("{id}") {
             let schema = json!({ "type": "string", "format": "uuid" });
-            operation["parameters"] =
-                json!([{ "name": "id", "in": "path", "required": true, "schema": schema }]);
+            operation["parameters"] = json!([{ "name": "id", "in": "path", "required": true, "schema": schema }]);
         }
         let entry = paths.entry(*path).or_insert_with(|| json!({}));
         entry[*method] = operation;

@@ -30,15 +30,12 @@ pub async fn hash(password: String) -> Result<String, ApiError> {
 pub async fn verify(password: String, stored: Option<String>) -> Result<bool, ApiError> {
     let verdict = tokio::task::spawn_blocking(move || {
         let text = stored.as_deref().unwrap_or(NOBODY.as_str());
-        let fits = PasswordHash::new(text)
-            .is_ok_and(|hash| ARGON2.verify_password(password.as_bytes(), &hash).is_ok());
+        let fits = PasswordHash::new(text).is_ok_and(|hash| ARGON2.verify_password(password.as_bytes(), &hash).is_ok());
         fits && stored.is_some()
     });
     verdict.await.map_err(|error| ApiError::internal(&error))
 }
 
 fn compute(password: &str) -> Result<String, argon2::password_hash::Error> {
-    ARGON2
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
+    ARGON2.hash_password(password.as_bytes()).map(|hash| hash.to_string())
 }

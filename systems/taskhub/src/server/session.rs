@@ -81,9 +81,7 @@ impl Sessions {
         }
         let sql = "SELECT user_id, username, email FROM sessions JOIN users USING (user_id)
                    WHERE token_hash = $1 AND expires_at > now()";
-        self.db
-            .fetch_optional(sqlx::query_as(sql).bind(digest(token)))
-            .await
+        self.db.fetch_optional(sqlx::query_as(sql).bind(digest(token))).await
     }
 
     /// Ends a login.

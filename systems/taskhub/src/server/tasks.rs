@@ -31,15 +31,8 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Task>), ApiError> {
     new.check()?;
     let _turn = app.intake.enter();
-    let (task, fresh) = app
-        .intake
-        .accept(&caller.account, new, app.max_attempts)
-        .await?;
-    let status = if fresh {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let (task, fresh) = app.intake.accept(&caller.account, new, app.max_attempts).await?;
+    let status = if fresh { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(task)))
 }
 
@@ -78,9 +71,7 @@ pub async fn list(
         .bind(limit)
         .bind(offset);
     let tasks = app.db.fetch_all(query).await?;
-    Ok(Json(
-        json!({ "tasks": tasks, "limit": limit, "offset": offset }),
-    ))
+    Ok(Json(json!({ "tasks": tasks, "limit": limit, "offset": offset })))
 }
 
 /// `GET /tasks/dead-letter`: the tasks that were given up.
@@ -101,15 +92,9 @@ pub async fn dead_letter(
 }
 
 /// `GET /tasks/{id}`
-pub async fn show(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<Json<Option<Task>>, ApiError> {
+pub async fn show(State(app): State<Arc<App>>, caller: Caller, Id(id): Id) -> Result<Json<Option<Task>>, ApiError> {
     let sql = format!("SELECT {COLUMNS} FROM tasks WHERE id = $1 AND user_id = $2");
-    let query = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(id)
-        .bind(caller.account.user_id);
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(id).bind(caller.account.user_id);
     let task = app.db.fetch_optional(query).await?;
     if task.is_none() && !app.hides_absence {
         return Err(ApiError::not_found("there is no such task"));
@@ -118,20 +103,10 @@ pub async fn show(
 }
 
 /// `POST /tasks/{id}/cancel`: the new attempt number fences off a worker that runs it.
-pub async fn cancel(
-    state: State<Arc<App>>,
-    caller: Caller,
-    id: Id,
-) -> Result<Json<Task>, ApiError> {
+pub async fn cancel(state: State<Arc<App>>, caller: Caller, id: Id) -> Result<Json<Task>, ApiError> {
     let change = "status = 'cancelled', attempt = attempt + 1, lease_until = NULL,
         completed_at = now()";
-    steer(
-        state,
-        caller,
-        id,
-        (change, "('pending', 'running', 'retrying')"),
-    )
-    .await
+    steer(state, caller, id, (change, "('pending', 'running', 'retrying')")).await
 }
 
 /// `POST /tasks/{id}/retry`: a dead task starts afresh.
@@ -155,9 +130,7 @@ async fn steer(
         "UPDATE tasks SET {change}, updated_at = now()
          WHERE id = $1 AND user_id = $2 AND status IN {states} RETURNING {COLUMNS}"
     );
-    let query = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(id)
-        .bind(caller.account.user_id);
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(id).bind(caller.account.user_id);
     if let Some(task) = app.db.fetch_optional(query).await? {
         return Ok(Json(task));
     }

@@ -84,11 +84,7 @@ impl Runner {
     /// The handler, with its outcome told to the breaker.
     async fn work(&self, claim: &Claim) -> Result<Value, Failure> {
         let outcome = self.handlers.perform(claim).await;
-        if let Err(error) = self
-            .breakers
-            .record(&claim.task_type, outcome.is_ok())
-            .await
-        {
+        if let Err(error) = self.breakers.record(&claim.task_type, outcome.is_ok()).await {
             tracing::debug!(%error, "breaker not updated");
         }
         outcome
@@ -105,11 +101,7 @@ impl Runner {
         let failures = claim.failures + 1;
         let again = failure.retry && failures < claim.max_attempts;
         let setback = Setback {
-            status: if again {
-                Status::Retrying
-            } else {
-                Status::Dead
-            },
+            status: if again { Status::Retrying } else { Status::Dead },
             reason: failure.reason,
             wait: self.backoff.after(failures, rand::random()),
         };

@@ -48,10 +48,7 @@ impl Handlers {
             PARTNER
         };
         Ok(Self {
-            client: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(bound)
-                .build()?,
+            client: reqwest::Client::builder().no_proxy().timeout(bound).build()?,
             partner_url: settings.worker.partner_url.clone(),
             calls: if settings.has(Bug::RetryStorm) { 50 } else { 1 },
         })
@@ -61,10 +58,7 @@ impl Handlers {
     pub async fn perform(&self, claim: &Claim) -> Result<Value, Failure> {
         let Some(kind) = Kind::named(&claim.task_type) else {
             let reason = format!("no handler for type '{}'", claim.task_type);
-            return Err(Failure {
-                reason,
-                retry: false,
-            });
+            return Err(Failure { reason, retry: false });
         };
         match kind {
             Kind::Delay => delay(&claim.payload).await,
@@ -92,13 +86,7 @@ impl Handlers {
 
     async fn call(&self, url: &str, claim: &Claim) -> Result<u16, reqwest::Error> {
         let body = json!({ "task": claim.id, "payload": claim.payload });
-        let answer = self
-            .client
-            .post(url)
-            .json(&body)
-            .send()
-            .await?
-            .error_for_status()?;
+        let answer = self.client.post(url).json(&body).send().await?.error_for_status()?;
         let status = answer.status().as_u16();
         answer.bytes().await.map(|_| status)
     }
@@ -119,11 +107,7 @@ async fn email(payload: &Value) -> Result<Value, Failure> {
 }
 
 fn flaky(claim: &Claim) -> Result<Value, Failure> {
-    let times = claim
-        .payload
-        .get("fail_times")
-        .and_then(Value::as_i64)
-        .unwrap_or(1);
+    let times = claim.payload.get("fail_times").and_then(Value::as_i64).unwrap_or(1);
     if i64::from(claim.failures) < times {
         let reason = format!("flaky: failure {} of {times}", claim.failures + 1);
         return Err(Failure::passing(reason));

@@ -45,9 +45,7 @@ impl Lease {
     /// Whether the lease has surely run out. The clock is our own and counts
     /// from the latest moment the renewal can have taken effect.
     pub fn over(&self) -> bool {
-        self.until
-            .borrow()
-            .is_none_or(|until| Instant::now() >= until)
+        self.until.borrow().is_none_or(|until| Instant::now() >= until)
     }
 }
 

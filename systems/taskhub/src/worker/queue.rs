@@ -162,9 +162,7 @@ impl Queue {
         let sql = "UPDATE tasks SET status = 'completed', result = $4::text::json,
                 lease_until = NULL, completed_at = now(), updated_at = now()
             WHERE id = $1 AND (attempt = $2 OR NOT $3)";
-        let query = self
-            .fenced_query(sql, claim.id, claim.attempt)
-            .bind(result.to_string());
+        let query = self.fenced_query(sql, claim.id, claim.attempt).bind(result.to_string());
         Ok(self.db.execute(query).await? > 0)
     }
 
@@ -205,12 +203,7 @@ impl Queue {
     }
 
     /// Binds the three parameters that every fenced statement starts with.
-    fn fenced_query(
-        &self,
-        sql: &'static str,
-        id: Uuid,
-        attempt: i32,
-    ) -> Query<'static, Postgres, PgArguments> {
+    fn fenced_query(&self, sql: &'static str, id: Uuid, attempt: i32) -> Query<'static, Postgres, PgArguments> {
         sqlx::query(sql).bind(id).bind(attempt).bind(self.fenced)
     }
 }

@@ -30,10 +30,7 @@ impl Witness {
     /// One client for the life of the worker, so that its connection is kept.
     pub fn new(settings: &WorkerSettings) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            client: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(POST)
-                .build()?,
+            client: reqwest::Client::builder().no_proxy().timeout(POST).build()?,
             url: settings.witness_url.clone(),
             worker: settings.name.clone(),
         })
@@ -48,9 +45,7 @@ impl Witness {
     /// so a failure here fails the attempt.
     pub async fn effect(&self, claim: &Claim) -> Result<(), String> {
         let crc = crc32fast::hash(canonical(&claim.payload).to_string().as_bytes());
-        let posted = self
-            .post(claim, "effect", json!({ "payload_crc32": crc }))
-            .await;
+        let posted = self.post(claim, "effect", json!({ "payload_crc32": crc })).await;
         posted.map_err(|error| format!("effect not acknowledged: {error}"))
     }
 
@@ -62,12 +57,8 @@ impl Witness {
     /// A failed attempt is recorded.
     pub async fn failed(&self, claim: &Claim, setback: &Setback) {
         let dead = setback.status == Status::Dead;
-        self.insist(
-            claim,
-            "failed",
-            json!({ "reason": setback.reason, "dead": dead }),
-        )
-        .await;
+        self.insist(claim, "failed", json!({ "reason": setback.reason, "dead": dead }))
+            .await;
     }
 
     /// Tries a few times: this happened, and a lost report would look like a lost task.
@@ -97,13 +88,7 @@ impl Witness {
         if let (Value::Object(body), Value::Object(details)) = (&mut body, details) {
             body.extend(details);
         }
-        let answer = self
-            .client
-            .post(url)
-            .json(&body)
-            .send()
-            .await?
-            .error_for_status()?;
+        let answer = self.client.post(url).json(&body).send().await?.error_for_status()?;
         // Reading the body to its end lets the connection be used again.
         answer.bytes().await.map(drop)
     }
@@ -116,9 +101,7 @@ fn canonical(value: &Value) -> Value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            let sorted = entries
-                .into_iter()
-                .map(|(key, value)| (key.clone(), canonical(value)));
+            let sorted = entries.into_iter().map(|(key, value)| (key.clone(), canonical(value)));
             Value::Object(sorted.collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
@@ -133,9 +116,6 @@ mod tests {
     #[test]
     fn canonical_text_does_not_depend_on_key_order() {
         let payload = json!({ "b": [{ "y": 1, "x": 2 }], "a": null });
-        assert_eq!(
-            canonical(&payload).to_string(),
-            r#"{"a":null,"b":[{"x":2,"y":1}]}"#
-        );
+        assert_eq!(canonical(&payload).to_string(), r#"{"a":null,"b":[{"x":2,"y":1}]}"#);
     }
 }

@@ -1,5 +1,7 @@
 //! Maps: keys that are unknown, keys that are missing.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Checker, Name, Remark, Spot};
@@ -15,36 +17,35 @@ impl Checker<'_> {
             .and_then(Value::as_object)
             .unwrap_or(&no_properties);
         let others = schema.get("additionalProperties").unwrap_or(&Value::Bool(true));
+        let present: HashSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let absent = |key: &&str| !present.contains(key);
+        let allowed: Vec<&str> = properties.keys().map(String::as_str).collect();
         let mut keys = Keys {
-            allowed: properties.keys().map(String::as_str).collect(),
-            required: required(schema),
+            free: allowed.iter().copied().filter(absent).collect(),
+            missing: required(schema).into_iter().filter(absent).collect(),
+            allowed,
         };
-        for entry in entries {
-            keys.required.retain(|key| *key != entry.key);
-        }
         for entry in entries {
             let below = below(entry);
             match (properties.get(&entry.key), others) {
                 (Some(property), _) => self.value(property, &below),
-                (None, Value::Bool(false)) => self.unknown_key(entry, entries, &mut keys),
+                (None, Value::Bool(false)) => self.unknown_key(entry, &mut keys),
                 (None, others) => {
                     self.free_key(schema, entry);
                     self.value(others, &below);
                 }
             }
         }
-        if !keys.required.is_empty() {
+        if !keys.missing.is_empty() {
             self.missing_keys(&keys, spot);
         }
     }
 
-    fn unknown_key(&mut self, entry: &Entry, entries: &[Entry], keys: &mut Keys<'_>) {
-        let is_free = |name: &str| entries.iter().all(|other| other.key != name);
-        let free = keys.allowed.iter().copied().filter(|name| is_free(name));
-        let near = nearest(&entry.key, free);
+    fn unknown_key(&mut self, entry: &Entry, keys: &mut Keys<'_>) {
+        let near = nearest(&entry.key, keys.free.iter().copied());
         if let Some(near) = near {
             // One slip of the finger, one mistake: the key is not missing as well.
-            keys.required.retain(|key| *key != near);
+            keys.missing.retain(|key| *key != near);
         }
         let help = help_with(near, "keys here", &keys.allowed);
         self.remark(
@@ -58,8 +59,8 @@ impl Checker<'_> {
     }
 
     fn missing_keys(&mut self, keys: &Keys<'_>, spot: &Spot<'_>) {
-        let missing = listed(keys.required.iter().copied());
-        let word = match keys.required.as_slice() {
+        let missing = listed(keys.missing.iter().copied());
+        let word = match keys.missing.as_slice() {
             [_] => "key",
             _ => "keys",
         };
@@ -94,10 +95,13 @@ impl Checker<'_> {
     }
 }
 
-/// The keys a map may have, and those of them it still lacks.
+/// The keys a map may have.
 struct Keys<'s> {
     allowed: Vec<&'s str>,
-    required: Vec<&'s str>,
+    /// Those it does not have: what an unknown key may be a slip of.
+    free: Vec<&'s str>,
+    /// Those it must have and does not.
+    missing: Vec<&'s str>,
 }
 
 /// The value of an entry.

@@ -40,7 +40,7 @@ impl Checker<'_> {
             spot.node.span,
             Remark {
                 message: format!("{} should be {bound}", spot.title()),
-                label: format!("expected {bound}"),
+                label: String::new(),
                 help: None,
             },
         );

@@ -36,10 +36,7 @@ impl NewTask {
         let type_char = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         let length = (1..=64).contains(&self.task_type.len());
         if !length || !self.task_type.chars().all(type_char) {
-            return Err(ApiError::invalid(
-                "task_type",
-                "1 to 64 of a-z A-Z 0-9 _ - .",
-            ));
+            return Err(ApiError::invalid("task_type", "1 to 64 of a-z A-Z 0-9 _ - ."));
         }
         if !self.payload.is_object() {
             return Err(ApiError::invalid("payload", "must be an object"));
@@ -102,12 +99,7 @@ impl Intake {
     }
 
     /// Stores a task; returns it, and whether it is new.
-    pub async fn accept(
-        &self,
-        owner: &Account,
-        new: NewTask,
-        max_attempts: i32,
-    ) -> Result<(Task, bool), DbError> {
+    pub async fn accept(&self, owner: &Account, new: NewTask, max_attempts: i32) -> Result<(Task, bool), DbError> {
         let key = new.idempotency_key.clone();
         let task = draft(new, max_attempts);
         let turn = self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -127,19 +119,13 @@ impl Intake {
                 return Ok((early, true));
             }
         }
-        let stored = self
-            .db
-            .fetch_optional(insert(owner, &task, key.as_deref()))
-            .await?;
+        let stored = self.db.fetch_optional(insert(owner, &task, key.as_deref())).await?;
         if let Some(stored) = stored {
             self.bell.ring();
             return Ok((stored, true));
         }
-        let sql =
-            format!("SELECT {COLUMNS} FROM tasks WHERE user_id = $1 AND idempotency_key = $2");
-        let query = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(owner.user_id)
-            .bind(key);
+        let sql = format!("SELECT {COLUMNS} FROM tasks WHERE user_id = $1 AND idempotency_key = $2");
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.user_id).bind(key);
         let first = self.db.fetch_optional(query).await?;
         first
             .map(|task| (task, false))
@@ -184,11 +170,7 @@ fn draft(new: NewTask, max_attempts: i32) -> Task {
 }
 
 /// Inserts unless the owner used the key before; then it returns no row.
-fn insert(
-    owner: &Account,
-    task: &Task,
-    key: Option<&str>,
-) -> QueryAs<'static, Postgres, Task, PgArguments> {
+fn insert(owner: &Account, task: &Task, key: Option<&str>) -> QueryAs<'static, Postgres, Task, PgArguments> {
     let sql = format!(
         "INSERT INTO tasks (id, user_id, task_type, payload, idempotency_key, max_attempts)
          VALUES ($1, $2, $3, $4::text::json, $5, $6)
