@@ -1,11 +1,20 @@
-//! Difficulty levels: rows of parameters a scenario reads, as data.
+//! Difficulty levels: rows of parameters a scenario reads, as data (`level/levels.yaml`).
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::amount::{Dur, DurRange, Percent, Rate};
+use crate::diagnostic::Mistakes;
+use crate::document::Document;
+use crate::expr::{Lookup, Scope, Value};
+
+/// The rows, as bundled.
+const LEVELS: &str = include_str!("level/levels.yaml");
+
 /// One row of the table of levels.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Level {
     /// 1 to 6.
     pub level: u8,
@@ -22,4 +31,91 @@ pub struct Level {
     pub total_time: String,
     /// What `${level.…}` gives.
     pub values: BTreeMap<String, serde_json::Value>,
+}
+
+/// All levels, in order.
+///
+/// # Errors
+/// A mistake in the bundled rows; a test sees to it that there is none.
+pub fn levels() -> Result<Vec<Level>, Mistakes> {
+    Document::parse("levels.yaml", LEVELS)?.read()
+}
+
+/// What `${…}` stands for while planning: a level's values, changed by `--set`, and the pace.
+#[derive(Debug, Clone)]
+pub struct LevelScope {
+    values: BTreeMap<String, String>,
+    pace: f64,
+}
+
+/// Names that are known only when something is started or sent.
+const LATER: [&str; 15] = [
+    "self", "links", "witness", "run", "id", "type", "payload", "mark", "ms", "token", "user", "password", "task", "nonce",
+    "created",
+];
+
+impl LevelScope {
+    /// The scope of a level at a pace, with `set` values instead of the level's own.
+    pub fn new(level: &Level, set: &[(String, String)], pace: f64) -> Self {
+        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut values: BTreeMap<String, String> =
+            level.values.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        values.insert("level".to_owned(), level.level.to_string());
+        values.extend(set.iter().cloned());
+        Self { values, pace }
+    }
+}
+
+impl Scope for LevelScope {
+    fn lookup(&self, name: &str) -> Lookup {
+        if let Some(value) = name.strip_prefix("level.") {
+            return self.values.get(value).map_or(Lookup::Unknown, |text| Lookup::Known(value_of(text)));
+        }
+        let root = name.split('.').next().unwrap_or(name);
+        if LATER.contains(&root) || root.ends_with("_token") { Lookup::Deferred } else { Lookup::Unknown }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let later = ["self.addr", "self.port", "self.name", "witness.url"].map(str::to_owned);
+        self.values.keys().map(|name| format!("level.{name}")).chain(later).collect()
+    }
+
+    fn pace(&self) -> f64 {
+        self.pace
+    }
+}
+
+/// What a text means as a value: the first unit it has.
+fn value_of(text: &str) -> Value {
+    if let Ok(number) = text.parse::<f64>() {
+        return Value::Num(number);
+    }
+    let truth = text.parse::<bool>().ok().map(Value::Bool);
+    let dur = text.parse::<Dur>().ok().map(Value::Dur);
+    let range = text.parse::<DurRange>().ok().map(Value::DurRange);
+    let rate = text.parse::<Rate>().ok().map(Value::Rate);
+    let percent = text.parse::<Percent>().ok().map(Value::Percent);
+    truth.or(dur).or(range).or(rate).or(percent).unwrap_or_else(|| Value::Text(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_six_levels_that_all_have_the_same_values() {
+        let levels = levels().unwrap();
+        assert_eq!(levels.iter().map(|level| level.level).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        let names: Vec<_> = levels[0].values.keys().collect();
+        assert!(levels.iter().all(|level| level.values.keys().collect::<Vec<_>>() == names));
+    }
+
+    #[test]
+    fn set_changes_a_value_and_what_it_means() {
+        let level = &levels().unwrap()[0];
+        let scope = LevelScope::new(level, &[("task_time".to_owned(), "7s".to_owned())], 1.0);
+        assert_eq!(scope.lookup("level.task_time"), Lookup::Known(Value::Dur(Dur::secs(7))));
+        assert_eq!(scope.lookup("level.nothing"), Lookup::Unknown);
+        assert_eq!(scope.lookup("links.db.url"), Lookup::Deferred);
+    }
 }
