@@ -2,7 +2,7 @@
 //!
 //! [`report`] puts every figure together; each format is one file with a `render` and decides nothing.
 
-//HTML pub mod html;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -14,8 +14,8 @@ pub(super) fn length(nanos: Nanos) -> String {
     match nanos {
         0..MILLI => format!("{} µs", nanos / 1000),
         MILLI..100_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
-        ..10_000_000_000 => format!("{seconds:.2} s"),
-        ..120_000_000_000 => format!("{seconds:.1} s"),
+        100_000_000..10_000_000_000 => format!("{seconds:.2} s"),
+        10_000_000_000..120_000_000_000 => format!("{seconds:.1} s"),
         _ => {
             let whole = whole_seconds(nanos);
             format!("{} min {:02} s", whole / 60, whole % 60)
@@ -170,6 +170,13 @@ pub(super) fn fact(fact: &Fact) -> String {
         Fact::Imposed { step } => format!("step {step} is in force"),
         Fact::Healing { step, place } => format!("step {step}: {place} is to be healed"),
         Fact::Healed { step } => format!("step {step} is healed"),
+        other => seen(other),
+    }
+}
+
+/// What was seen of the system, and how the run ended.
+fn seen(fact: &Fact) -> String {
+    match fact {
         Fact::Op(op) => request(op),
         Fact::Task(fact) => task(fact),
         Fact::Record(record) => {
@@ -211,6 +218,8 @@ pub(super) fn fact(fact: &Fact) -> String {
             End::Interrupted => "the run was interrupted".to_owned(),
             End::Broken { cause } => format!("the run broke off: {cause}"),
         },
+        // What squall did is said above.
+        _ => String::new(),
     }
 }
 
