@@ -18,7 +18,7 @@ mod workers;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::budget::Budget;
-use super::words::{outcome, sign, whole_seconds};
+use super::words::{outcome, whole_seconds};
 use super::{Report, Scenario};
 use crate::check::Outcome;
 use crate::journal::Journal;
@@ -81,7 +81,6 @@ fn heading(report: &Report) -> Markup {
 fn link(index: usize, scenario: &Scenario) -> Markup {
     html! {
         a href=(format!("#s{index}")) {
-            span.sign aria-hidden="true" { (sign(scenario)) }
             span.name { (scenario.name) }
             (badge(scenario.outcome))
             span.short { (scenario.headline) }

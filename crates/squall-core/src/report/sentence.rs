@@ -108,9 +108,9 @@ pub(super) fn analysis(scenario: &Scenario) -> String {
     let mut parts = vec![work(scenario)];
     parts.extend(recovery(scenario));
     let (right, all) = answers(scenario);
-    if all > 0 && (scenario.counts.main > 0 || scenario.outcome != Outcome::Pass) {
+    if scenario.counts.main > 0 && all > 0 {
         parts.push(format!("{right} of {all} answers were right"));
-    } else if all > 0 {
+    } else if scenario.counts.created > 0 {
         parts.push(format!(
             "{} were acknowledged",
             number(scenario.counts.created, "task", "tasks")
@@ -200,6 +200,7 @@ fn struck(scenario: &Scenario) -> String {
     let unseen = scenario.faults.iter().filter(|fault| !fault.seen).count();
     let seen = match unseen {
         0 => "every effect seen".to_owned(),
+        all if all == scenario.faults.len() => "no effect seen".to_owned(),
         _ => format!("{unseen} of {} effects not seen", scenario.faults.len()),
     };
     format!("With {} ({seen})", list(&told))

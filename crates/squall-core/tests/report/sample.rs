@@ -1,6 +1,8 @@
 //! Three made-up runs, realistic enough to be looked at: one that passes, one with findings, one that proves nothing.
 //! Shared by the tests of the formats and by the example that writes a page to look at.
 
+#![allow(dead_code, reason = "the example needs less of it than the tests")]
+
 use std::collections::BTreeMap;
 
 use squall_core::amount::{Dur, Percent, PercentRange};
@@ -602,7 +604,7 @@ fn db_failure() -> (Journal, Judgement) {
     }
     run.strike(0, "db-1", Condition::Down(Death::Stop), [5_000, 9_000, 9_260]);
     for at in (5_050..9_300).step_by(15) {
-        let line = if at % 45 == 5 {
+        let line = if at % 45 == 10 {
             "ERROR pool: connection refused"
         } else {
             "INFO retrying"
@@ -705,4 +707,31 @@ fn worker_restart() -> (Journal, Judgement) {
         doubts: vec!["no kill hit a running task".to_owned()],
     };
     (journal, judgement)
+}
+
+/// A run with so many attempts and far too many log lines, for the bounds of a page.
+pub fn long(tasks: u64) -> Journal {
+    let steps = vec![step(0, "stop", "db", Condition::Down(Death::Stop))];
+    let plan = plan("task-flood", "A flood is worked off.", steps, vec![Demand::NoTaskLost]);
+    let mut run = Run::new(header(plan, "2026-03-01T11:00:00Z"));
+    let end = tasks * 10 + 2_000;
+    run.phases([0, 500, 1_000, end, end + 1_000, end + 2_000]);
+    for task in 0..tasks {
+        let from = 1_000 + task * 10;
+        let name = format!("task-{task:06}");
+        run.create(from, &name, "work");
+        run.works(&name, 1, &format!("worker-{}", task % 3 + 1), (from + 20, from + 45));
+    }
+    run.strike(0, "db-1", Condition::Down(Death::Stop), [5_000, 9_000, 9_260]);
+    for line in 0..4_000 {
+        run.log(
+            "server-1",
+            4_500 + line,
+            &format!("ERROR {line} {}", "long ".repeat(90)),
+        );
+    }
+    for name in ["server-1", "worker-1", "worker-2", "worker-3"] {
+        run.usage(name, 20_000, end, None);
+    }
+    run.close(end + 3_000)
 }

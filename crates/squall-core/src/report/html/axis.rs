@@ -125,6 +125,19 @@ pub(super) fn shades(history: &History<'_>, axis: &Axis, top: f64, bottom: f64) 
     }
 }
 
+/// Thin lines where faults began and ended, to be drawn over a picture that hides its shades.
+pub(super) fn edges(history: &History<'_>, axis: &Axis, top: f64, bottom: f64) -> Markup {
+    let moments = history.strikes.iter().flat_map(|strike| {
+        let (from, to) = held(strike, history);
+        [from, to]
+    });
+    html! {
+        @for at in moments {
+            line.fault-edge x1=(n(axis.x(at))) x2=(n(axis.x(at))) y1=(n(top)) y2=(n(bottom)) {}
+        }
+    }
+}
+
 /// A label left of the axis.
 pub(super) fn label(y: f64, text: &str) -> Markup {
     html! { text.label x=(n(LEFT - 10.0)) y=(n(y)) text-anchor="end" { (short(text, 17)) title { (text) } } }

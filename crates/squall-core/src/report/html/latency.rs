@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Axis, label, legend, n, picture, shades};
-use super::timeline::{BINS, bin_words};
+use super::axis::{Axis, legend, n, picture, shades};
+use super::timeline::{bin_words, bins as parts};
 use crate::journal::History;
 use crate::report::measure::answered_in;
 use crate::report::words::length;
@@ -33,9 +33,8 @@ pub(super) fn draw(history: &History<'_>) -> Markup {
         (axis.draw(TOP, bottom))
         path.p50 d=(line(&bins, &axis, &scale)) {}
         @for (bin, (_, max)) in bins.iter().enumerate().filter_map(|(bin, both)| Some((bin, both.as_ref()?))) {
-            circle.max cx=(n(middle(&axis, bin))) cy=(n(scale.y(*max))) r="2.2" { title { (length(*max)) } }
+            circle.max cx=(n(middle(&axis, bin, bins.len()))) cy=(n(scale.y(*max))) r="2.2" { title { (length(*max)) } }
         }
-        (label(TOP + 30.0, ""))
     };
     html! {
         figure {
@@ -52,10 +51,11 @@ pub(super) fn draw(history: &History<'_>) -> Markup {
 
 /// Median and maximum of the requests due in each part.
 fn bins(history: &History<'_>, axis: &Axis) -> Vec<Option<(Nanos, Nanos)>> {
-    let mut bins: Vec<Vec<Nanos>> = vec![Vec::new(); BINS];
+    let number = parts(history);
+    let mut bins: Vec<Vec<Nanos>> = vec![Vec::new(); number];
     for (_, op) in &history.ops {
         if let Some(took) = answered_in(op) {
-            bins[axis.bin(op.due, BINS)].push(took);
+            bins[axis.bin(op.due, number)].push(took);
         }
     }
     bins.into_iter()
@@ -100,8 +100,8 @@ fn decade_word(decade: u32) -> String {
     }
 }
 
-fn middle(axis: &Axis, bin: usize) -> f64 {
-    (axis.x(axis.bin_start(bin, BINS)) + axis.x(axis.bin_start(bin + 1, BINS))) / 2.0
+fn middle(axis: &Axis, bin: usize, number: usize) -> f64 {
+    (axis.x(axis.bin_start(bin, number)) + axis.x(axis.bin_start(bin + 1, number))) / 2.0
 }
 
 /// The line breaks where nothing was measured, instead of inventing something between.
@@ -113,7 +113,7 @@ fn line(bins: &[Option<(Nanos, Nanos)>], axis: &Axis, scale: &Scale) -> String {
             pen = 'M';
             continue;
         };
-        let (x, y) = (middle(axis, bin), scale.y(*p50));
+        let (x, y) = (middle(axis, bin, bins.len()), scale.y(*p50));
         path.push_str(&format!("{pen}{} {}", n(x), n(y)));
         if pen == 'M' {
             // A lone point is drawn too: the line's round ends make a dot of it.

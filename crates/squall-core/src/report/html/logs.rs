@@ -8,7 +8,7 @@ use crate::journal::History;
 use crate::place::Instance;
 use crate::report::Scenario;
 use crate::report::measure::{Line, line};
-use crate::report::words::moment;
+use crate::report::words::{moment, number};
 use crate::time::Nanos;
 
 const BEFORE: Nanos = 1_000_000_000;
@@ -40,7 +40,7 @@ fn fold(title: &str, around: Nanos, history: &History<'_>, budget: &Budget) -> M
             summary {
                 (title) " "
                 span.count {
-                    (shown.len() + left_out) " lines"
+                    (number(shown.len() + left_out, "line", "lines"))
                     @if errors > 0 { ", " (errors) " with errors" }
                 }
             }

@@ -100,12 +100,12 @@ fn series<'a>(history: &History<'a>) -> BTreeMap<&'a Instance, Vec<Series>> {
 }
 
 fn small(line: &Series, history: &History<'_>) -> Markup {
-    let axis = Axis::between(history, 4.0, SIZE.0 - 12.0);
+    let axis = Axis::between(history, 12.0, SIZE.0 - 12.0);
     let most = line.points.iter().map(|point| point.1).fold(0.0, f64::max);
     let name = format!("{}, at most {}", line.name, (line.say)(most));
     html! {
         svg viewBox=(format!("0 0 {} {}", n(SIZE.0), n(SIZE.1))) role="img" aria-label=(name) {
-            text.small-name x="4" y="13" { (line.name) }
+            text.small-name x="12" y="13" { (line.name) }
             text.small-most x=(n(SIZE.0 - 12.0)) y="13" text-anchor="end" { "max " ((line.say)(most)) }
             (shades(history, &axis, TOP, BOTTOM))
             (axis.draw_some(TOP, BOTTOM, 4))

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Axis, held, label, legend, n, picture, shades};
+use super::axis::{Axis, edges, held, label, legend, n, picture, shades};
 use crate::event::Answer;
 use crate::journal::History;
 use crate::place::Place;
@@ -13,8 +13,10 @@ use crate::report::words::{answer, moment};
 const ROW: f64 = 24.0;
 /// Height of the picture of answers.
 const CHART: f64 = 120.0;
-/// Parts the run is cut into; also the most bars the picture has.
-pub(super) const BINS: usize = 160;
+/// Fewest and most parts the run is cut into for bars and lines.
+const BINS: (usize, usize) = (30, 160);
+/// Requests a part should hold, so that a share and a median mean something.
+const IN_BIN: usize = 5;
 
 /// Answers from the bottom of a bar to its top.
 const STACK: [(Answer, &str); 5] = [
@@ -33,18 +35,19 @@ pub(super) fn draw(scenario: &Scenario, history: &History<'_>) -> Markup {
     let chart_top = faults_top + ROW * places.len() as f64 + 14.0;
     let bottom = chart_top + CHART;
     let content = html! {
+        (axis.draw(0.0, bottom))
         (phases(history, &axis))
         (faults(scenario, history, &axis, (&places, faults_top)))
         (shades(history, &axis, chart_top, bottom))
         (label(chart_top + CHART / 2.0 - 4.0, "answers,"))
         (label(chart_top + CHART / 2.0 + 10.0, "share"))
         (answers(history, &axis, chart_top))
+        (edges(history, &axis, chart_top, bottom))
         @for (share, y) in [("100%", chart_top), ("50%", chart_top + CHART / 2.0), ("0%", bottom)] {
             text.unit x="114" y=(n(y + 4.0)) text-anchor="end" {
                 @if share != "50%" { (share) }
             }
         }
-        (axis.draw(0.0, bottom))
     };
     html! {
         figure {
@@ -63,9 +66,14 @@ pub(super) fn draw(scenario: &Scenario, history: &History<'_>) -> Markup {
     }
 }
 
-/// How long one bar of the pictures is.
+/// How many equal parts the run is cut into.
+pub(super) fn bins(history: &History<'_>) -> usize {
+    (history.ops.len() / IN_BIN).clamp(BINS.0, BINS.1)
+}
+
+/// How long one part is.
 pub(super) fn bin_words(history: &History<'_>) -> String {
-    crate::report::words::length(history.until / BINS as u64)
+    crate::report::words::length(history.until / bins(history) as u64)
 }
 
 /// The struck places, in order of their first strike.
@@ -89,7 +97,7 @@ fn phases(history: &History<'_>, axis: &Axis) -> Markup {
                 x=(n(axis.x(*from))) y="0" width=(n(width)) height=(n(ROW)) {
                 title { (phase.word()) ", " (moment(*from)) " to " (moment(to)) }
             }
-            @if width > 7.0 * phase.word().len() as f64 {
+            @if width > 6.2 * phase.word().len() as f64 {
                 text.phase-word x=(n(axis.x(*from) + width / 2.0)) y="16" text-anchor="middle" { (phase.word()) }
             }
         }
@@ -134,24 +142,25 @@ fn faults(scenario: &Scenario, history: &History<'_>, axis: &Axis, rows: (&[&Pla
 }
 
 fn answers(history: &History<'_>, axis: &Axis, top: f64) -> Markup {
-    let mut bins = vec![[0_usize; STACK.len()]; BINS];
+    let number = bins(history);
+    let mut bins = vec![[0_usize; STACK.len()]; number];
     for (_, op) in &history.ops {
         let kind = STACK.iter().position(|(answer, _)| *answer == op.answer).unwrap_or(0);
-        bins[axis.bin(op.due, BINS)][kind] += 1;
+        bins[axis.bin(op.due, number)][kind] += 1;
     }
     html! {
         @for (bin, kinds) in bins.iter().enumerate() {
             @let total = kinds.iter().sum::<usize>();
             @if total > 0 {
-                (bar(axis, bin, kinds, top))
+                (bar(axis, (bin, number), kinds, top))
             }
         }
     }
 }
 
-fn bar(axis: &Axis, bin: usize, kinds: &[usize; STACK.len()], top: f64) -> Markup {
+fn bar(axis: &Axis, (bin, number): (usize, usize), kinds: &[usize; STACK.len()], top: f64) -> Markup {
     let total = kinds.iter().sum::<usize>().max(1) as f64;
-    let (from, to) = (axis.bin_start(bin, BINS), axis.bin_start(bin + 1, BINS));
+    let (from, to) = (axis.bin_start(bin, number), axis.bin_start(bin + 1, number));
     let mut y = top + CHART;
     let mut parts = Vec::new();
     let mut told = Vec::new();
@@ -166,7 +175,7 @@ fn bar(axis: &Axis, bin: usize, kinds: &[usize; STACK.len()], top: f64) -> Marku
             title { (moment(from)) ": " (told.join(", ")) }
             @for (class, y, height) in parts {
                 rect class=(class) x=(n(axis.x(from))) y=(n(y))
-                    width=(n((axis.span(from, to) - 0.8).max(1.0))) height=(n(height)) {}
+                    width=(n(axis.span(from, to))) height=(n(height)) {}
             }
         }
     }

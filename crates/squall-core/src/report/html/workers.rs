@@ -48,7 +48,7 @@ pub(super) fn draw(history: &History<'_>, budget: &Budget) -> Markup {
         content.push(draw_lane(worker, lane, history, (&axis, y)));
         y += BAR * lane.depth.max(1) as f64 + 10.0;
     }
-    let content = html! { @for lane in &content { (lane) } (axis.draw(0.0, y)) };
+    let content = html! { (axis.draw(0.0, y)) @for lane in &content { (lane) } };
     html! {
         figure {
             figcaption {
