@@ -1,5 +1,16 @@
 //! Reports: what a reader gets, from journals alone.
+//!
+//! [`report`] puts every figure together; each format is one file with a `render` and decides nothing.
 
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod measure;
+mod sentence;
 mod summary;
+pub mod terminal;
+mod words;
 
-pub use summary::{Counts, Fault, Report, Run, Scenario, report};
+pub use measure::{Counts, Latency, LogCounts, StartUp, Use};
+pub use summary::{Fault, Report, Run, Scenario, report, report_of};

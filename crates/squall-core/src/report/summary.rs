@@ -1,13 +1,17 @@
 //! The report as a value: every figure a reader gets, before any format.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::measure::{Counts, Latency, LogCounts, StartUp, Use, counts, latency, logs, starts, uses};
+use super::sentence::{analysis, headline};
 use crate::check::{Outcome, Verdict};
 use crate::clock::Clock;
-use crate::event::EventId;
-use crate::journal::Journal;
-use crate::judgement::judgement;
-use crate::place::Place;
+use crate::event::{EventId, Phase};
+use crate::journal::{History, Journal};
+use crate::judgement::{Judgement, judgement};
+use crate::place::{Instance, Place};
 use crate::time::Nanos;
 
 /// What one command's runs showed.
@@ -17,8 +21,23 @@ pub struct Report {
     pub outcome: Outcome,
     /// From the first journal's opening to the last one's end, by the wall clock.
     pub duration: Nanos,
-    /// One for each journal, in the order they were opened.
+    /// One for each journal, in the order they were given.
     pub scenarios: Vec<Scenario>,
+}
+
+impl Report {
+    /// How many scenarios came out so.
+    pub fn number(&self, outcome: Outcome) -> usize {
+        self.scenarios
+            .iter()
+            .filter(|scenario| scenario.outcome == outcome)
+            .count()
+    }
+
+    /// Whole hundredths of the scenarios that passed, rounded down: only a full house is 100.
+    pub fn success_rate(&self) -> usize {
+        100 * self.number(Outcome::Pass) / self.scenarios.len().max(1)
+    }
 }
 
 /// What was run.
@@ -32,7 +51,9 @@ pub struct Run {
     pub opened: String,
     /// The system's name.
     pub system: String,
-    /// The level and its name.
+    /// Its services, and how many copies of each ran at the start.
+    pub services: BTreeMap<String, u32>,
+    /// The level, 1 to 6.
     pub level: u8,
     /// The level's name.
     pub level_name: String,
@@ -40,6 +61,8 @@ pub struct Run {
     pub seed: u64,
     /// The pace.
     pub pace: f64,
+    /// The command that runs the same again.
+    pub repeat: String,
 }
 
 /// What one scenario showed.
@@ -67,9 +90,17 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// How what broke came back.
     pub clocks: Vec<Clock>,
-    /// The figures.
+    /// The figures of requests and tasks.
     pub counts: Counts,
-    /// How long it took.
+    /// How long requests took.
+    pub latency: Option<Latency>,
+    /// What each instance used of the machine.
+    pub uses: BTreeMap<Instance, Use>,
+    /// How long each start took.
+    pub starts: Vec<StartUp>,
+    /// Error and warning lines, by part of the run.
+    pub logs: Vec<(Phase, LogCounts)>,
+    /// How long it took, in nanoseconds.
     pub duration: Nanos,
 }
 
@@ -78,10 +109,14 @@ pub struct Scenario {
 pub struct Fault {
     /// Its index in the plan.
     pub step: usize,
+    /// The entry of the scenario's storm it comes from; strikes of one entry prove each other.
+    pub entry: usize,
     /// Its word.
     pub fault: String,
     /// Where.
     pub place: Place,
+    /// What held there, in a word: `killed`.
+    pub state: String,
     /// From, since the journal was opened.
     pub from: Nanos,
     /// To; `None` when it was never healed.
@@ -94,49 +129,114 @@ pub struct Fault {
     pub evidence: Vec<EventId>,
 }
 
-/// Figures of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Requests sent, by what came back: right, refused, wrong, hung, down.
-    pub right: usize,
-    /// Honest refusals.
-    pub refused: usize,
-    /// Wrong answers.
-    pub wrong: usize,
-    /// No answer.
-    pub hung: usize,
-    /// Nobody there.
-    pub down: usize,
-    /// Tasks acknowledged.
-    pub created: usize,
-    /// Of these: done.
-    pub done: usize,
-    /// Of these: dead.
-    pub dead: usize,
-    /// Of the storm's main tasks: all.
-    pub main: usize,
-    /// Of these: done at the deadline.
-    pub in_time: usize,
-    /// Of these: done later.
-    pub late: usize,
-    /// How much later than the deadline the last one was.
-    pub late_by: Option<Nanos>,
-    /// Attempts after a failure.
-    pub retries: usize,
-    /// Attempts after a death or a lost lease.
-    pub redeliveries: usize,
-    /// Effects beyond the first of a task.
-    pub repeated_effects: usize,
-    /// Commits beyond the first of a task.
-    pub repeated_commits: usize,
-}
-
 /// Judges the journals of one command and puts the figures together.
 pub fn report(journals: &[Journal]) -> Report {
-    let _ = (journals, judgement as fn(&_) -> _);
+    let judged: Vec<_> = journals
+        .iter()
+        .map(|journal| (journal, judgement(&journal.history())))
+        .collect();
+    report_of(&judged)
+}
+
+/// The figures of runs that were judged before.
+pub fn report_of(judged: &[(&Journal, Judgement)]) -> Report {
+    let scenarios: Vec<_> = judged
+        .iter()
+        .map(|(journal, judgement)| scenario(&journal.history(), judgement))
+        .collect();
+    let worst = scenarios.iter().map(|scenario| scenario.outcome).max();
     Report {
-        outcome: Outcome::Inconclusive,
-        duration: 0,
-        scenarios: Vec::new(),
+        // Nothing was run, so nothing was shown.
+        outcome: worst.unwrap_or(Outcome::Inconclusive),
+        duration: duration(&scenarios),
+        scenarios,
     }
+}
+
+/// From the first opening to the last end; where a wall clock can't be read, the sum of what was run.
+fn duration(scenarios: &[Scenario]) -> Nanos {
+    let spans: Option<Vec<(i128, i128)>> = scenarios
+        .iter()
+        .map(|scenario| {
+            let opened = scenario.run.opened.parse::<jiff::Timestamp>().ok()?.as_nanosecond();
+            Some((opened, opened + i128::from(scenario.duration)))
+        })
+        .collect();
+    let sum = scenarios.iter().map(|scenario| scenario.duration).sum();
+    let Some(spans) = spans else { return sum };
+    let first = spans.iter().map(|span| span.0).min().unwrap_or(0);
+    let last = spans.iter().map(|span| span.1).max().unwrap_or(0);
+    Nanos::try_from(last - first).unwrap_or(sum)
+}
+
+fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
+    let plan = &history.header.plan;
+    let mut scenario = Scenario {
+        run: run(history),
+        name: plan.scenario.clone(),
+        hypothesis: plan.hypothesis.clone(),
+        outcome: judgement.outcome,
+        headline: String::new(),
+        analysis: String::new(),
+        verdicts: judgement.verdicts.clone(),
+        doubts: judgement.doubts.clone(),
+        warnings: Vec::new(),
+        faults: faults(history, judgement),
+        clocks: judgement.clocks.clone(),
+        counts: counts(history),
+        latency: latency(history),
+        uses: uses(history),
+        starts: starts(history),
+        logs: logs(history),
+        duration: history.until,
+    };
+    for verdict in &judgement.verdicts {
+        scenario.warnings.extend(verdict.warnings.iter().cloned());
+    }
+    scenario.headline = headline(&scenario, plan);
+    scenario.analysis = analysis(&scenario);
+    scenario
+}
+
+fn run(history: &History<'_>) -> Run {
+    let header = history.header;
+    let plan = &header.plan;
+    let services = header.system.services.iter();
+    Run {
+        id: header.run.clone(),
+        squall: header.squall.clone(),
+        opened: header.opened.clone(),
+        system: header.system.name.clone(),
+        services: services.map(|(name, facts)| (name.clone(), facts.replicas)).collect(),
+        level: plan.level,
+        level_name: plan.level_name.clone(),
+        seed: plan.seed,
+        pace: plan.pace,
+        repeat: format!(
+            "squall run {} -d {} --seed {} --pace {}",
+            plan.scenario, plan.level, plan.seed, plan.pace
+        ),
+    }
+}
+
+fn faults(history: &History<'_>, judgement: &Judgement) -> Vec<Fault> {
+    let strikes = history.strikes.iter().enumerate();
+    strikes
+        .map(|(index, strike)| {
+            // A judgement has one proof for each strike; without one nothing was seen.
+            let proof = judgement.proofs.get(index);
+            Fault {
+                step: strike.index,
+                entry: strike.step.entry,
+                fault: strike.step.fault.clone(),
+                place: strike.place.clone(),
+                state: strike.condition.word().to_owned(),
+                from: strike.imposing.1,
+                to: strike.healed,
+                seen: proof.is_some_and(|proof| proof.seen),
+                proof: proof.map(|proof| proof.says.clone()).unwrap_or_default(),
+                evidence: proof.map(|proof| proof.evidence.clone()).unwrap_or_default(),
+            }
+        })
+        .collect()
 }

@@ -1,0 +1,128 @@
+//! Every format of the report, from the same three made-up runs.
+
+#[path = "report/page.rs"]
+mod page;
+#[path = "report/sample.rs"]
+mod sample;
+
+use insta::assert_snapshot;
+use squall_core::check::Outcome;
+use squall_core::event::{Fact, TaskEvent};
+use squall_core::report::terminal::Style;
+use squall_core::report::{html, json, junit, markdown, report, terminal};
+
+#[test]
+fn the_terminal_shows_findings_and_then_the_block() {
+    assert_snapshot!(terminal::render(&sample::report().0, Style::default()));
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let (report, _) = sample::report();
+    let colored = terminal::render(&report, Style { color: true });
+    assert_eq!(uncolored(&colored), terminal::render(&report, Style::default()));
+    assert_snapshot!(colored.replace('\u{1b}', "^["));
+}
+
+#[test]
+fn markdown_can_be_put_in_a_pull_request() {
+    assert_snapshot!(markdown::render(&sample::report().0));
+}
+
+#[test]
+fn json_holds_every_figure_and_names_its_schema() {
+    let text = json::render(&sample::report().0);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["schema"], 1);
+    assert_eq!(value["scenarios"].as_array().map(Vec::len), Some(3));
+    assert_snapshot!(text);
+}
+
+#[test]
+fn junit_is_never_greener_than_the_run() {
+    let text = junit::render(&sample::report().0);
+    for suite in text.split("<testsuite ").skip(1) {
+        let passed = suite.contains(r#"name="outcome" value="PASS""#);
+        let red = suite.contains("<failure") || suite.contains("<error");
+        assert_eq!(passed, !red, "{suite}");
+    }
+    assert_snapshot!(text);
+}
+
+#[test]
+fn a_journal_that_was_cut_off_still_makes_a_report() {
+    let (_, journals) = sample::report();
+    for journal in &journals {
+        for length in [1, 2, 40, journal.events().len() / 2] {
+            let cut = squall_core::journal::Journal::new(journal.events()[..length].to_vec()).unwrap();
+            let report = report(std::slice::from_ref(&cut));
+            assert_ne!(report.outcome, Outcome::Pass);
+            page::check(&html::render(&report, &[cut]));
+            terminal::render(&report, Style::default());
+            markdown::render(&report);
+            junit::render(&report);
+        }
+    }
+}
+
+#[test]
+fn no_journal_at_all_proves_nothing() {
+    let report = report(&[]);
+    assert_eq!(report.outcome, Outcome::Inconclusive);
+    assert_eq!(report.success_rate(), 0);
+}
+
+#[test]
+fn the_page_draws_every_fault_and_every_attempt_once() {
+    let (report, journals) = sample::report();
+    let page = html::render(&report, &journals);
+    let mut strikes = 0;
+    let mut attempts = 0;
+    for event in journals.iter().flat_map(|journal| journal.events()) {
+        match &event.fact {
+            Fact::Imposing { .. } => strikes += 1,
+            Fact::Task(fact) if fact.event == TaskEvent::Start => attempts += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(page.matches("data-step=").count(), strikes);
+    assert_eq!(page.matches("data-attempt=").count(), attempts);
+    assert_eq!(page.matches(r#"class="task-bar task-interrupted""#).count(), 1);
+    assert_eq!(page.matches(r#"class="task-bar task-fenced""#).count(), 1);
+    assert_eq!(page.matches(r#"class="task-bar task-failed""#).count(), 1);
+}
+
+#[test]
+fn the_page_is_whole_and_needs_nothing_else() {
+    let (report, journals) = sample::report();
+    page::check(&html::render(&report, &journals));
+}
+
+#[test]
+fn what_the_page_says_in_words() {
+    let (report, journals) = sample::report();
+    assert_snapshot!(page::words(&html::render(&report, &journals)));
+}
+
+#[test]
+fn a_long_runs_page_stays_small_and_says_what_it_left_out() {
+    let journal = sample::long(12_000);
+    let page = html::render(&report(std::slice::from_ref(&journal)), &[journal]);
+    page::check(&page);
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert_eq!(page.matches("data-attempt=").count(), 5_000);
+    assert!(page.contains("7000 committed attempts, evenly chosen, are left out"));
+    assert!(page.contains("lines are left out here"));
+}
+
+/// Without ANSI sequences.
+fn uncolored(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain
+}
