@@ -50,16 +50,19 @@ pub struct LevelScope {
 
 /// Names that are known only when something is started or sent.
 const LATER: [&str; 15] = [
-    "self", "links", "witness", "run", "id", "type", "payload", "mark", "ms", "token", "user", "password", "task", "nonce",
-    "created",
+    "self", "links", "witness", "run", "id", "type", "payload", "mark", "ms", "token", "user", "password", "task",
+    "nonce", "created",
 ];
 
 impl LevelScope {
     /// The scope of a level at a pace, with `set` values instead of the level's own.
     pub fn new(level: &Level, set: &[(String, String)], pace: f64) -> Self {
         let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let mut values: BTreeMap<String, String> =
-            level.values.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let mut values: BTreeMap<String, String> = level
+            .values
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
         values.insert("level".to_owned(), level.level.to_string());
         values.extend(set.iter().cloned());
         Self { values, pace }
@@ -69,15 +72,26 @@ impl LevelScope {
 impl Scope for LevelScope {
     fn lookup(&self, name: &str) -> Lookup {
         if let Some(value) = name.strip_prefix("level.") {
-            return self.values.get(value).map_or(Lookup::Unknown, |text| Lookup::Known(value_of(text)));
+            return self
+                .values
+                .get(value)
+                .map_or(Lookup::Unknown, |text| Lookup::Known(value_of(text)));
         }
         let root = name.split('.').next().unwrap_or(name);
-        if LATER.contains(&root) || root.ends_with("_token") { Lookup::Deferred } else { Lookup::Unknown }
+        if LATER.contains(&root) || root.ends_with("_token") {
+            Lookup::Deferred
+        } else {
+            Lookup::Unknown
+        }
     }
 
     fn names(&self) -> Vec<String> {
         let later = ["self.addr", "self.port", "self.name", "witness.url"].map(str::to_owned);
-        self.values.keys().map(|name| format!("level.{name}")).chain(later).collect()
+        self.values
+            .keys()
+            .map(|name| format!("level.{name}"))
+            .chain(later)
+            .collect()
     }
 
     fn pace(&self) -> f64 {
@@ -95,7 +109,12 @@ fn value_of(text: &str) -> Value {
     let range = text.parse::<DurRange>().ok().map(Value::DurRange);
     let rate = text.parse::<Rate>().ok().map(Value::Rate);
     let percent = text.parse::<Percent>().ok().map(Value::Percent);
-    truth.or(dur).or(range).or(rate).or(percent).unwrap_or_else(|| Value::Text(text.to_owned()))
+    truth
+        .or(dur)
+        .or(range)
+        .or(rate)
+        .or(percent)
+        .unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -105,9 +124,16 @@ mod tests {
     #[test]
     fn there_are_six_levels_that_all_have_the_same_values() {
         let levels = levels().unwrap();
-        assert_eq!(levels.iter().map(|level| level.level).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            levels.iter().map(|level| level.level).collect::<Vec<_>>(),
+            [1, 2, 3, 4, 5, 6]
+        );
         let names: Vec<_> = levels[0].values.keys().collect();
-        assert!(levels.iter().all(|level| level.values.keys().collect::<Vec<_>>() == names));
+        assert!(
+            levels
+                .iter()
+                .all(|level| level.values.keys().collect::<Vec<_>>() == names)
+        );
     }
 
     #[test]

@@ -10,3 +10,4 @@ pub mod world;
 pub mod client;
 pub mod probe;
 pub mod run;
+pub mod cli;

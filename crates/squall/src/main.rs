@@ -1,1 +1,7 @@
-fn main() {}
+//! `squall`: see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(squall::cli::main())
+}

@@ -83,6 +83,14 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
+/// Whether this process is one of squall's own, not another that got its number later.
+pub fn is_squall(pid: u32) -> bool {
+    let same = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    runs(pid)
+        && same(&pid.to_string())
+            .is_some_and(|exe| exe.file_name() == same("self").as_deref().and_then(Path::file_name))
+}
+
 /// Everything that carries the tag of run `id` or stands in its scratch folder, besides `but`.
 ///
 /// A process may overwrite the memory its environment is shown from (PostgreSQL does, for its

@@ -76,6 +76,9 @@ pub enum Trouble {
         /// What.
         cause: String,
     },
+    /// Someone stopped it.
+    #[error("stopped on request")]
+    Interrupted,
     /// There is no such place.
     #[error("there is no {0}")]
     NoPlace(Place),

@@ -24,6 +24,12 @@ impl RunId {
         Self(id.to_owned())
     }
 
+    /// The seed it was made with.
+    pub fn seed(&self) -> u64 {
+        let digits = self.0.split("-seed").nth(1).and_then(|rest| rest.split('-').next());
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+    }
+
     /// The folder for sockets, databases and all else that goes when the run ends.
     pub fn scratch(&self) -> PathBuf {
         std::env::temp_dir().join(format!("squall-{}", self.0))
@@ -120,6 +126,51 @@ impl Folder {
         done
     }
 
+    /// Writes down, before anything is made, what there may be to heal.
+    ///
+    /// # Errors
+    /// When it can't be written: then nothing may be made either.
+    pub fn remember(&self, id: &RunId) -> io::Result<()> {
+        let line = serde_json::json!({ "run": id.to_string(), "scratch": id.scratch(), "pid": std::process::id() });
+        let mut file = fs::File::create(self.path.join(HEAL))?;
+        writeln!(file, "{line}")?;
+        file.sync_all()
+    }
+
+    /// Nothing is left to heal.
+    pub fn forget(&self) {
+        // Left behind, it costs a sweep that finds nothing.
+        let _ = fs::remove_file(self.path.join(HEAL));
+    }
+
+    /// The runs below `output` that were not seen to end, and whose processes are gone.
+    ///
+    /// # Errors
+    /// When `output` can't be read.
+    pub fn unhealed(output: &Path) -> io::Result<Vec<(Self, RunId)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(output)?.flatten() {
+            let path = entry.path();
+            if path.is_symlink() {
+                continue;
+            }
+            let Ok(text) = fs::read_to_string(path.join(HEAL)) else {
+                continue;
+            };
+            let Ok(line) = serde_json::from_str::<serde_json::Value>(&text) else {
+                continue;
+            };
+            let Some(run) = line["run"].as_str() else { continue };
+            // A run that goes on heals itself: its own process still has this program's name.
+            let pid = line["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+            if pid.is_some_and(crate::processes::is_squall) {
+                continue;
+            }
+            found.push((Self { path }, RunId::given(run)));
+        }
+        Ok(found)
+    }
+
     /// Removes files whose writing was cut off.
     pub fn remove_partial(&self) {
         let Ok(entries) = fs::read_dir(&self.path) else { return };
@@ -133,6 +184,9 @@ impl Folder {
 }
 
 const PARTIAL: &str = ".partial";
+
+/// What there may be to heal: there from before the first process until after the last.
+const HEAL: &str = "heal.jsonl";
 
 /// All journals of a run's folder, in the order they were opened; or the one journal `path` names.
 ///

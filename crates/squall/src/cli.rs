@@ -1,0 +1,184 @@
+//! The command line: each verb is a slice of the pipeline.
+
+mod inputs;
+mod look;
+mod run;
+mod say;
+mod selftest;
+mod view;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+use crate::guard;
+use crate::store::RunId;
+
+/// Break a system on purpose, and learn with evidence what was lost, ran twice, was corrupted or hung.
+#[derive(Debug, Parser)]
+#[command(name = "squall", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all hypotheses hold · 1 a finding · 2 bad input, nothing touched · \
+                          3 inconclusive, or the environment failed · 4 something could not be healed";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run scenarios on a fresh system of their own, and judge them
+    Run(RunArgs),
+    /// Show what a run would break, and when
+    Plan(PlanArgs),
+    /// Judge a run again from its journals, and write its reports anew
+    Judge {
+        /// The run's folder, a scenario's in it, or a journal
+        run: PathBuf,
+        /// Print the report as JSON instead
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check system and scenario files without touching anything
+    Validate {
+        /// The files; the ones `run` would use when none are named
+        files: Vec<PathBuf>,
+    },
+    /// List scenarios, levels, faults or checks
+    List {
+        /// What to list; everything when not said
+        #[arg(value_enum)]
+        what: Option<look::What>,
+    },
+    /// Print the JSON Schema of system or scenario files, for editors
+    Schema {
+        /// Which
+        #[arg(value_enum)]
+        of: look::Of,
+    },
+    /// Stop and remove whatever runs left behind whose two processes both died
+    Heal {
+        /// The runs' folder
+        #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp")]
+        output: PathBuf,
+    },
+    /// Run every planted bug of taskhub against the scenario that must catch it
+    Selftest(selftest::SelftestArgs),
+}
+
+/// Which system, at which level, how fast.
+#[derive(Debug, Clone, Args)]
+struct Choice {
+    /// Scenarios, separated by commas; `all` for every bundled one and those in ./scenarios
+    #[arg(short, long, env = "SCENARIOS", default_value = "all", value_name = "A,B")]
+    scenarios: String,
+    /// Difficulty level, 1 to 6
+    #[arg(short, long, env = "DIFFICULTY", default_value = "1", value_name = "N", value_parser = level)]
+    difficulty: u8,
+    /// The system file [default: ./squall.yaml, ./system.yaml or the one in ./systems/*/]
+    #[arg(long, env = "SQUALL_SYSTEM", value_name = "FILE")]
+    system: Option<PathBuf>,
+    /// What all randomness is drawn from; the same seed gives the same plan
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Divide every planned duration by this
+    #[arg(long, default_value = "1", value_name = "N", value_parser = pace)]
+    pace: f64,
+    /// Change a value of the level, for example `tasks=40`
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = set)]
+    sets: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Print every event, and keep it in chaos-test.log
+    #[arg(short, long, env = "VERBOSE")]
+    verbose: bool,
+    /// The port the entry service shall have; any free one when not said
+    #[arg(short, long, env = "PORT", value_name = "PORT")]
+    port: Option<u16>,
+    /// Where the run's folder goes
+    #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
+    output: PathBuf,
+    /// Print the report as JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Without the guard, whatever is killed leaves its remains: for squall's own tests
+    #[arg(long, hide = true)]
+    no_guard: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Print the plans as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn level(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(level @ 1..=6) => Ok(level),
+        _ => Err("levels are 1 to 6; `squall list levels` describes them".to_owned()),
+    }
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(pace) if (0.1..=100.0).contains(&pace) => Ok(pace),
+        _ => Err("a pace is a number from 0.1 to 100; 1 is real time, 10 is ten times as fast".to_owned()),
+    }
+}
+
+fn set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, for example tasks=40".to_owned()),
+    }
+}
+
+/// The program. Answers its exit code.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                exit::BAD_INPUT
+            } else {
+                exit::PASS
+            };
+            // Help into a closed pipe is no failure of ours.
+            let _ = error.print();
+            return code;
+        }
+    };
+    match cli.verb {
+        Verb::Run(args) if args.no_guard => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
+        Verb::Run(args) => guarded(args.choice.seed, |id| run::run(&args, id)),
+        Verb::Selftest(args) => guarded(args.seed, |id| selftest::selftest(&args, id)),
+        Verb::Plan(args) => look::plan(&args),
+        Verb::Judge { run, json } => look::judge(&run, json),
+        Verb::Validate { files } => look::validate(&files),
+        Verb::List { what } => look::list(what),
+        Verb::Schema { of } => look::schema(of),
+        Verb::Heal { output } => look::heal(&output),
+    }
+}
+
+/// Does `work` in the second of squall's two processes; the first only guards it.
+fn guarded(seed: Option<u64>, work: impl FnOnce(&RunId) -> u8) -> u8 {
+    match guard::role() {
+        guard::Role::Worker(id) => work(&id),
+        guard::Role::Guard => {
+            let id = RunId::new(seed.unwrap_or_else(|| u64::from(rand::random::<u32>())));
+            guard::stand_guard(&id).unwrap_or_else(|error| {
+                say::problem(&format!("the working process can't be started: {error}"), None);
+                exit::ENVIRONMENT
+            })
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Inputs: the files a command works on, read completely before anything is touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use squall_core::diagnostic::{Mistakes, nearest};
+use squall_core::document::Document;
+use squall_core::level::{Level, LevelScope, levels};
+use squall_core::plan::{Plan, Request, plan};
+use squall_core::scenario::Scenario;
+use squall_core::system::System;
+
+use super::{Choice, say};
+
+/// The scenarios that come with squall: name and text.
+pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
+
+/// Where a project keeps its own.
+const OWN: &str = "scenarios";
+
+/// Everything a run needs.
+pub(super) struct Inputs {
+    pub(super) system: System,
+    pub(super) level: Level,
+    pub(super) plans: Vec<Plan>,
+}
+
+/// Why the inputs can't be used. Nothing was touched.
+pub(super) enum Bad {
+    /// Mistakes in files.
+    Mistakes(Vec<Mistakes>),
+    /// Anything else: what, and what to do.
+    Plain(String, String),
+}
+
+impl Bad {
+    /// Says it.
+    pub(super) fn say(&self) {
+        match self {
+            Bad::Mistakes(files) => files.iter().for_each(say::mistakes),
+            Bad::Plain(what, remedy) => say::problem(what, Some(remedy)),
+        }
+    }
+}
+
+impl From<Mistakes> for Bad {
+    fn from(mistakes: Mistakes) -> Self {
+        Bad::Mistakes(vec![mistakes])
+    }
+}
+
+/// Reads the system and every scenario chosen, and plans them.
+pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
+    let level = levels()?
+        .into_iter()
+        .find(|level| level.level == choice.difficulty)
+        .ok_or_else(|| {
+            Bad::Plain(
+                format!("there is no level {}", choice.difficulty),
+                "levels are 1 to 6".to_owned(),
+            )
+        })?;
+    known_settings(&level, &choice.sets)?;
+    let scope = LevelScope::new(&level, &choice.sets, choice.pace);
+    let names = chosen(&choice.scenarios)?;
+    let (name, text) = system_text(choice.system.as_deref())?;
+    let mut wrong = Vec::new();
+    let system = Document::parse(&name, &text)
+        .and_then(|doc| doc.expand(&scope))
+        .and_then(|doc| System::read(&doc));
+    let system = match system {
+        Ok(system) => Some(system),
+        Err(mistakes) => {
+            wrong.push(mistakes);
+            None
+        }
+    };
+    let mut plans = Vec::new();
+    for name in names {
+        let (file, text) = scenario_text(&name)?;
+        let request = Request {
+            level: level.level,
+            level_name: &level.name,
+            seed,
+            pace: choice.pace,
+        };
+        let read = Document::parse(&file, &text)
+            .and_then(|doc| doc.expand(&scope))
+            .and_then(|doc| doc.read::<Scenario>().map(|scenario| (doc, scenario)));
+        let planned = read.and_then(|(doc, scenario)| match &system {
+            Some(system) => plan(&doc, &scenario, &system.facts(), request).map(Some),
+            None => Ok(None),
+        });
+        match planned {
+            Ok(plan) => plans.extend(plan),
+            Err(mistakes) => wrong.push(mistakes),
+        }
+    }
+    match system {
+        Some(system) if wrong.is_empty() => Ok(Inputs { system, level, plans }),
+        _ => Err(Bad::Mistakes(wrong)),
+    }
+}
+
+fn known_settings(level: &Level, sets: &[(String, String)]) -> Result<(), Bad> {
+    for (name, _) in sets {
+        if !level.values.contains_key(name) {
+            let names: Vec<&str> = level.values.keys().map(String::as_str).collect();
+            let help = nearest(name, names.iter().copied()).map_or_else(
+                || format!("the values are {}", names.join(", ")),
+                |close| format!("did you mean `{close}`?"),
+            );
+            return Err(Bad::Plain(format!("--set {name}: a level has no such value"), help));
+        }
+    }
+    Ok(())
+}
+
+/// All scenarios there are: the project's own first, then the bundled ones.
+pub(super) fn all_scenarios() -> Vec<String> {
+    let own = fs::read_dir(OWN).map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
+    let mut names: Vec<String> = BUNDLED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for file in own.unwrap_or_default() {
+        if file.extension().is_some_and(|ending| ending == "yaml")
+            && let Some(stem) = file.file_stem()
+        {
+            names.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn chosen(list: &str) -> Result<Vec<String>, Bad> {
+    let all = all_scenarios();
+    let mut names = Vec::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if name == "all" {
+            names.extend(all.iter().cloned());
+        } else if name.ends_with(".yaml") || all.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        } else {
+            let help = nearest(name, all.iter().map(String::as_str)).map_or_else(
+                || format!("the scenarios are {}", all.join(", ")),
+                |close| format!("did you mean `{close}`?"),
+            );
+            return Err(Bad::Plain(format!("there is no scenario `{name}`"), help));
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    if names.is_empty() {
+        return Err(Bad::Plain(
+            "no scenario is named".to_owned(),
+            format!("the scenarios are {}", all.join(", ")),
+        ));
+    }
+    Ok(names)
+}
+
+/// A scenario's text: a file that is named, the project's own, or a bundled one.
+pub(super) fn scenario_text(name: &str) -> Result<(String, String), Bad> {
+    if name.ends_with(".yaml") {
+        return read(Path::new(name));
+    }
+    let own = Path::new(OWN).join(format!("{name}.yaml"));
+    if own.is_file() {
+        return read(&own);
+    }
+    match BUNDLED.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => Ok((format!("{name}.yaml (bundled)"), (*text).to_owned())),
+        None => Err(Bad::Plain(
+            format!("there is no scenario `{name}`"),
+            "`squall list scenarios` names them".to_owned(),
+        )),
+    }
+}
+
+/// The system file that is named, or the one a project plainly means.
+pub(super) fn system_text(named: Option<&Path>) -> Result<(String, String), Bad> {
+    if let Some(named) = named {
+        return read(named);
+    }
+    for usual in ["squall.yaml", "system.yaml"] {
+        if Path::new(usual).is_file() {
+            return read(Path::new(usual));
+        }
+    }
+    let found: Vec<PathBuf> = fs::read_dir("systems")
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.path().join("system.yaml"))
+                .filter(|file| file.is_file())
+                .collect()
+        })
+        .unwrap_or_default();
+    match found.as_slice() {
+        [one] => read(one),
+        [] => Err(Bad::Plain(
+            "there is no system file here".to_owned(),
+            "looked for ./squall.yaml, ./system.yaml and ./systems/*/system.yaml; name one with --system FILE"
+                .to_owned(),
+        )),
+        several => {
+            let names: Vec<String> = several.iter().map(|file| file.display().to_string()).collect();
+            Err(Bad::Plain(
+                "there are several system files".to_owned(),
+                format!("name one with --system: {}", names.join(", ")),
+            ))
+        }
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<(String, String), Bad> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let remedy = match error.kind() {
+                std::io::ErrorKind::NotFound => "is the path right? it is taken from the folder squall was started in",
+                std::io::ErrorKind::PermissionDenied => "this user may not read it",
+                std::io::ErrorKind::InvalidData => "it is not UTF-8 text",
+                _ => "a YAML file is expected",
+            };
+            Err(Bad::Plain(format!("{name} can't be read: {error}"), remedy.to_owned()))
+        }
+    }
+}

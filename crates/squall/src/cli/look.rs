@@ -1,0 +1,275 @@
+//! Verbs that only look: plan, judge, validate, list, schema; and heal.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use squall_core::diagnostic::Mistakes;
+use squall_core::document::{Document, published_schema};
+use squall_core::level::{LevelScope, levels};
+use squall_core::plan::{Plan, Start};
+use squall_core::report::{json, terminal};
+use squall_core::scenario::Scenario;
+use squall_core::system::System;
+use squall_core::{demand, fault};
+
+use super::inputs::{Bad, all_scenarios, inputs, read, scenario_text, system_text};
+use super::{PlanArgs, run, say};
+use crate::exit;
+use crate::guard::sweep;
+use crate::store::{Folder, journals};
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum What {
+    /// Scenarios, bundled and the project's own
+    Scenarios,
+    /// Difficulty levels
+    Levels,
+    /// Faults a storm may use
+    Faults,
+    /// Checks a scenario may ask for
+    Checks,
+}
+
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Of {
+    /// System files
+    System,
+    /// Scenario files
+    Scenario,
+}
+
+/// `squall plan`.
+pub(super) fn plan(args: &PlanArgs) -> u8 {
+    let seed = args.choice.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let inputs = match inputs(&args.choice, seed) {
+        Ok(inputs) => inputs,
+        Err(bad) => {
+            bad.say();
+            return exit::BAD_INPUT;
+        }
+    };
+    if args.json {
+        say::out(&serde_json::to_string_pretty(&inputs.plans).unwrap_or_default());
+    } else {
+        say::err(&format!("seed {seed}"));
+        inputs.plans.iter().for_each(|plan| say::out(&preview(plan)));
+    }
+    exit::PASS
+}
+
+/// What a plan would hit, and when.
+pub(super) fn preview(plan: &Plan) -> String {
+    let seconds = |nanos: u64| format!("{:.1}s", nanos as f64 / 1e9);
+    let mut text = format!(
+        "{} (level {}, pace {}, seed {})\n  {}\n",
+        plan.scenario, plan.level, plan.pace, plan.seed, plan.hypothesis
+    );
+    if let Some(kind) = &plan.main_kind {
+        let main = plan.tasks.iter().filter(|task| task.kind == *kind);
+        let deadline = plan.deadline.map_or("none".to_owned(), seconds);
+        let ms = plan
+            .tasks
+            .iter()
+            .find(|task| task.kind == *kind)
+            .map_or(0, |task| task.ms);
+        text += &format!(
+            "  {} tasks of {ms} ms, deadline {deadline}, {} others\n",
+            main.clone().count(),
+            plan.tasks.len() - main.count()
+        );
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let when = match step.start {
+            Start::At(at) => format!("at {}", seconds(at)),
+            Start::After { step, gap } => format!("{} after step {step}", seconds(gap)),
+        };
+        let target = step
+            .link_to
+            .as_ref()
+            .map_or(step.service.clone(), |to| format!("{}->{to}", step.service));
+        let aim = step
+            .aim
+            .map_or(String::new(), |(aim, _)| format!(", when {}", aim.words()));
+        text += &format!(
+            "  {index:>3}  {:<9} {target} {when}{aim}, for {}\n",
+            step.fault,
+            seconds(step.hold.nanos())
+        );
+    }
+    if plan.steps.is_empty() {
+        text += "  no faults\n";
+    }
+    text
+}
+
+/// `squall judge`.
+pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
+    if let Err(error) = journals(path) {
+        say::problem(&error.to_string(), Some("name a run's folder, for example tmp/latest"));
+        return exit::BAD_INPUT;
+    }
+    // A journal of its own is judged beside itself.
+    let folder = if path.is_file() {
+        path.parent().unwrap_or(Path::new("."))
+    } else {
+        path
+    };
+    match run::write_reports(&Folder::open(folder)) {
+        Ok(report) if as_json => {
+            say::out(&json::render(&report));
+            exit::code(report.outcome)
+        }
+        Ok(report) => {
+            say::out(terminal::render(&report, terminal::Style { color: say::colour() }).trim_end());
+            exit::code(report.outcome)
+        }
+        Err(trouble) => run::environment(&trouble),
+    }
+}
+
+/// `squall validate`.
+pub(super) fn validate(files: &[PathBuf]) -> u8 {
+    let texts = if files.is_empty() {
+        let mut texts = vec![system_text(None)];
+        texts.extend(all_scenarios().iter().map(|name| scenario_text(name)));
+        texts
+    } else {
+        files.iter().map(|file| read(file)).collect()
+    };
+    let mut wrong = 0;
+    for text in texts {
+        let result = text.and_then(|(name, text)| check(&name, &text).map(|what| (name, what)).map_err(Bad::from));
+        match result {
+            Ok((name, what)) => say::out(&format!("{name}: {what}")),
+            Err(bad) => {
+                bad.say();
+                wrong += 1;
+            }
+        }
+    }
+    if wrong == 0 { exit::PASS } else { exit::BAD_INPUT }
+}
+
+/// Reads a file at every level, so that a mistake at level 6 is not found by a run at level 6.
+fn check(name: &str, text: &str) -> Result<&'static str, Mistakes> {
+    let doc = Document::parse(name, text)?;
+    let mut what = "";
+    for level in levels()? {
+        let doc = doc.expand(&LevelScope::new(&level, &[], 1.0))?;
+        what = if doc.has("/scenario") {
+            doc.read::<Scenario>().map(|_| "a scenario, at every level")?
+        } else {
+            System::read(&doc).map(|_| "a system, at every level")?
+        };
+    }
+    Ok(what)
+}
+
+/// `squall list`.
+pub(super) fn list(what: Option<What>) -> u8 {
+    let wanted = |this: What| what.is_none_or(|what| what == this);
+    if wanted(What::Scenarios) {
+        say::out("Scenarios");
+        for name in all_scenarios() {
+            let line = scenario_text(&name)
+                .ok()
+                .and_then(|(file, text)| first_line(&file, &text));
+            say::out(&format!(
+                "  {name:<20} {}",
+                line.unwrap_or_else(|| "(can't be read: squall validate)".to_owned())
+            ));
+        }
+    }
+    if wanted(What::Levels) {
+        say::out("Levels");
+        for level in levels().unwrap_or_default() {
+            say::out(&format!(
+                "  {} {:<18} {} ({})",
+                level.level, level.name, level.purpose, level.total_time
+            ));
+            say::out(&format!("    for {}", level.use_cases.join(", ")));
+            let values: Vec<String> = level
+                .values
+                .iter()
+                .filter(|(name, _)| *name != "hypothesis")
+                .map(|(name, value)| {
+                    format!(
+                        "{name}={}",
+                        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                    )
+                })
+                .collect();
+            say::out(&format!("    {}", values.join(" ")));
+        }
+    }
+    if wanted(What::Faults) {
+        say::out("Faults");
+        for (name, does, proof) in fault::CATALOGUE {
+            say::out(&format!("  {name:<10} {does}\n             proven by {proof}"));
+        }
+    }
+    if wanted(What::Checks) {
+        say::out("Checks");
+        for (name, classes, demands) in demand::CATALOGUE {
+            say::out(&format!(
+                "  {name:<24} {demands}\n                           finding: {classes}"
+            ));
+        }
+    }
+    exit::PASS
+}
+
+fn first_line(file: &str, text: &str) -> Option<String> {
+    let level = levels().ok()?.into_iter().next()?;
+    let doc = Document::parse(file, text)
+        .ok()?
+        .expand(&LevelScope::new(&level, &[], 1.0))
+        .ok()?;
+    let scenario: Scenario = doc.read().ok()?;
+    Some(scenario.about.unwrap_or(scenario.hypothesis))
+}
+
+/// `squall schema`.
+pub(super) fn schema(of: Of) -> u8 {
+    let schema = match of {
+        Of::System => published_schema::<System>("squall system"),
+        Of::Scenario => published_schema::<Scenario>("squall scenario"),
+    };
+    say::out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    exit::PASS
+}
+
+/// `squall heal`.
+pub(super) fn heal(output: &Path) -> u8 {
+    let runs = match Folder::unhealed(output) {
+        Ok(runs) => runs,
+        Err(error) => {
+            say::problem(
+                &format!("{}: {error}", output.display()),
+                Some("name the folder runs are in with --output"),
+            );
+            return exit::BAD_INPUT;
+        }
+    };
+    let mut code = exit::PASS;
+    for (folder, id) in &runs {
+        let swept = sweep(id);
+        folder.remove_partial();
+        if swept.clean() {
+            folder.forget();
+            say::out(&format!("{id}: nothing of it is left"));
+        } else {
+            say::problem(
+                &format!("{id}: still there: {swept}"),
+                Some("try again, or remove them by hand"),
+            );
+            code = exit::NOT_HEALED;
+        }
+    }
+    if runs.is_empty() {
+        say::out("nothing to heal");
+    }
+    code
+}

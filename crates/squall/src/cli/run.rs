@@ -1,0 +1,318 @@
+//! `squall run`: plan, build, run each scenario on a fresh system, judge, report.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use squall_core::event::End;
+use squall_core::journal::Journal;
+use squall_core::plan::Plan;
+use squall_core::report::{Report, html, json, junit, markdown, report, terminal};
+use squall_core::system::{Preset, System};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::inputs::{Inputs, inputs};
+use super::view::View;
+use super::{RunArgs, say};
+use crate::exit;
+use crate::guard;
+use crate::processes;
+use crate::run::{Order, run as run_scenario};
+use crate::secrets::Secrets;
+use crate::store::{Folder, RunId, journals};
+use crate::world::process::Cluster;
+use crate::world::{Trouble, gate};
+
+/// After this many scenarios broke on their environment, the rest would too.
+const ENOUGH: usize = 1;
+
+/// Runs what was asked for. Answers the exit code.
+pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
+    let seed = args.choice.seed.unwrap_or_else(|| id.seed());
+    let inputs = match inputs(&args.choice, seed) {
+        Ok(inputs) => inputs,
+        Err(bad) => {
+            bad.say();
+            return exit::BAD_INPUT;
+        }
+    };
+    let workshop = match Workshop::open(id, &args.output, !args.no_guard) {
+        Ok(workshop) => workshop,
+        Err(trouble) => return environment(&trouble),
+    };
+    if let Some(warning) = &inputs.level.warning {
+        say::err(&format!("⚠️  {warning}"));
+    }
+    say::err(&format!(
+        "squall: level {} ({}), pace {}, seed {seed}, into {}",
+        inputs.level.level,
+        inputs.level.name,
+        args.choice.pace,
+        workshop.folder.path().display()
+    ));
+    let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
+        Ok(report) => {
+            let text = if args.json {
+                json::render(&report)
+            } else {
+                terminal::render(&report, terminal::Style { color: say::colour() })
+            };
+            say::out(text.trim_end());
+            say::err(&format!(
+                "Report: {}",
+                workshop.folder.path().join("report.html").display()
+            ));
+            exit::code(report.outcome)
+        }
+        Err(trouble) => environment(&trouble),
+    };
+    workshop.close();
+    say::err(&format!("Repeat with --seed {seed}"));
+    code
+}
+
+/// Says what went wrong around the run. Answers the exit code.
+pub(super) fn environment(trouble: &Trouble) -> u8 {
+    say::problem(&trouble.to_string(), trouble.remedy().as_deref());
+    exit::ENVIRONMENT
+}
+
+async fn scenarios(args: &RunArgs, inputs: &Inputs, workshop: &Workshop) -> Result<Report, Trouble> {
+    let cluster = workshop.prepare(&inputs.system).await?;
+    let mut broken = Vec::new();
+    for plan in &inputs.plans {
+        let view = View::open(
+            &plan.scenario,
+            args.verbose.then(|| workshop.folder.path().join("chaos-test.log")),
+        );
+        let work = Work {
+            system: &inputs.system,
+            plan,
+            name: &plan.scenario,
+            cluster: cluster.as_ref(),
+            port: args.port,
+        };
+        let result = workshop.run(work, Some(view.sender())).await;
+        view.close();
+        if let Err(trouble) = result {
+            environment(&trouble);
+            broken.push(plan.scenario.clone());
+        }
+        // After each scenario anew: whatever happens to the next one, these are there.
+        workshop.report()?;
+        if *workshop.stop.borrow() || broken.len() >= ENOUGH {
+            break;
+        }
+    }
+    workshop.report()
+}
+
+/// What every run needs around it: folder, secrets, the two processes, the build.
+pub(super) struct Workshop {
+    pub(super) id: RunId,
+    pub(super) folder: Folder,
+    pub(super) secrets: Secrets,
+    pub(super) stop: watch::Receiver<bool>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// One scenario to be run.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) system: &'a System,
+    pub(super) plan: &'a Plan,
+    /// The name of its folder.
+    pub(super) name: &'a str,
+    pub(super) cluster: Option<&'a Cluster>,
+    pub(super) port: Option<u16>,
+}
+
+impl Workshop {
+    /// Makes the run's folder, and this process one that heals when its guard dies.
+    pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
+        let folder = Folder::create(output, id).map_err(Trouble::io("the run's folder"))?;
+        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
+        if guarded {
+            let (id, folder) = (id.clone(), folder.clone());
+            guard::work_guarded(move || {
+                gate::close();
+                let clean = guard::sweep(&id).clean();
+                folder.remove_partial();
+                std::process::exit(i32::from(if clean { exit::ENVIRONMENT } else { exit::NOT_HEALED }));
+            })
+            .map_err(Trouble::io("standing apart from the guard"))?;
+        }
+        let scratch = id.scratch();
+        std::fs::create_dir_all(&scratch).map_err(Trouble::io(scratch.display().to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(Trouble::io("the runtime"))?;
+        let (sender, stop) = watch::channel(false);
+        runtime.spawn(async move {
+            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                return;
+            };
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            sender.send_replace(true);
+            sender.closed().await;
+        });
+        let secrets = Secrets::default();
+        secrets.add_own_environment();
+        Ok(Self {
+            id: id.clone(),
+            folder,
+            secrets,
+            stop,
+            runtime,
+        })
+    }
+
+    /// Runs a future to its end.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Builds the system, and beside it prepares a database cluster where one is needed.
+    pub(super) async fn prepare(&self, system: &System) -> Result<Option<Cluster>, Trouble> {
+        let needed = system
+            .services
+            .values()
+            .any(|service| service.preset == Some(Preset::Postgres));
+        let cluster = async {
+            match needed {
+                true => Cluster::prepare(&self.id, &self.secrets).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Err(Trouble::Interrupted),
+            // The cluster first: a missing PostgreSQL is known before a long build.
+            both = async { tokio::try_join!(cluster, self.build(system)) } => both.map(|(cluster, ())| cluster),
+        }
+    }
+
+    async fn build(&self, system: &System) -> Result<(), Trouble> {
+        let Some(line) = &system.build else { return Ok(()) };
+        let mut words = line.split_whitespace();
+        let Some(program) = words.next() else { return Ok(()) };
+        let mut command = tokio::process::Command::new(program);
+        command.args(words).env(processes::TAG, self.id.to_string());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .process_group(0);
+        let mut child = gate::spawn(|| command.spawn()).map_err(|cause| Trouble::Build {
+            command: line.clone(),
+            how: format!("can't be started: {cause}"),
+            output: String::new(),
+        })?;
+        let progress = View::waiting(&format!("building: {line}"));
+        let mut last = std::collections::VecDeque::new();
+        if let Some(stderr) = child.stderr.take() {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(text)) = lines.next_line().await {
+                let text = self.secrets.mask(&text);
+                progress.tell(&text);
+                if last.len() == 20 {
+                    last.pop_front();
+                }
+                last.push_back(text);
+            }
+        }
+        let status = child.wait().await.map_err(Trouble::io("the build"))?;
+        progress.close();
+        if status.success() {
+            return Ok(());
+        }
+        let output = Vec::from(last).join("\n");
+        Err(Trouble::Build {
+            command: line.clone(),
+            how: format!("ended with {status}"),
+            output,
+        })
+    }
+
+    /// Runs one scenario; its journal is in the run's folder.
+    pub(super) async fn run(
+        &self,
+        work: Work<'_>,
+        watcher: Option<std::sync::mpsc::Sender<squall_core::event::Event>>,
+    ) -> Result<(), Trouble> {
+        let folder = self
+            .folder
+            .scenario(work.name)
+            .map_err(Trouble::io("the scenario's folder"))?;
+        let order = Order {
+            run: &self.id,
+            system: work.system,
+            plan: work.plan,
+            folder,
+            cluster: work.cluster,
+            port: work.port,
+            secrets: &self.secrets,
+            watcher,
+            stop: self.stop.clone(),
+        };
+        let result = run_scenario(&order).await;
+        // Keepers kill what they keep when they go; wait for that, so that the next scenario starts alone.
+        let scratch = self.id.scratch().join(&work.plan.scenario);
+        for _ in 0..200 {
+            if processes::tagged(&self.id.to_string(), &scratch, &[std::process::id()]).is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if std::fs::remove_dir_all(&scratch).is_err() && scratch.exists() {
+            return Err(Trouble::io(scratch.display().to_string())(std::io::Error::other(
+                "could not be removed",
+            )));
+        }
+        result
+    }
+
+    /// Ends it: what the run made goes now; the guard looks again.
+    pub(super) fn close(self) {
+        gate::close();
+        self.runtime.shutdown_timeout(Duration::from_secs(5));
+        if guard::sweep(&self.id).clean() {
+            self.folder.forget();
+        }
+    }
+
+    /// Judges all journals there are and writes every format of the report.
+    pub(super) fn report(&self) -> Result<Report, Trouble> {
+        write_reports(&self.folder)
+    }
+}
+
+/// Judges all journals of a folder and writes every format of the report.
+pub(super) fn write_reports(folder: &Folder) -> Result<Report, Trouble> {
+    let unreadable =
+        |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
+    let journals: Vec<Journal> = journals(folder.path()).map_err(unreadable)?;
+    let report = report(&journals);
+    let files = [
+        ("report.json", json::render(&report)),
+        ("report.md", markdown::render(&report)),
+        ("junit.xml", junit::render(&report)),
+        ("report.html", html::render(&report, &journals)),
+    ];
+    for (name, text) in files {
+        folder
+            .write(name, &text)
+            .map_err(Trouble::io(folder.path().join(name).display().to_string()))?;
+    }
+    Ok(report)
+}
+
+/// Whether a journal came to its planned end.
+pub(super) fn complete(journal: &Journal) -> bool {
+    journal.history().end == Some(&End::Complete)
+}

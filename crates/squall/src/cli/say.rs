@@ -1,0 +1,45 @@
+//! What the program says: to people on standard error, results on standard output.
+
+use std::io::{self, IsTerminal, Write};
+
+use squall_core::diagnostic::Mistakes;
+
+/// A line on standard output. Nobody listening is no failure: the journal has it all.
+pub(super) fn out(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// A line on standard error.
+pub(super) fn err(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Whether standard output takes colours: a terminal, or asked for by CLICOLOR_FORCE; never with NO_COLOR.
+pub(super) fn colour() -> bool {
+    colour_on(io::stdout().is_terminal())
+}
+
+fn colour_on(terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    !set("NO_COLOR") && (set("CLICOLOR_FORCE") || terminal)
+}
+
+/// One clear error: what, why, and what to do.
+pub(super) fn problem(what: &str, remedy: Option<&str>) {
+    let red = if colour_on(io::stderr().is_terminal()) {
+        ("\u{1b}[1;31m", "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    err(&format!("{}error{}: {what}", red.0, red.1));
+    if let Some(remedy) = remedy {
+        for line in remedy.lines() {
+            err(&format!("  {line}"));
+        }
+    }
+}
+
+/// All mistakes of a file, each at its place.
+pub(super) fn mistakes(mistakes: &Mistakes) {
+    err(mistakes.render(colour_on(io::stderr().is_terminal()), 100).trim_end());
+}
