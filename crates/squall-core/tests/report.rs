@@ -35,6 +35,7 @@ fn json_holds_every_figure_and_names_its_schema() {
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["schema"], 1);
     assert_eq!(value["scenarios"].as_array().map(Vec::len), Some(3));
+    assert!(value["scenarios"][0]["latency"]["p50"].as_u64() > Some(1_000_000));
     assert_snapshot!(text);
 }
 
@@ -125,4 +126,19 @@ fn uncolored(text: &str) -> String {
     }
     plain.push_str(rest);
     plain
+}
+
+#[test]
+fn late_work_is_said_where_all_of_it_is_wanted() {
+    let text = terminal::render(&sample::late("50%.."), Style::default());
+    assert!(
+        text.contains("⚠️ multi-worker-chaos: PASS (100.0%, late by 4s)\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_part_of_the_work_is_expected_that_part_is_the_figure() {
+    let text = terminal::render(&sample::late("50%..70%"), Style::default());
+    assert!(text.contains("multi-worker-chaos: PASS (60.0%, 3 retries)\n"), "{text}");
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 /// Elements HTML never closes.
 const VOID: [&str; 3] = ["meta", "br", "hr"];
 
+/// Elements that begin a line of words.
+const BLOCKS: [&str; 10] = ["tr", "p", "li", "h1", "h2", "h3", "h4", "summary", "div", "a"];
+
 /// A piece of a page.
 enum Piece<'a> {
     Open { name: &'a str, attributes: &'a str },
@@ -64,14 +67,7 @@ pub fn words(page: &str) -> String {
                 name: "svg" | "style", ..
             } => hidden += 1,
             Piece::Close("svg" | "style") => hidden -= 1,
-            Piece::Open {
-                name: "tr" | "p" | "li" | "h1" | "h2" | "h3" | "h4" | "summary" | "div" | "a",
-                ..
-            } => {
-                if !text.ends_with('\n') {
-                    text.push('\n');
-                }
-            }
+            Piece::Open { name, .. } if BLOCKS.contains(&name) => text.push('\n'),
             Piece::Open { .. } if !text.ends_with([' ', '\n']) => text.push(' '),
             Piece::Text(words) if hidden == 0 => text.push_str(words),
             _ => {}

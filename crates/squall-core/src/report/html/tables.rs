@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{badge, evidence};
-use crate::report::words::{figures as counted, length, memory};
+use crate::report::words::{figures as counted, length, memory, moment};
 use crate::report::{Scenario, Use};
 
 /// A table's box, which scrolls where the screen is too narrow.
@@ -129,7 +129,7 @@ fn starts(scenario: &Scenario) -> Markup {
                 @for start in scenario.starts.iter().take(STARTS) {
                     tr {
                         td { (start.instance) }
-                        td.number { (length(start.at)) }
+                        td.number { (moment(start.at)) }
                         td.number { (start.took.map_or("never".to_owned(), length)) }
                     }
                 }
