@@ -103,6 +103,11 @@ impl Document {
         })
     }
 
+    /// Whether there is a value which `pointer` names (RFC 6901).
+    pub fn has(&self, pointer: &str) -> bool {
+        pointer::find(&self.root, pointer).exact
+    }
+
     /// A mistake at the value which `pointer` names (RFC 6901: `/services/worker/links/0`), or at the
     /// nearest value around it that exists.
     pub fn mistake(&self, pointer: &str, message: impl Into<String>, help: Option<String>) -> Mistake {

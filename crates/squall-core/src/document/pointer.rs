@@ -8,6 +8,8 @@ pub(super) struct Found {
     pub value: Span,
     /// Of its key, if it has one.
     pub key: Option<Span>,
+    /// Whether it is the value itself, not one around it.
+    pub exact: bool,
 }
 
 /// The value which `pointer` names, or the nearest around it that exists.
@@ -18,10 +20,20 @@ pub(super) fn find(root: &Node, pointer: &str) -> Found {
         let name = step.replace("~1", "/").replace("~0", "~");
         (node, key) = match child(node, &name) {
             Some(found) => found,
-            None => break,
+            None => {
+                return Found {
+                    value: node.span,
+                    key,
+                    exact: false,
+                };
+            }
         };
     }
-    Found { value: node.span, key }
+    Found {
+        value: node.span,
+        key,
+        exact: true,
+    }
 }
 
 fn child<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, Option<Span>)> {

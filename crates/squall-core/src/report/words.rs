@@ -208,8 +208,8 @@ fn seen(fact: &Fact) -> String {
         ),
         Fact::Connections { instance, open } => format!("{instance} had {open} client connections"),
         Fact::Traffic { place, counts } => format!(
-            "{place}: {} connections cut, {} refused, {} bytes swallowed, {} bytes delayed",
-            counts.closed, counts.refused, counts.swallowed, counts.delayed
+            "{place}: {} connections cut, {} bytes swallowed, {} bytes delayed",
+            counts.closed, counts.swallowed, counts.delayed
         ),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),

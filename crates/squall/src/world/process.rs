@@ -156,9 +156,12 @@ impl ProcessWorld {
             words.push(fill(word, &names).map_err(|cause| wrong(cause.to_string()))?);
         }
         let mut env = Vec::new();
-        for (name, value) in &service.env {
-            let value = fill(value, &names).map_err(|cause| wrong(format!("{name}: {cause}")))?;
-            secrets.add_variable(name, &value);
+        for (name, template) in &service.env {
+            let value = fill(template, &names).map_err(|cause| wrong(format!("{name}: {cause}")))?;
+            // Names squall itself gives are no secrets; everything else may be one.
+            if !template.starts_with("${self.") && !template.starts_with("${run.") {
+                secrets.add_variable(name, &value);
+            }
             env.push((name.clone(), value));
         }
         Ok(Command {
