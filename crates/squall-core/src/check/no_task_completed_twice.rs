@@ -17,8 +17,8 @@ use crate::event::{EventId, Fact, State, TaskEvent};
 use crate::journal::{Attempt, History, TaskHistory};
 use crate::time::{Nanos, SECOND};
 
-/// A commit is tried for a lease and this long after its effect.
-const TRIES: Nanos = 5 * SECOND;
+/// A commit follows its effect within this, unless what it needs is already gone.
+const AT_ONCE: Nanos = SECOND;
 
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let Some(facts) = history.header.system.tasks.as_ref().filter(|facts| facts.witnessed) else {
@@ -133,13 +133,7 @@ fn struck_in(attempt: &Attempt<'_>, history: &History<'_>) -> bool {
     let (Some(heard), Ok(worker)) = (attempt.last_heard(), attempt.worker.parse()) else {
         return false;
     };
-    let lease = history.header.system.tasks.as_ref().map_or(0, |tasks| tasks.lease);
-    // Without its effect the attempt is still at its work.
-    let work = match attempt.effects.is_empty() {
-        true => history.longest_task(),
-        false => 0,
-    };
-    let tried = heard.saturating_add(work).saturating_add(lease).saturating_add(TRIES);
+    let tried = heard.saturating_add(AT_ONCE);
     history
         .strikes
         .iter()

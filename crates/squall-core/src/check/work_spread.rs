@@ -5,7 +5,8 @@
 //! workers without work while acknowledged tasks wait for their first attempt. So it is found where a
 //! worker was free (up for 0.5 s, running nothing, nothing it needs struck within 2 s + lease) while
 //! one and the same task waited, for
-//! - at least 1 s and half of the longest planned work; or
+//! - at least 1 s and half of the longest planned work;
+//! - at least 500 ms and twice the longest planned work; or
 //! - at least 150 ms and 60 % of that, when 4 or more younger tasks had been begun before it: the
 //!   waiting task was in somebody's hands already.
 //!
@@ -24,6 +25,8 @@ use crate::time::{Nanos, SECOND, words};
 
 /// Nobody idles for so long by chance.
 const LONG: Nanos = SECOND;
+/// Nor for so long while others finish two tasks.
+const MEDIUM: Nanos = SECOND / 2;
 /// Nor for so long beside a task that was overtaken.
 const SHORT: Nanos = 150_000_000;
 /// So many younger tasks before it: no first-in-first-out queue with a few workers does that.
@@ -91,25 +94,17 @@ fn waits(history: &History<'_>) -> Vec<Wait> {
     let mut waits: Vec<Wait> = history
         .acknowledged()
         .filter_map(|(_, task, created, op)| {
-            let begun = task.attempts.iter().filter_map(|attempt| attempt.began()).min();
-            // Never begun: it waits as long as the system said that it did.
-            let said = task.last_record().map(|(_, read, _)| read);
-            let to = match begun {
-                Some(begun) => begun,
-                None => said.filter(|_| still_open(task))?,
+            // A task nobody ever began is stuck, which is for `none_stuck` to say.
+            let begun = task.attempts.iter().filter_map(|attempt| attempt.began()).min()?;
+            let span = Span {
+                from: op.ret,
+                to: begun.max(op.ret),
             };
-            let span = Span { from: op.ret, to };
-            (span.from < span.to).then_some(Wait { created, span })
+            Some(Wait { created, span })
         })
         .collect();
     waits.sort_by_key(|wait| wait.span.from);
     waits
-}
-
-fn still_open(task: &crate::journal::TaskHistory<'_>) -> bool {
-    use crate::event::State;
-    let state = task.last_record().and_then(|(_, _, record)| record.state);
-    matches!(state, Some(State::Waiting | State::Running))
 }
 
 /// The longest part of a free time beside one waiting task that tells of hoarding.
@@ -122,8 +117,9 @@ fn hoarded(free: Span, waits: &[Wait], history: &History<'_>) -> Option<(EventId
         let idle = free.and(wait.span)?;
         let younger = waits.get(index + 1..).unwrap_or(&[]).iter();
         let overtaken = younger.filter(|other| other.span.to < idle.from).count();
-        let long = idle.length() >= LONG.max(work / 2);
-        let passed_over = idle.length() >= SHORT.max(work / 10 * 6) && overtaken >= OVERTAKEN;
+        let length = idle.length();
+        let long = length >= LONG.max(work / 2) || length >= MEDIUM.max(work.saturating_mul(2));
+        let passed_over = length >= SHORT.max(work / 10 * 6) && overtaken >= OVERTAKEN;
         let beside = || waits.iter().filter(|other| other.span.and(idle) == Some(idle)).count();
         ((long || passed_over) && beside() > excused(idle, history)).then_some((wait.created, idle))
     });
