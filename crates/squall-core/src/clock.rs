@@ -174,14 +174,23 @@ fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Wa
     let Some(over) = over.map(|over| over.max(from)) else {
         return (None, expected);
     };
-    let probed = history.pulses.iter().any(|(_, _, pulse)| pulse.of == PulseOf::Ready);
-    if probed {
-        return (history.serving_since(over), expected);
+    let mut ready = history
+        .pulses
+        .iter()
+        .filter(|(_, _, pulse)| pulse.of == PulseOf::Ready)
+        .peekable();
+    if ready.peek().is_some() {
+        let asked = ready.any(|(_, _, pulse)| pulse.call >= over);
+        return (history.serving_since(over), expected && asked);
     }
-    let right = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
-    let mut ops = history.ops.iter().map(|(_, op)| *op);
-    let first = ops.find(|op| op.call >= over && op.answer == Answer::Right && right(op.role));
-    (first.map(|op| op.ret), expected && !history.ops.is_empty())
+    let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
+    let since = history
+        .ops
+        .iter()
+        .map(|(_, op)| *op)
+        .filter(|op| op.call >= over && asks(op.role));
+    let first = since.clone().find(|op| op.answer == Answer::Right);
+    (first.map(|op| op.ret), expected && since.count() > 0)
 }
 
 /// A worker that went down or stood still.

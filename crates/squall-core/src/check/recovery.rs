@@ -64,10 +64,18 @@ pub(super) fn judge(demand: &Demand, wanted: &Recovery, history: &History<'_>) -
 
 fn serving(clock: &Clock, strike: &Strike<'_>, bounds: (Nanos, Nanos), history: &History<'_>, seen: &mut Seen) {
     let (warn, within) = bounds;
+    let what = format!("{} ({})", clock.place, strike.condition.word());
     if !clock.expected {
+        let last = history
+            .strikes
+            .iter()
+            .rev()
+            .find(|strike| history.strikes_entry(strike).is_some());
+        if clock.serving.is_none() && last.is_some_and(|last| last.index == clock.step) {
+            seen.unknown.push(format!("nobody asked whether {what} served again"));
+        }
         return;
     }
-    let what = format!("{} ({})", clock.place, strike.condition.word());
     let given_up = given_up(strike, history);
     let event = given_up.unwrap_or(strike.imposing.0);
     let note = given_up.map_or("", |_| " after a start that was given up on");

@@ -5,3 +5,4 @@ mod planted;
 mod queue;
 mod run;
 mod sound;
+mod strikes;

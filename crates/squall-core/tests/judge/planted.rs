@@ -321,7 +321,8 @@ fn interrupted(run: &Run) -> String {
         Fact::Task(line) if *at < KILL.from && line.worker == "worker-1" => Some(line),
         _ => None,
     });
-    lines.last().expect("an attempt of worker-1").task.clone()
+    let last = lines.reduce(|_, later| later);
+    last.expect("an attempt of worker-1").task.clone()
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Model {
             .collect();
         let mut heard = Vec::new();
         let mut now = 0;
-        while now < self.until {
+        while now < self.until && !rows.iter().all(|row| row.over) {
             let database = !self.database.iter().any(|gone| gone.from <= now && now < gone.to);
             for (worker, hand) in hands.iter_mut().enumerate() {
                 let down = &self.workers[worker];

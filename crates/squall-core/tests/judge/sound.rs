@@ -1,7 +1,11 @@
 //! Runs in which nothing is wrong.
 
+use proptest::prelude::*;
 use squall_core::check::Outcome as Came;
 use squall_core::clock::Origin;
+use squall_core::event::{Answer, Fact, Phase};
+use squall_core::place::{Condition, Death};
+use squall_core::plan::Hold;
 
 use super::queue::{Gone, Model};
 use super::run::{MS, Run, SEC};
@@ -80,9 +84,6 @@ fn workers_of_a_sound_queue_killed_all_the_time_are_no_hoarders() {
 
 /// A run of the model in which only workers die, as often as the model says.
 pub fn stormy(model: &Model) -> Run {
-    use squall_core::event::{Answer, Fact, Phase};
-    use squall_core::place::{Condition, Death};
-    use squall_core::plan::Hold;
     let audit = 400 * SEC;
     let mut run = Run::of(model, audit);
     run.keep(|at, fact| match fact {
@@ -107,4 +108,54 @@ pub fn stormy(model: &Model) -> Run {
         }
     }
     run
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn no_storm_of_kills_and_outages_makes_a_sound_queue_look_broken(
+        workers in 2..=4_usize,
+        tasks in 8..40_usize,
+        takes in 40..800_u64,
+        kills in prop::collection::vec((0..4_usize, 100..30_000_u64, 200..3_000_u64), 0..12),
+        fails in prop::collection::vec(0..4_u64, 40),
+        outage in prop::option::of((500..20_000_u64, 500..6_000_u64)),
+    ) {
+        let mut model = Model::plain(tasks, takes * 5 * MS, workers, 4 * SEC);
+        for (job, fails) in model.jobs.iter_mut().zip(fails) {
+            job.fails = if fails == 3 { 3 } else { 0 };
+        }
+        let mut last = vec![0; workers];
+        for (worker, after, down) in kills {
+            let worker = worker % workers;
+            let from = (4 * SEC + after * MS).max(last[worker] + 100 * MS);
+            let to = from + down * MS;
+            last[worker] = to;
+            model.workers[worker].push(Gone { from, to });
+        }
+        let outage = outage.map(|(after, length)| {
+            let from = 4 * SEC + after * MS;
+            Gone { from, to: from + length * MS }
+        });
+        model.database.extend(outage);
+        let mut run = stormy(&model);
+        run.header.plan.deadline = Some(385 * SEC);
+        if let Some(gone) = outage {
+            let step = run.header.plan.steps.len();
+            let stop = super::run::step(1, "db", Condition::Down(Death::Stop), Hold::For(gone.to - gone.from));
+            run.header.plan.steps.push(stop);
+            run.kill(step, "db-1", gone);
+        }
+        let checks = ["completion", "deadline", "health_truthful"];
+        run.header.plan.checks.retain(|demand| !checks.contains(&demand.name()));
+        let judged = run.judge();
+        for verdict in &judged.verdicts {
+            prop_assert!(verdict.outcome != Came::Fail, "{verdict:#?}");
+        }
+        for check in ["no_task_lost", "no_task_completed_twice", "none_stuck", "retried", "dlq_accounted", "work_spread"] {
+            let verdict = judged.verdicts.iter().find(|verdict| verdict.check == check);
+            let verdict = verdict.expect("a verdict");
+            prop_assert_eq!(verdict.outcome, Came::Pass, "{:#?}", verdict);
+        }
+    }
 }
