@@ -1,7 +1,8 @@
 //! Checks: what a journal says about each demand of the scenario. Pure functions of the history.
 //!
 //! To add one: a file beside `check/api_success.rs`, a `mod` line, a variant and a catalogue row in
-//! [`crate::demand`], and its arm in [`judge`].
+//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish` and `sentence` are no checks: what
+//! several of them read and how they all speak.
 
 mod answered_correctly;
 mod answers_in_time;
@@ -18,6 +19,10 @@ mod none_stuck;
 mod recovery;
 mod retried;
 mod work_spread;
+
+mod finish;
+mod requests;
+mod sentence;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,29 @@
 //! The recovery clock: for each strike, how long until what broke was noticed, served again, was steady again.
+//!
+//! - *detected* = first exit of what was struck, or first answer of the readiness probe that is not
+//!   right, whichever is first, minus `imposing`.
+//! - *serving* = first sign that it does its work again, minus the origin. For what the entry
+//!   service needs: the first right readiness probe sent after the loss was over. For a worker: the
+//!   first attempt it begins while work waits, else its own readiness.
+//! - *steady* = the smallest t from the last heal on, in steps of 100 ms, such that the API's answers
+//!   due in `[t, t + plan.steady]` are inside the reference [`Band`], minus the origin. After
+//!   "time to steady state" as chaos experiments define it: the smallest t with goodput, errors and
+//!   latency inside the band of undisturbed traffic over a whole window, at most 5 % outside.
+//!
+//! The probe looks every 10 ms, so every figure is ± 10 ms.
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::History;
-use crate::place::Place;
-use crate::time::Nanos;
+use crate::event::{Answer, Phase, PulseOf, Role};
+use crate::journal::{History, Life, Strike};
+use crate::place::{Condition, Instance, Place};
+use crate::plan::Hold;
+use crate::time::{Nanos, SECOND};
+
+/// The step in which the steady window is moved.
+const BIN: Nanos = SECOND / 10;
+/// Work that waited this long for a worker that lives should have been begun by it.
+const PATIENCE: Nanos = 3 * SECOND;
 
 /// From when recovery counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +56,323 @@ pub struct Clock {
     pub expected: bool,
 }
 
-/// The recovery clocks of all strikes, in order.
+/// A moment of serving, and whether it could be asked for.
+type Way = (Option<Nanos>, bool);
+
+/// The recovery clocks of all strikes, in order. A strike that squall held and never lifted has none;
+/// only the strike that was lifted last has a `steady`.
 pub fn clocks(history: &History<'_>) -> Vec<Clock> {
-    let _ = history;
-    Vec::new()
+    let all_healed = history.strikes.iter().all(|strike| strike.healed.is_some());
+    let last = history.strikes.iter().filter_map(|strike| strike.healed).max();
+    let steady = last.filter(|_| all_healed).and_then(|last| steady_since(history, last));
+    let found = history.strikes.iter().filter_map(|strike| {
+        let mut clock = clock(strike, history)?;
+        if strike.healed == last {
+            clock.steady = steady.map(|at| at.saturating_sub(clock.from));
+        }
+        Some(clock)
+    });
+    found.collect()
+}
+
+fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
+    let (origin, from) = match strike.step.hold {
+        Hold::Restart(_) => (Origin::Death, death(strike, history)),
+        Hold::For(_) => (Origin::Heal, strike.healing?.1),
+    };
+    let (serving, expected) = match (history.strikes_entry(strike), strike.place) {
+        (Some(_), _) => serves_clients(strike, from, history),
+        (None, Place::Instance(instance)) if history.works(&instance.service) => {
+            serves_work(strike, instance, from, history)
+        }
+        (None, Place::Instance(instance)) => ready_again(reborn(strike, instance, history), from),
+        (None, Place::Link { from: worker, .. }) => takes_work(worker, from, history),
+    };
+    // What was struck again before it was back is answered for by the later clock.
+    let again = struck_again(strike, history);
+    let overtaken = again.is_some_and(|again| serving.is_none_or(|serving| serving > again));
+    Some(Clock {
+        step: strike.index,
+        place: strike.place.clone(),
+        origin,
+        from,
+        detected: detected(strike, history),
+        serving: serving.map(|at| at.saturating_sub(from)),
+        steady: None,
+        expected: expected && !overtaken,
+    })
+}
+
+fn death(strike: &Strike<'_>, history: &History<'_>) -> Nanos {
+    let exit = match strike.place {
+        Place::Instance(instance) => exit(strike, instance, history),
+        Place::Link { .. } => None,
+    };
+    exit.or(strike.imposed).unwrap_or(strike.imposing.1)
+}
+
+fn exit(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> Option<Nanos> {
+    let mut exits = history.lives.get(instance)?.iter().filter_map(|life| life.exited);
+    exits
+        .find(|exited| exited.1 >= strike.imposing.1)
+        .map(|exited| exited.1)
+}
+
+/// The next process of what was struck down.
+fn reborn<'h>(strike: &Strike<'_>, instance: &Instance, history: &'h History<'_>) -> Option<&'h Life> {
+    let mut lives = history.lives.get(instance)?.iter();
+    lives.find(|life| life.started.1 >= strike.imposing.1)
+}
+
+fn struck_again(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
+    let touches = |other: &Strike<'_>| match history.strikes_entry(strike) {
+        Some(_) => history.strikes_entry(other).is_some(),
+        None => match strike.place {
+            Place::Instance(instance) | Place::Link { from: instance, .. } => history.concerns(other, instance),
+        },
+    };
+    let mut later = history
+        .strikes
+        .iter()
+        .filter(|other| other.imposing.0 > strike.imposing.0 && touches(other));
+    later.next().map(|other| other.imposing.1)
+}
+
+fn detected(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
+    let from = strike.imposing.1;
+    let to = strike.healed.unwrap_or(history.until);
+    let exit = match strike.place {
+        Place::Instance(instance) => exit(strike, instance, history),
+        Place::Link { .. } => None,
+    };
+    let pulse = history.strikes_entry(strike).and_then(|_| noticed(strike, history));
+    let first = [exit, pulse].into_iter().flatten().min()?;
+    (first <= to).then_some(first.saturating_sub(from))
+}
+
+/// The first answer of the readiness probe after the strike that was not right.
+fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
+    let mut ready = history.pulses.iter().filter(|(_, _, pulse)| pulse.of == PulseOf::Ready);
+    ready
+        .find(|(_, at, pulse)| *at >= strike.imposing.1 && pulse.answer != Answer::Right)
+        .map(|(_, at, _)| *at)
+}
+
+/// The entry service or what it needs: seen by the readiness probe, or by requests where there is none.
+fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
+    let expected = !matches!(strike.condition, Condition::Delay { .. });
+    let born = match strike.place {
+        Place::Instance(instance) => reborn(strike, instance, history).map(|life| life.started.1),
+        Place::Link { .. } => None,
+    };
+    // A death is not noticed at once: right answers before that are no recovery.
+    let over = match (strike.condition, strike.step.hold) {
+        (Condition::Down(_), Hold::Restart(_)) => [born, noticed(strike, history)].into_iter().flatten().min(),
+        (Condition::Down(_), Hold::For(_)) => Some(born.unwrap_or(from)),
+        _ => Some(from),
+    };
+    let Some(over) = over.map(|over| over.max(from)) else {
+        return (None, expected);
+    };
+    let mut ready = history
+        .pulses
+        .iter()
+        .filter(|(_, _, pulse)| pulse.of == PulseOf::Ready)
+        .peekable();
+    if ready.peek().is_some() {
+        let asked = ready.any(|(_, _, pulse)| pulse.call >= over);
+        return (history.serving_since(over), expected && asked);
+    }
+    let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
+    let since = history
+        .ops
+        .iter()
+        .map(|(_, op)| *op)
+        .filter(|op| op.call >= over && asks(op.role));
+    let first = since.clone().find(|op| op.answer == Answer::Right);
+    (first.map(|op| op.ret), expected && since.count() > 0)
+}
+
+/// A worker that went down or stood still.
+fn serves_work(strike: &Strike<'_>, worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
+    if *strike.condition == Condition::Frozen {
+        return takes_work(worker, from, history);
+    }
+    let life = reborn(strike, worker, history);
+    let Some((life, ready)) = life.and_then(|life| Some((life, life.ready?.1))) else {
+        return ready_again(life, from);
+    };
+    let end = life.exited.map_or(history.until, |exited| exited.1);
+    let start = first_start(worker, life.started.1, history).filter(|start| *start <= end);
+    match start {
+        Some(start) if work_waited(ready, start, history) => (Some(start.max(from)), true),
+        Some(_) => (Some(ready.max(from)), true),
+        None if end.saturating_sub(ready) > PATIENCE && undisturbed(worker, ready, history) => {
+            match work_waited(ready, ready + PATIENCE, history) {
+                true => (None, true),
+                false => (Some(ready.max(from)), true),
+            }
+        }
+        None => (Some(ready.max(from)), true),
+    }
+}
+
+/// What never went away (frozen, cut off): its first line since, where work waited for it.
+fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
+    let first = first_line(worker, from, history);
+    let waited = work_waited(from, first.unwrap_or(from + PATIENCE).max(from), history);
+    let watched = history.until.saturating_sub(from) > PATIENCE && undisturbed(worker, from, history);
+    (first, waited && (first.is_some() || watched))
+}
+
+/// Something nobody reports of but its supervisor.
+fn ready_again(life: Option<&Life>, from: Nanos) -> Way {
+    match life {
+        Some(life) => match (life.ready, life.exited) {
+            (Some((_, ready)), _) => (Some(ready.max(from)), true),
+            // Ended again before it was ready: the next strike's or the next start's matter.
+            (None, Some(_)) => (None, false),
+            (None, None) => (None, true),
+        },
+        None => (None, true),
+    }
+}
+
+fn first_start(worker: &Instance, from: Nanos, history: &History<'_>) -> Option<Nanos> {
+    let attempts = history.attempts_by(&worker.to_string());
+    let begun = attempts.iter().filter_map(|(_, attempt)| attempt.began());
+    begun.filter(|began| *began >= from).min()
+}
+
+fn first_line(worker: &Instance, from: Nanos, history: &History<'_>) -> Option<Nanos> {
+    let attempts = history.attempts_by(&worker.to_string());
+    let lines = attempts.iter().flat_map(|(_, attempt)| {
+        let effects = attempt.effects.iter().map(|effect| effect.1);
+        let commits = attempt.commits.iter().map(|commit| commit.1);
+        let ends = attempt.start.map(|start| start.1).into_iter();
+        ends.chain(effects)
+            .chain(commits)
+            .chain(attempt.failed.map(|failed| failed.1))
+    });
+    lines.filter(|at| *at >= from).min()
+}
+
+/// Whether some acknowledged task waited for its first attempt from `from` to `to`.
+fn work_waited(from: Nanos, to: Nanos, history: &History<'_>) -> bool {
+    history.acknowledged().any(|(_, task, _, op)| {
+        let begun = task.attempts.iter().filter_map(|attempt| attempt.began()).min();
+        op.ret <= from && begun.is_none_or(|begun| begun >= to) && (begun.is_some() || task.records.is_empty())
+    })
+}
+
+/// Whether nothing that concerns a worker held within its patience after `from`.
+fn undisturbed(worker: &Instance, from: Nanos, history: &History<'_>) -> bool {
+    let concerning = history.strikes.iter().filter(|strike| history.concerns(strike, worker));
+    let mut during = concerning.filter(|strike| {
+        let back = strike.healed.unwrap_or(history.until);
+        strike.imposing.1 <= from + PATIENCE && back > from
+    });
+    during.next().is_none()
+}
+
+/// One answer of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When it should have been asked for.
+    pub due: Nanos,
+    /// From then to the answer.
+    pub took: Nanos,
+    /// Whether it was right.
+    pub right: bool,
+}
+
+/// What the API's answers are like while nothing is broken, with what a busy machine may add.
+///
+/// An answer is *inside* when it is right and took at most max(5 × p90, p90 + 250 ms) of the
+/// reference. A window is inside when its median latency keeps that bound and at most
+/// 5 % + the reference's own share of wrong answers (at least one answer) are outside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Band {
+    wrong: f64,
+    bound: Nanos,
+}
+
+impl Band {
+    /// The band of undisturbed answers; `None` without any.
+    pub fn of(reference: &[Sample]) -> Option<Self> {
+        let mut took: Vec<Nanos> = reference.iter().map(|sample| sample.took).collect();
+        took.sort_unstable();
+        let p90 = *took.get((took.len().saturating_sub(1)) * 9 / 10)?;
+        let wrong = reference.iter().filter(|sample| !sample.right).count();
+        Some(Self {
+            wrong: wrong as f64 / reference.len() as f64,
+            bound: p90.saturating_mul(5).max(p90.saturating_add(SECOND / 4)),
+        })
+    }
+
+    /// Whether a window of answers is inside.
+    pub fn holds(&self, window: &[Sample]) -> bool {
+        let mut took: Vec<Nanos> = window.iter().map(|sample| sample.took).collect();
+        took.sort_unstable();
+        let Some(median) = took.get(took.len() / 2) else {
+            return false;
+        };
+        let outside = window
+            .iter()
+            .filter(|sample| !sample.right || sample.took > self.bound)
+            .count();
+        let allowed = ((0.05 + self.wrong) * window.len() as f64).max(1.0);
+        *median <= self.bound && outside as f64 <= allowed
+    }
+}
+
+/// The API's answers, by the time they were due.
+pub fn samples(history: &History<'_>) -> Vec<Sample> {
+    let api = history
+        .ops
+        .iter()
+        .filter(|(_, op)| matches!(op.role, Role::Traffic | Role::Survey));
+    let mut found: Vec<Sample> = api
+        .map(|(_, op)| Sample {
+            due: op.due,
+            took: op.ret.saturating_sub(op.due),
+            right: op.answer == Answer::Right,
+        })
+        .collect();
+    found.sort_by_key(|sample| sample.due);
+    found
+}
+
+/// Until when steady traffic was watched.
+pub fn watched_until(history: &History<'_>) -> Nanos {
+    let traffic = history.ops.iter().filter(|(_, op)| op.role == Role::Traffic);
+    let last = traffic.map(|(_, op)| op.due).max().unwrap_or(0);
+    last.max(history.ended(Phase::Calm).unwrap_or(0))
+}
+
+/// The first moment from `from` on that begins a steady window, since the journal was opened.
+fn steady_since(history: &History<'_>, from: Nanos) -> Option<Nanos> {
+    let plan = &history.header.plan;
+    let every = plan.api_every?.max(1);
+    let samples = samples(history);
+    let began = history.began(Phase::Reference)?;
+    let ended = history.ended(Phase::Reference)?;
+    let between = |from: Nanos, to: Nanos| {
+        let low = samples.partition_point(|sample| sample.due < from);
+        let high = samples.partition_point(|sample| sample.due < to);
+        samples.get(low..high).unwrap_or(&[])
+    };
+    let band = Band::of(between(began, ended))?;
+    // The last request of a window is due up to one distance before its end.
+    let until = watched_until(history).saturating_add(every).saturating_add(BIN);
+    let needed = (plan.steady / every / 2).max(1);
+    let mut at = from;
+    while at.saturating_add(plan.steady) <= until {
+        let window = between(at, at.saturating_add(plan.steady));
+        if window.len() as u64 >= needed && band.holds(window) {
+            return Some(at);
+        }
+        at += BIN;
+    }
+    None
 }

@@ -1,8 +1,10 @@
 //! The journal: all events of a run in order, and the [`History`] judging reads them through.
 
+mod crew;
 mod history;
 
-pub use history::{Attempt, History, Life, Strike, TaskHistory, Window};
+pub use crew::{Crew, Span};
+pub use history::{Attempt, GRACE_AFTER_HEAL, History, Life, Strike, TaskHistory, Window};
 
 use crate::event::{Event, Fact, Header};
 

@@ -1,9 +1,20 @@
 //! Proof of effect: what shows that a fault did anything. No proof, no pass.
+//!
+//! A fault counts as seen only by what it did to somebody: an attempt it interrupted, a client that
+//! found nobody, an answer that had been right before, bytes the link's proxy held up. That a
+//! process is gone proves nothing: it may have been idle.
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::EventId;
-use crate::journal::{History, Strike};
+use crate::event::{Answer, EventId, PulseOf, State};
+use crate::journal::{Attempt, History, Strike};
+use crate::place::{Condition, Death, Instance, Place};
+use crate::time::{Nanos, SECOND, words};
+
+/// So many events are enough to show it.
+const ENOUGH: usize = 10;
+/// Lines that were under way when a process was stopped may still arrive this long after.
+const UNDER_WAY: Nanos = 50_000_000;
 
 /// Whether a strike was seen to have an effect, and by what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,12 +27,262 @@ pub struct Proof {
     pub evidence: Vec<EventId>,
 }
 
+impl Proof {
+    fn seen(says: String, mut evidence: Vec<EventId>) -> Self {
+        evidence.truncate(ENOUGH);
+        Self {
+            seen: true,
+            says,
+            evidence,
+        }
+    }
+
+    fn unseen(says: String, strike: &Strike<'_>) -> Self {
+        Self {
+            seen: false,
+            says,
+            evidence: vec![strike.imposing.0],
+        }
+    }
+}
+
 /// What shows that `strike` had an effect.
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
-    let _ = (strike, history);
-    Proof {
-        seen: false,
-        says: String::new(),
-        evidence: Vec::new(),
+    match (strike.condition, strike.place) {
+        (Condition::Cut(_) | Condition::Delay { .. }, _) => link(strike),
+        (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
+            nobody_there(strike, instance, *condition == Condition::Frozen, history)
+        }
+        (Condition::Frozen, Place::Instance(instance)) if history.works(&instance.service) => {
+            stood_still(strike, instance, history)
+        }
+        (Condition::Down(death), Place::Instance(instance)) if history.works(&instance.service) => {
+            interrupted(strike, instance, *death, history)
+        }
+        (_, place) => missed(strike, place, history),
     }
+}
+
+/// A link: its proxy counted what the fault did.
+fn link(strike: &Strike<'_>) -> Proof {
+    let (place, word) = (strike.place, strike.condition.word());
+    let Some((event, counts)) = strike.counts else {
+        return Proof::unseen(format!("{place} was {word}, but its proxy reported no counts"), strike);
+    };
+    if matches!(strike.condition, Condition::Delay { .. }) {
+        if counts.delayed == 0 {
+            return Proof::unseen(format!("{place} was {word}, but no byte passed it meanwhile"), strike);
+        }
+        return Proof::seen(
+            format!("{place} was {word}: {} bytes held back", counts.delayed),
+            vec![event],
+        );
+    }
+    if counts.closed + counts.refused + counts.swallowed == 0 {
+        let says = format!("{place} was {word}, but nothing used it meanwhile: no connection closed or refused");
+        return Proof::unseen(says, strike);
+    }
+    let says = format!(
+        "{place} was {word}: {} connections closed, {} refused, {} bytes vanished",
+        counts.closed, counts.refused, counts.swallowed
+    );
+    Proof::seen(says, vec![event])
+}
+
+/// A worker that went down: proven by what it was at.
+fn interrupted(strike: &Strike<'_>, worker: &Instance, death: Death, history: &History<'_>) -> Proof {
+    let word = strike.condition.word();
+    let running = at_work(worker, strike.imposing.1, history);
+    let lost = running
+        .iter()
+        .find(|(task, attempt)| !attempt.ended() && !only_its_report_was_lost(task, attempt, history));
+    if let Some((task, attempt)) = lost {
+        let ran = attempt
+            .began()
+            .map_or(0, |began| strike.imposing.1.saturating_sub(began));
+        let says = format!(
+            "{worker} was {word} {} into attempt {} of task {task}, which never ended",
+            words(ran),
+            attempt.number
+        );
+        let evidence = attempt.first_event().into_iter().chain([strike.imposing.0]).collect();
+        return Proof::seen(says, evidence);
+    }
+    // Asked to end, a worker may finish what it holds: that it held something is the effect looked for.
+    if let (Death::Terminate, Some((task, attempt))) = (death, running.first()) {
+        let says = format!(
+            "{worker} was {word} while it ran attempt {} of task {task}",
+            attempt.number
+        );
+        let evidence = attempt.first_event().into_iter().chain([strike.imposing.0]).collect();
+        return Proof::seen(says, evidence);
+    }
+    let says = match running.first() {
+        Some((task, _)) => format!("{worker} was {word} only after it had finished task {task}"),
+        None => format!("{worker} was {word} while it ran nothing"),
+    };
+    Proof::unseen(says, strike)
+}
+
+/// A frozen worker: it was at something and not a line of it came until it was thawed.
+fn stood_still(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) -> Proof {
+    let frozen = strike.imposed.unwrap_or(strike.imposing.1);
+    let running = at_work(worker, strike.imposing.1, history);
+    let Some((task, attempt)) = running.first() else {
+        return Proof::unseen(format!("{worker} was frozen while it ran nothing"), strike);
+    };
+    let Some((_, thawed)) = strike.healing else {
+        return Proof::unseen(format!("{worker} was frozen, and its thawing was not seen"), strike);
+    };
+    let lasted = thawed.saturating_sub(frozen);
+    let stirred = history.attempts_by(&worker.to_string()).iter().any(|(_, attempt)| {
+        let inside = |at: Nanos| at > frozen.saturating_add(UNDER_WAY) && at < thawed;
+        attempt.effects.iter().any(|effect| inside(effect.1))
+            || attempt.commits.iter().any(|commit| inside(commit.1))
+            || attempt.start.is_some_and(|start| inside(start.1))
+            || attempt.failed.is_some_and(|failed| inside(failed.1))
+    });
+    if stirred {
+        return Proof::unseen(format!("{worker} went on reporting although it was frozen"), strike);
+    }
+    if lasted <= UNDER_WAY.max(strike.step.hold.nanos() / 2) {
+        let says = format!("{worker} was frozen for {} only, too short to tell", words(lasted));
+        return Proof::unseen(says, strike);
+    }
+    let says = format!(
+        "{worker} stood still for {} in attempt {} of task {task}",
+        words(lasted),
+        attempt.number
+    );
+    let evidence = attempt.first_event().into_iter().chain([strike.imposing.0]).collect();
+    Proof::seen(says, evidence)
+}
+
+/// The entry service: a client found nobody, or waited in vain.
+fn nobody_there(strike: &Strike<'_>, entry: &Instance, frozen: bool, history: &History<'_>) -> Proof {
+    let word = strike.condition.word();
+    let (from, to) = window(strike, history);
+    let gone = |answer: Answer| matches!(answer, Answer::Down | Answer::Hung);
+    // An answer that only came after the thaw was held up by the freeze.
+    let late = |call: Nanos, ret: Nanos| frozen && call < to && ret > to && ret - call > SECOND / 2;
+    let pulses: Vec<EventId> = history
+        .pulses
+        .iter()
+        .filter(|(_, at, pulse)| {
+            (gone(pulse.answer) && *at >= from && pulse.call <= to) || (pulse.call >= from && late(pulse.call, *at))
+        })
+        .map(|(id, ..)| *id)
+        .collect();
+    let ops: Vec<EventId> = history
+        .ops
+        .iter()
+        .filter(|(_, op)| (gone(op.answer) && op.ret >= from && op.call <= to) || late(op.call.max(from), op.ret))
+        .map(|(id, _)| *id)
+        .collect();
+    if pulses.is_empty() && ops.is_empty() {
+        return Proof::unseen(format!("{entry} was {word}, but no client noticed"), strike);
+    }
+    let says = format!(
+        "{entry} was {word}: {} requests and {} probes found nobody",
+        ops.len(),
+        pulses.len()
+    );
+    Proof::seen(says, ops.into_iter().chain(pulses).collect())
+}
+
+/// Something others need: their answers went bad, or their attempts failed.
+fn missed(strike: &Strike<'_>, place: &Place, history: &History<'_>) -> Proof {
+    let word = strike.condition.word();
+    let (from, to) = window(strike, history);
+    let before = from.saturating_sub(SECOND);
+    let bad: Vec<(EventId, Nanos)> = bad_answers(history);
+    let inside: Vec<EventId> = bad
+        .iter()
+        .filter(|(_, at)| (from..=to).contains(at))
+        .map(|(id, _)| *id)
+        .collect();
+    let already = bad.iter().filter(|(_, at)| (before..from).contains(at)).count();
+    if !inside.is_empty() && already == 0 {
+        let says = format!(
+            "{place} was {word}: {} requests and probes of those who need it went wrong, none in the second before",
+            inside.len()
+        );
+        return Proof::seen(says, inside);
+    }
+    let failed: Vec<EventId> = history
+        .tasks
+        .values()
+        .flat_map(|task| &task.attempts)
+        .filter_map(|attempt| attempt.failed)
+        .filter(|(_, at, ..)| (from..=to).contains(at))
+        .map(|(id, ..)| id)
+        .collect();
+    let used_by_workers = matches!(place, Place::Instance(instance) if workers_need(&instance.service, history));
+    if !failed.is_empty() && used_by_workers && history.strikes_entry(strike).is_none() {
+        let says = format!("{place} was {word}: {} attempts failed meanwhile", failed.len());
+        return Proof::seen(says, failed);
+    }
+    let says = match already {
+        0 => format!("{place} was {word}, but nobody who needs it noticed"),
+        _ => format!("{place} was {word}, but answers had gone wrong before it was"),
+    };
+    Proof::unseen(says, strike)
+}
+
+/// Answers that were not right: of the readiness probe, and refused or missing ones of requests.
+fn bad_answers(history: &History<'_>) -> Vec<(EventId, Nanos)> {
+    let pulses = history
+        .pulses
+        .iter()
+        .filter(|(_, _, pulse)| pulse.of == PulseOf::Ready && pulse.answer != Answer::Right)
+        .map(|(id, at, _)| (*id, *at));
+    let ops = history
+        .ops
+        .iter()
+        .filter(|(_, op)| matches!(op.answer, Answer::Refused | Answer::Hung | Answer::Down))
+        .map(|(id, op)| (*id, op.ret));
+    pulses.chain(ops).collect()
+}
+
+fn workers_need(service: &str, history: &History<'_>) -> bool {
+    let names = history.header.system.services.keys();
+    names
+        .filter(|name| history.works(name))
+        .any(|name| history.needs(name).contains(service))
+}
+
+/// From just before a strike to its end, or to the journal's.
+fn window(strike: &Strike<'_>, history: &History<'_>) -> (Nanos, Nanos) {
+    (strike.imposing.1, strike.healed.unwrap_or(history.until))
+}
+
+/// The attempts a worker was at.
+fn at_work<'h, 'a>(worker: &Instance, at: Nanos, history: &'h History<'a>) -> Vec<(&'a str, &'h Attempt<'a>)> {
+    let born = history
+        .lives
+        .get(worker)
+        .and_then(|lives| lives.iter().rev().find(|life| life.started.1 <= at))
+        .map_or(0, |life| life.started.1);
+    let mut running = history.attempts_by(&worker.to_string());
+    running.retain(|(_, attempt)| {
+        let began = attempt.start.is_some_and(|start| start.1 < at && start.1 >= born);
+        began && (!attempt.ended() || attempt.last_heard().is_some_and(|heard| heard >= at))
+    });
+    running
+}
+
+/// A kill between the system's commit and the worker's report of it leaves an attempt without end
+/// that was nevertheless finished: the system says so, and nobody took it over.
+fn only_its_report_was_lost(task: &str, attempt: &Attempt<'_>, history: &History<'_>) -> bool {
+    let Some(known) = history.tasks.get(task) else {
+        return false;
+    };
+    let done = known
+        .last_record()
+        .is_some_and(|(_, _, record)| record.state == Some(State::Done));
+    let taken_over = known
+        .attempts
+        .iter()
+        .any(|other| other.began() > attempt.began() && !std::ptr::eq(other, attempt));
+    done && !taken_over
 }

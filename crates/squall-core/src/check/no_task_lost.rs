@@ -1,8 +1,93 @@
+//! No acknowledged task is absent, or done without its effect.
+//!
+//! Classes: `lost-task` (the system acknowledged it and last said there is no such task),
+//! `phantom-done` (the system says done, or a worker reported its commit, and no effect had reached
+//! the witness by then: effects are answered before the commit). No grace: loss is judged throughout.
+//! A task still waiting or running when the drain ended is not lost: `none_stuck` judges it.
+//! Inconclusive when nothing was acknowledged, or an acknowledged task was never read back.
+
 use crate::check::Verdict;
+use crate::check::sentence::{count, names};
 use crate::demand::Demand;
-use crate::journal::History;
+use crate::event::{EventId, State};
+use crate::journal::{History, TaskHistory};
 
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
-    let _ = history;
-    Verdict::inconclusive(demand, "not judged yet")
+    let witnessed = history
+        .header
+        .system
+        .tasks
+        .as_ref()
+        .is_some_and(|facts| facts.witnessed);
+    let (mut lost, mut phantom, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = 0;
+    for (id, task, created, _) in history.acknowledged() {
+        all += 1;
+        match task.last_record() {
+            Some((event, _, record)) if record.state.is_none() => lost.push((id, created, event)),
+            Some(_) => {}
+            None => unread.push(id),
+        }
+        if let Some(event) = done_before_effect(task).filter(|_| witnessed) {
+            phantom.push((id, created, event));
+        }
+    }
+    let events = |found: &[(&str, EventId, EventId)]| found.iter().map(|(_, _, event)| *event).collect();
+    let ids = |found: &[(&str, EventId, EventId)]| names(&found.iter().map(|found| found.0).collect::<Vec<_>>());
+    if !lost.is_empty() {
+        let says = format!(
+            "{} of {} are gone: {}",
+            lost.len(),
+            count(all, "acknowledged task"),
+            ids(&lost)
+        );
+        return Verdict::fail(demand, "lost-task", events(&lost), says);
+    }
+    if !phantom.is_empty() {
+        let says = format!(
+            "{} of {} were done before their work had any effect: {}",
+            phantom.len(),
+            count(all, "acknowledged task"),
+            ids(&phantom)
+        );
+        return Verdict::fail(demand, "phantom-done", events(&phantom), says);
+    }
+    if all == 0 {
+        return Verdict::inconclusive(demand, "no task was acknowledged");
+    }
+    if !unread.is_empty() {
+        let says = format!(
+            "{} of {} were never read back: {}",
+            unread.len(),
+            count(all, "acknowledged task"),
+            names(&unread)
+        );
+        return Verdict::inconclusive(demand, says);
+    }
+    let says = match witnessed {
+        true => format!(
+            "{} are there, and the done ones had their effect",
+            count(all, "acknowledged task")
+        ),
+        false => format!("{} are there", count(all, "acknowledged task")),
+    };
+    Verdict::pass(demand, all, says)
+}
+
+/// The event that says a task is done, when no effect of it was seen before.
+fn done_before_effect(task: &TaskHistory<'_>) -> Option<EventId> {
+    let effects = task.attempts.iter().flat_map(|attempt| &attempt.effects);
+    let first_effect = effects.map(|effect| effect.0).min();
+    let record = task
+        .records
+        .iter()
+        .find(|(_, _, record)| record.state == Some(State::Done));
+    let done = [
+        task.commits().first().map(|commit| commit.0),
+        record.map(|record| record.0),
+    ];
+    let first_done = done.into_iter().flatten().min()?;
+    first_effect
+        .is_none_or(|effect| effect > first_done)
+        .then_some(first_done)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Journal;
 use crate::event::{
-    Answer, End, Event, EventId, Fact, Header, LinkCounts, Op, Phase, Pulse, PulseOf, Record, Role, TaskEvent, TaskFact,
+    Answer, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, PulseOf, Record, Role, TaskEvent,
+    TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -319,6 +320,14 @@ impl<'a> History<'a> {
                 attempt.failed = Some((id, at, fact.reason.as_deref().unwrap_or(""), fact.dead.unwrap_or(false)));
             }
         }
+    }
+
+    /// The tasks the system acknowledged: id, what is known of it, the create's event and the create.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (&'a str, &TaskHistory<'a>, EventId, &'a Op)> {
+        self.tasks.iter().filter_map(|(id, task)| {
+            let (event, op) = task.created?;
+            (op.outcome == Outcome::Ok).then_some((*id, task, event, op))
+        })
     }
 
     /// When a part began; `None` when the run did not come that far.

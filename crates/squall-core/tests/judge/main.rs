@@ -1,0 +1,8 @@
+//! Judging made-up journals: what is sound passes, what is planted is found by the right check.
+
+mod laws;
+mod planted;
+mod queue;
+mod run;
+mod sound;
+mod strikes;

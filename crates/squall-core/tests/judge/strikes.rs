@@ -1,0 +1,237 @@
+//! Strikes of each sort: what proves them, and what their clocks show.
+
+use squall_core::check::Outcome as Came;
+use squall_core::clock::{Band, Origin, Sample};
+use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, TaskEvent};
+use squall_core::place::{Condition, Cut, Death};
+use squall_core::plan::{Hold, Step};
+
+use super::queue::Gone;
+use super::run::{MS, Run, SEC, line, place, step};
+
+/// The sound run with a strike of this sort in place of its own two, from `gone.from` on; nothing of
+/// it is felt yet.
+fn struck(step: Step, at: &str, gone: Gone) -> Run {
+    let mut run = Run::sound();
+    let own = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Imposing { .. }
+                | Fact::Imposed { .. }
+                | Fact::Healing { .. }
+                | Fact::Healed { .. }
+                | Fact::Exited { .. }
+        )
+    };
+    run.keep(|at, fact| !own(fact) && !(at > SEC && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
+    run.each(|_, fact| match fact {
+        Fact::Pulse(pulse) => pulse.answer = Answer::Right,
+        Fact::Op(op) => op.answer = Answer::Right,
+        _ => {}
+    });
+    let (condition, held) = (step.condition.clone(), step.hold);
+    run.header.plan.steps = vec![step];
+    let (place, step) = (place(at), 0);
+    run.add(
+        gone.from,
+        Fact::Imposing {
+            step,
+            place: place.clone(),
+            condition,
+        },
+    );
+    run.add(gone.from + MS, Fact::Imposed { step });
+    if let Hold::For(_) = held {
+        run.add(gone.to - MS, Fact::Healing { step, place });
+    }
+    run.add(gone.to, Fact::Healed { step });
+    run
+}
+
+/// What was asked while the entry service was gone found nobody, or hung until `gone.to`.
+fn unanswered(run: &mut Run, gone: Gone, answer: Answer) {
+    run.each(|_, fact| match fact {
+        Fact::Pulse(pulse) if (gone.from..gone.to).contains(&pulse.call) => pulse.answer = answer,
+        Fact::Op(op) if op.role == Role::Traffic && (gone.from..gone.to).contains(&op.due) => op.answer = answer,
+        _ => {}
+    });
+}
+
+const GONE: Gone = Gone {
+    from: 7 * SEC,
+    to: 8 * SEC,
+};
+
+fn restarted_server() -> Run {
+    let kill = step(0, "server", Condition::Down(Death::Kill), Hold::Restart(200 * MS));
+    let mut run = struck(kill, "server-1", GONE);
+    run.exit("server-1", 7 * SEC + 2 * MS, true);
+    run.life("server-1", 7 * SEC + 210 * MS, 8 * SEC - 5 * MS);
+    unanswered(&mut run, GONE, Answer::Down);
+    run
+}
+
+#[test]
+fn a_server_that_comes_back_by_itself_is_clocked_from_its_death() {
+    let run = restarted_server();
+    run.finds(&[]);
+    let judgement = run.judge();
+    let clock = &judgement.clocks[0];
+    assert_eq!((clock.origin, clock.from), (Origin::Death, 7 * SEC + 2 * MS));
+    assert_eq!((clock.detected, clock.serving), (Some(MS), Some(999 * MS)));
+    assert!(judgement.proofs[0].seen, "{:?}", judgement.proofs[0]);
+    assert_eq!(judgement.outcome, Came::Pass);
+}
+
+#[test]
+fn a_server_that_never_comes_back_is_no_recovery() {
+    let mut run = restarted_server();
+    let forever = Gone {
+        from: 7 * SEC,
+        to: 60 * SEC,
+    };
+    unanswered(&mut run, forever, Answer::Down);
+    run.keep(|at, fact| !(at > SEC && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
+    run.facts.iter_mut().for_each(|(at, fact)| {
+        if matches!(fact, Fact::Closed { .. }) {
+            *at = 60 * SEC;
+        }
+    });
+    run.finds(&["recovery: no-recovery"]);
+}
+
+#[test]
+fn a_server_that_was_not_ready_in_time_but_later_is_a_slow_recovery() {
+    let mut run = restarted_server();
+    let (instance, waited) = (super::run::instance("server-1"), 500 * MS);
+    run.add(7 * SEC + 800 * MS, Fact::NotReady { instance, waited });
+    run.finds(&["recovery: slow-recovery"]);
+}
+
+#[test]
+fn a_killed_server_that_no_client_missed_proves_nothing() {
+    let mut run = restarted_server();
+    unanswered(&mut run, GONE, Answer::Right);
+    let proof = &run.judge().proofs[0];
+    assert!(!proof.seen);
+    assert_eq!(proof.says, "server-1 was killed, but no client noticed");
+}
+
+#[test]
+fn a_database_whose_loss_nobody_noticed_proves_nothing() {
+    let stop = step(0, "db", Condition::Down(Death::Stop), Hold::For(SEC));
+    let mut run = struck(stop, "db-1", GONE);
+    assert!(!run.judge().proofs[0].seen);
+    unanswered(&mut run, GONE, Answer::Refused);
+    assert!(run.judge().proofs[0].seen);
+    // Refused all along: the strike changed nothing.
+    unanswered(&mut run, Gone { from: 0, to: 8 * SEC }, Answer::Refused);
+    assert!(!run.judge().proofs[0].seen);
+}
+
+/// The sound queue with worker-2 frozen in a task for longer than its lease.
+fn frozen() -> Run {
+    let freeze = step(0, "worker", Condition::Frozen, Hold::For(3 * SEC));
+    let gone = Gone {
+        from: 4 * SEC + 500 * MS,
+        to: 7 * SEC + 500 * MS,
+    };
+    let mut run = struck(freeze, "worker-2", gone);
+    let mut moved = Vec::new();
+    run.each(|at, fact| {
+        if let Fact::Task(line) = fact
+            && line.worker == "worker-2"
+            && (gone.from..gone.to).contains(&at)
+        {
+            moved.push(line.task.clone());
+            line.worker = "worker-3".to_owned();
+        }
+    });
+    assert!(!moved.is_empty());
+    // What worker-2 was frozen in was begun again by another.
+    run.add(6 * SEC + 600 * MS, line(&moved[0], 2, "worker-1", TaskEvent::Start));
+    run
+}
+
+#[test]
+fn a_worker_that_stood_still_in_a_task_is_proof_of_its_freeze() {
+    let run = frozen();
+    let proof = &run.judge().proofs[0];
+    assert!(proof.seen, "{proof:?}");
+    assert!(proof.says.contains("worker-2 stood still for 3.00 s"), "{}", proof.says);
+    let mut stirring = run;
+    stirring.add(6 * SEC, line("task-9", 9, "worker-2", TaskEvent::Effect));
+    assert!(!stirring.judge().proofs[0].seen);
+}
+
+#[test]
+fn a_frozen_worker_that_commits_after_its_successor_is_a_double_commit() {
+    let mut run = frozen();
+    let committed = |run: &Run, worker: &str| {
+        run.facts.iter().find_map(|(at, fact)| match fact {
+            Fact::Task(line) if line.event == TaskEvent::Committed && line.worker == worker && *at > 4 * SEC => {
+                Some(line.task.clone())
+            }
+            _ => None,
+        })
+    };
+    let task = committed(&run, "worker-3").expect("a commit");
+    run.add(7 * SEC + 510 * MS, line(&task, 1, "worker-2", TaskEvent::Committed));
+    let verdict = run.verdict("no_task_completed_twice");
+    assert_eq!(verdict.class.as_deref(), Some("double-commit"), "{}", verdict.says);
+}
+
+#[test]
+fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
+    let (latency, jitter) = (std::time::Duration::from_millis(50), std::time::Duration::ZERO);
+    for (delayed, seen) in [(0, false), (512, true)] {
+        let mut delay = step(0, "server", Condition::Delay { latency, jitter }, Hold::For(SEC));
+        delay.link_to = Some("db".to_owned());
+        let mut run = struck(delay, "server-1->db", GONE);
+        let counts = LinkCounts {
+            delayed,
+            ..LinkCounts::default()
+        };
+        let place = place("server-1->db");
+        run.add(8 * SEC + MS, Fact::Traffic { place, counts });
+        assert_eq!(run.judge().proofs[0].seen, seen);
+        run.finds(&[]);
+    }
+}
+
+#[test]
+fn a_link_that_is_cut_while_readiness_is_claimed_is_a_health_lie() {
+    let mut cut = step(0, "server", Condition::Cut(Cut::BlackHole), Hold::For(4 * SEC));
+    cut.link_to = Some("db".to_owned());
+    let gone = Gone {
+        from: 7 * SEC,
+        to: 11 * SEC,
+    };
+    let run = struck(cut, "server-1->db", gone);
+    run.finds(&["health_truthful: health-lie"]);
+    assert_eq!(run.judge().outcome, Came::Fail);
+    let pulses = run
+        .facts
+        .iter()
+        .filter(|(_, fact)| matches!(fact, Fact::Pulse(pulse) if pulse.of == PulseOf::Ready));
+    assert!(pulses.count() > 100);
+}
+
+#[test]
+fn a_band_holds_slow_machines_but_not_broken_ones() {
+    let sample = |took: u64, right: bool| Sample { due: 0, took, right };
+    let reference = vec![sample(10 * MS, true); 30];
+    let band = Band::of(&reference).expect("a band");
+    let window = |bad: usize, of: Sample| {
+        let mut window = vec![sample(200 * MS, true); 40 - bad];
+        window.extend(vec![of; bad]);
+        window
+    };
+    assert!(band.holds(&window(0, sample(0, true))));
+    assert!(band.holds(&window(2, sample(10 * MS, false))));
+    assert!(!band.holds(&window(3, sample(10 * MS, false))));
+    assert!(band.holds(&window(2, sample(SEC, true))));
+    assert!(!band.holds(&window(3, sample(SEC, true))));
+    assert!(!band.holds(&[]));
+    assert_eq!(Band::of(&[]), None);
+}
