@@ -78,13 +78,13 @@ fn link(strike: &Strike<'_>) -> Proof {
             vec![event],
         );
     }
-    if counts.closed + counts.refused + counts.swallowed == 0 {
+    if counts.closed + counts.swallowed == 0 {
         let says = format!("{place} was {word}, but nothing used it meanwhile: no connection closed or refused");
         return Proof::unseen(says, strike);
     }
     let says = format!(
-        "{place} was {word}: {} connections closed, {} refused, {} bytes vanished",
-        counts.closed, counts.refused, counts.swallowed
+        "{place} was {word}: {} connections closed, {} bytes vanished",
+        counts.closed, counts.swallowed
     );
     Proof::seen(says, vec![event])
 }

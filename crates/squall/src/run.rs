@@ -127,10 +127,12 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     let traffic = traffic::Traffic::start(&stage);
     tokio::time::sleep(Duration::from_nanos(order.plan.reference)).await;
 
+    let reference = stage.samples_since(0);
+
     phase(Phase::Storm)?;
     storm::storm(&stage).await?;
     phase(Phase::Calm)?;
-    calm::calm(&stage, recorder.now()).await;
+    calm::calm(&stage, &reference, recorder.now()).await;
     traffic.stop(&stage).await;
     phase(Phase::Drain)?;
     drain::drain(&stage).await;
@@ -140,10 +142,10 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     probes.stop().await;
     drop(stage);
     match Arc::try_unwrap(world) {
-        Ok(world) => world.stop().await,
+        Ok(world) => world.end().await,
         // A probe still holds it: the guard stops what is left, and the journal says so.
         Err(_) => {
-            let text = "the system was not stopped politely".to_owned();
+            let text = "the system was left to the guard to stop".to_owned();
             recorder.record(Fact::Note {
                 kind: NoteKind::Decided,
                 text,

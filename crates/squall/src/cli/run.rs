@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use squall_core::event::End;
 use squall_core::journal::Journal;
 use squall_core::plan::Plan;
 use squall_core::report::{Report, html, json, junit, markdown, report, terminal};
@@ -310,9 +309,4 @@ pub(super) fn write_reports(folder: &Folder) -> Result<Report, Trouble> {
             .map_err(Trouble::io(folder.path().join(name).display().to_string()))?;
     }
     Ok(report)
-}
-
-/// Whether a journal came to its planned end.
-pub(super) fn complete(journal: &Journal) -> bool {
-    journal.history().end == Some(&End::Complete)
 }

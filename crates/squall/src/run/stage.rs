@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rand::RngExt;
+use squall_core::clock::Sample;
 use squall_core::contract::{Contracts, Request, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
-use squall_core::time::Nanos;
+use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
 use super::Order;
@@ -31,7 +32,7 @@ pub(super) struct Stage {
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
-    recent: Arc<Mutex<VecDeque<(Nanos, Answer)>>>,
+    recent: Arc<Mutex<VecDeque<Sample>>>,
 }
 
 /// So many of the last answers are kept, for looking at while the run goes on.
@@ -139,9 +140,13 @@ impl Stage {
         Ok(())
     }
 
-    /// When the last requests of the traffic were due, and what came back.
-    pub(super) fn recent(&self) -> Vec<(Nanos, Answer)> {
-        lock(&self.recent).iter().copied().collect()
+    /// The traffic's answers that were due at `from` or later, of the last [`RECENT`].
+    pub(super) fn samples_since(&self, from: Nanos) -> Vec<Sample> {
+        lock(&self.recent)
+            .iter()
+            .filter(|sample| sample.due >= from)
+            .copied()
+            .collect()
     }
 
     fn call(&self, request: &Request) -> Result<Call, UnknownName> {
@@ -162,7 +167,11 @@ impl Stage {
             if recent.len() == RECENT {
                 recent.pop_front();
             }
-            recent.push_back((self.recorder.at(due), judged.answer));
+            recent.push_back(Sample {
+                due: self.recorder.at(due),
+                took: nanos(reply.ret.saturating_duration_since(due)),
+                right: judged.answer == Answer::Right,
+            });
         }
         self.recorder.record(Fact::Op(Op {
             name: name.to_owned(),

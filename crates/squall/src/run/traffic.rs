@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::contract::ApiCase;
 use squall_core::event::{Fact, NoteKind, Role};
+use squall_core::expr::UnknownName;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until};
@@ -138,24 +139,12 @@ impl Stage {
         role: Role,
         due: Instant,
     ) -> Vec<(String, serde_json::Value)> {
-        let prepared = (|| {
-            let mut headers = names.map(&case.headers)?;
-            if case.auth
-                && let Some(tasks) = &self.contracts.tasks
-            {
-                headers.extend(names.map(&tasks.headers)?);
-            }
-            let json = case.json.as_ref().map(|json| fill_json(json, names)).transpose()?;
-            Ok::<_, squall_core::expr::UnknownName>(Call {
-                method: case.method,
-                path: names.text(&case.path)?,
-                headers,
-                json,
-            })
-        })();
-        let Ok(call) = prepared else { return Vec::new() };
+        // A name not known yet: the case's turn comes later.
+        let Ok((call, has)) = self.prepare_case(case, names) else {
+            return Vec::new();
+        };
         let reply = self.client.send(&call).await;
-        let judged = reply.judge(Some(case.expect), case.has.as_ref());
+        let judged = reply.judge(Some(case.expect), has.as_ref());
         let json = reply
             .what
             .as_ref()
@@ -169,6 +158,23 @@ impl Stage {
             .collect();
         self.op(&case.title(), role, due, (&reply, judged, None));
         taken
+    }
+
+    fn prepare_case(&self, case: &ApiCase, names: &Names) -> Result<(Call, Option<serde_json::Value>), UnknownName> {
+        let mut headers = names.map(&case.headers)?;
+        if case.auth
+            && let Some(tasks) = &self.contracts.tasks
+        {
+            headers.extend(names.map(&tasks.headers)?);
+        }
+        let fill = |json: &Option<serde_json::Value>| json.as_ref().map(|json| fill_json(json, names)).transpose();
+        let call = Call {
+            method: case.method,
+            path: names.text(&case.path)?,
+            headers,
+            json: fill(&case.json)?,
+        };
+        Ok((call, fill(&case.has)?))
     }
 
     /// One request of each rotating case, unrecorded: the first of everything is slower than normal.

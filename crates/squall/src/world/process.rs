@@ -275,14 +275,9 @@ impl ProcessWorld {
         })
     }
 
-    /// Stops everything: politely first, so that services may finish, then at once.
-    pub async fn stop(self) {
-        let mut names = self.system.start_order();
-        names.reverse();
-        for name in names {
-            let keepers = self.keepers.iter().filter(|(instance, _)| instance.service == name);
-            futures(keepers.map(|(_, keeper)| keeper.stop())).await;
-        }
+    /// Ends everything at once: all that could be learned was read back by now.
+    pub async fn end(self) {
+        futures(self.keepers.values().map(Keeper::end)).await;
         for (_, link) in self.links {
             link.proxy.close().await;
         }

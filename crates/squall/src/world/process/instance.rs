@@ -131,12 +131,10 @@ impl Keeper {
         wait.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
-    /// Ends it: politely, then at once.
-    pub(super) async fn stop(&self) {
-        // It may have been frozen or half started: whatever it answers, the kill after it is certain.
-        if timeout(POLITE, self.order(State::Down(Death::Stop))).await.is_err() {
-            let _ = timeout(GONE, self.order(State::Down(Death::Kill))).await;
-        }
+    /// Ends it at once.
+    pub(super) async fn end(&self) {
+        // What does not even die now is left to the guard, which says so.
+        let _ = timeout(GONE, self.order(State::Down(Death::Kill))).await;
         self.log.finish();
     }
 }
