@@ -11,6 +11,10 @@ stop() {
     exit 2
 }
 
+# System files name programs in `target`, wherever this user's builds usually go.
+CARGO_TARGET_DIR=target
+export CARGO_TARGET_DIR
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Where PostgreSQL's server programs may be, besides PATH. The same places squall looks in.

@@ -19,4 +19,4 @@ case " $* " in
 esac
 cargo build --release --locked -p squall || stop "squall could not be built; see above." \
     "Its oldest Rust is named in Cargo.toml (rust-version); rustup update gets a newer one."
-exec "${CARGO_TARGET_DIR:-target}/release/squall" run "$@"
+exec target/release/squall run "$@"
