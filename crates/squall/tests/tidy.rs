@@ -22,7 +22,10 @@ fn expect_none(complaints: &[String]) {
 
 /// The complaints of a rule about each of some files.
 fn each<'a>(files: impl IntoIterator<Item = &'a File>, rule: impl Fn(&str, &str) -> Vec<String>) -> Vec<String> {
-    files.into_iter().flat_map(|file| rule(&file.path, &file.text)).collect()
+    files
+        .into_iter()
+        .flat_map(|file| rule(&file.path, &file.text))
+        .collect()
 }
 
 #[test]

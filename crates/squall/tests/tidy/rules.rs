@@ -12,8 +12,22 @@ const NO_NAMES: [&str; 8] = ["mod", "utils", "util", "common", "helpers", "helpe
 const UNFINISHED: [&str; 6] = ["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "FIXME", "XXX"];
 /// Crates that do I/O or reach into the machine.
 const IMPURE: [&str; 16] = [
-    "tokio", "reqwest", "hyper", "axum", "nix", "libc", "rustix", "mio", "socket2", "sqlx", "tokio-postgres",
-    "tempfile", "walkdir", "chrono", "clap", "indicatif",
+    "tokio",
+    "reqwest",
+    "hyper",
+    "axum",
+    "nix",
+    "libc",
+    "rustix",
+    "mio",
+    "socket2",
+    "sqlx",
+    "tokio-postgres",
+    "tempfile",
+    "walkdir",
+    "chrono",
+    "clap",
+    "indicatif",
 ];
 
 /// The modules a `lib.rs` lists, in its order.
@@ -100,7 +114,9 @@ pub(crate) fn order(path: &str, inside: &str, text: &str, modules: &[String]) ->
         return vec![format!("{path}: list `{own}` in lib.rs, above what imports it")];
     };
     let taken = taken(&product_part(text), !inside.contains('/'));
-    let below = taken.iter().filter(|name| place(name).is_some_and(|theirs| theirs > mine));
+    let below = taken
+        .iter()
+        .filter(|name| place(name).is_some_and(|theirs| theirs > mine));
     below
         .map(|name| {
             format!(
@@ -147,7 +163,8 @@ pub(crate) fn waits(path: &str, text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let sleeping = lines.iter().enumerate().filter(|(_, line)| {
         let code = line.split("//").next().unwrap_or("");
-        code.split_once("sleep(").is_some_and(|(before, _)| !before.ends_with('"'))
+        code.split_once("sleep(")
+            .is_some_and(|(before, _)| !before.ends_with('"'))
     });
     let endless = sleeping.filter(|(at, _)| !bounded(&lines, *at));
     endless
@@ -175,11 +192,16 @@ fn bounded(lines: &[&str], at: usize) -> bool {
             return true;
         }
         if head.ends_with("loop {") {
-            let body = lines[above..].iter().skip(1).take_while(|line| line.trim().is_empty() || depth(line) > edge);
+            let body = lines[above..]
+                .iter()
+                .skip(1)
+                .take_while(|line| line.trim().is_empty() || depth(line) > edge);
             let body: String = body.copied().collect();
             // `timeout` and `within` around a loop bound it from outside.
             let around = lines[above.saturating_sub(2)..=above].concat();
-            return ["deadline", "elapsed", "assert!", "give_up"].iter().any(|word| body.contains(word))
+            return ["deadline", "elapsed", "assert!", "give_up"]
+                .iter()
+                .any(|word| body.contains(word))
                 || ["timeout", "within"].iter().any(|word| around.contains(word));
         }
         if head.starts_with("fn ") || head.contains(" fn ") {
@@ -210,7 +232,9 @@ pub(crate) fn pure(path: &str, toml: &str) -> Vec<String> {
 /// Squall must find planted bugs, not know them.
 pub(crate) fn bug(path: &str, text: &str) -> Vec<String> {
     match text.contains("TASKHUB_BUG") {
-        true => vec![format!("{path}: only `squall selftest` may know TASKHUB_BUG; take it out")],
+        true => vec![format!(
+            "{path}: only `squall selftest` may know TASKHUB_BUG; take it out"
+        )],
         false => Vec::new(),
     }
 }
@@ -218,10 +242,15 @@ pub(crate) fn bug(path: &str, text: &str) -> Vec<String> {
 /// A scenario's name is its file's.
 pub(crate) fn scenario(path: &str, text: &str) -> Vec<String> {
     let stem = path.rsplit('/').next().unwrap_or("").trim_end_matches(".yaml");
-    let named = text.lines().find_map(|line| line.strip_prefix("scenario:")).map(str::trim);
+    let named = text
+        .lines()
+        .find_map(|line| line.strip_prefix("scenario:"))
+        .map(str::trim);
     match named {
         Some(name) if name == stem => Vec::new(),
-        Some(name) => vec![format!("{path}: says `scenario: {name}`; write `scenario: {stem}` or rename the file")],
+        Some(name) => vec![format!(
+            "{path}: says `scenario: {name}`; write `scenario: {stem}` or rename the file"
+        )],
         None => vec![format!("{path}: add `scenario: {stem}` as a line of its own")],
     }
 }
@@ -244,7 +273,9 @@ pub(crate) fn contents(path: &str, text: &str, pages: &[&str]) -> Vec<String> {
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
         .collect();
-    let missing = pages.iter().filter(|page| named.iter().filter(|name| name == page).count() != 1);
+    let missing = pages
+        .iter()
+        .filter(|page| named.iter().filter(|name| name == page).count() != 1);
     let missing = missing.map(|page| format!("{path}: name `{page}` exactly once"));
     let stale = named.iter().filter(|name| !pages.contains(name));
     let stale = stale.map(|name| format!("{path}: `{name}` is not there; write it or take it out"));
@@ -255,7 +286,9 @@ pub(crate) fn contents(path: &str, text: &str, pages: &[&str]) -> Vec<String> {
 pub(crate) fn page_length(path: &str, text: &str) -> Vec<String> {
     match text.lines().count() {
         n if n <= PAGE => Vec::new(),
-        n => vec![format!("{path}: {n} lines, at most {PAGE}; say less, or say it where it is done")],
+        n => vec![format!(
+            "{path}: {n} lines, at most {PAGE}; say less, or say it where it is done"
+        )],
     }
 }
 
@@ -264,10 +297,14 @@ pub(crate) fn architecture(path: &str, text: &str, folder: &str, modules: &[Stri
     let mut lines = text.lines();
     let heading = lines.find(|line| line.starts_with("##") && line.contains(&format!("`{folder}`")));
     if heading.is_none() {
-        return vec![format!("{path}: has no section \"## `{folder}`\"; list its modules there")];
+        return vec![format!(
+            "{path}: has no section \"## `{folder}`\"; list its modules there"
+        )];
     }
     let section = lines.take_while(|line| !line.starts_with("##"));
-    let rows: Vec<&str> = section.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let rows: Vec<&str> = section
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
     if rows == *modules {
         return Vec::new();
     }
@@ -289,7 +326,10 @@ pub(crate) fn machine(path: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     for (number, line) in text.lines().enumerate() {
         for bad in paths.iter().filter(|bad| line.contains(*bad)) {
-            complaints.push(format!("{path}:{}: `{bad}` exists on one machine only; take it out", number + 1));
+            complaints.push(format!(
+                "{path}:{}: `{bad}` exists on one machine only; take it out",
+                number + 1
+            ));
         }
     }
     complaints

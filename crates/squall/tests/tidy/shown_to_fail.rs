@@ -11,7 +11,10 @@ fn imports_that_go_down_are_found_however_they_are_written() {
     assert_eq!(listed(), ["low", "middle", "high"]);
     let order = |inside, text| rules::order(inside, inside, text, &listed());
     assert!(order("low.rs", "use crate::high::Thing;")[0].contains("`low` imports `high`"));
-    assert_eq!(order("low/part.rs", "use crate::{\n    high::{A, B},\n    middle,\n};").len(), 2);
+    assert_eq!(
+        order("low/part.rs", "use crate::{\n    high::{A, B},\n    middle,\n};").len(),
+        2
+    );
     assert_eq!(order("low.rs", "fn f() { $crate::middle::g() }").len(), 1);
     assert_eq!(order("low.rs", "use super::high;").len(), 1);
     assert!(order("new.rs", "")[0].contains("list `new`"));
@@ -37,7 +40,12 @@ fn long_files_are_found_and_their_tests_do_not_count() {
 
 #[test]
 fn names_that_say_nothing_are_found() {
-    for path in ["a/src/foo/mod.rs", "a/src/utils.rs", "a/src/helpers/foo.rs", "a/src/common.rs"] {
+    for path in [
+        "a/src/foo/mod.rs",
+        "a/src/utils.rs",
+        "a/src/helpers/foo.rs",
+        "a/src/common.rs",
+    ] {
         assert_eq!(rules::name(path).len(), 1, "{path}");
     }
     assert!(rules::name("a/src/module/amount.rs").is_empty());
@@ -45,7 +53,10 @@ fn names_that_say_nothing_are_found() {
 
 #[test]
 fn unfinished_work_is_found_at_its_line() {
-    let found = rules::unfinished("a.rs", "fn f() {\n    todo!()\n}\n// FIXME\n#[ignore]\nfn g() { dbg!(1); }\n");
+    let found = rules::unfinished(
+        "a.rs",
+        "fn f() {\n    todo!()\n}\n// FIXME\n#[ignore]\nfn g() { dbg!(1); }\n",
+    );
     assert_eq!(found.len(), 4);
     assert!(found[0].starts_with("a.rs:2:"));
     assert!(rules::unfinished("a.rs", "let todo = 1;").is_empty());
@@ -80,7 +91,8 @@ fn only_the_part_that_is_tests_is_asked_how_it_waits() {
 
 #[test]
 fn impure_crates_are_found_but_tests_may_use_them() {
-    let toml = "[dependencies]\ntokio.workspace = true\nlibc = \"0.2\"\nserde = \"1\"\n[dev-dependencies]\nnix = \"1\"\n";
+    let toml =
+        "[dependencies]\ntokio.workspace = true\nlibc = \"0.2\"\nserde = \"1\"\n[dev-dependencies]\nnix = \"1\"\n";
     let found = rules::pure("Cargo.toml", toml);
     assert_eq!(found.len(), 2);
     assert!(found[0].contains("`tokio`") && found[1].contains("`libc`"));
@@ -105,14 +117,25 @@ fn pages_that_miss_or_invent_something_are_found() {
     let found = rules::headings("faults.md", text, &["kill", "delay"]);
     assert_eq!(found.len(), 2);
     assert!(found[0].contains("`delay`") && found[1].contains("`gone`"));
-    let found = rules::contents("SUMMARY.md", "[A](a.md)\n[A again](a.md)\n[C](c.md)\n", &["a.md", "b.md"]);
+    let found = rules::contents(
+        "SUMMARY.md",
+        "[A](a.md)\n[A again](a.md)\n[C](c.md)\n",
+        &["a.md", "b.md"],
+    );
     assert_eq!(found.len(), 3);
 }
 
 #[test]
 fn an_architecture_page_that_is_long_or_stale_is_found() {
     assert_eq!(rules::page_length("A.md", &"line\n".repeat(151)).len(), 1);
-    let look = |rows: &str| rules::architecture("A.md", &format!("## `crates/a`: words\n{rows}\n## Next\n| `x` |\n"), "crates/a", &listed());
+    let look = |rows: &str| {
+        rules::architecture(
+            "A.md",
+            &format!("## `crates/a`: words\n{rows}\n## Next\n| `x` |\n"),
+            "crates/a",
+            &listed(),
+        )
+    };
     assert!(look("| `low` | |\n| `middle` | |\n| `high` | |").is_empty());
     assert!(look("| `low` | |\n| `high` | |")[0].contains("add a row"));
     assert!(look("| `low` | |\n| `middle` | |\n| `high` | |\n| `gone` | |")[0].contains("no module `gone`"));
