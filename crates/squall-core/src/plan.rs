@@ -13,7 +13,7 @@ use crate::demand::Demand;
 use crate::fault::Aim;
 use crate::place::Condition;
 use crate::time::Nanos;
-use crate::workload::PlannedTask;
+use crate::workload::{PlannedTask, PlannedWrites};
 
 /// A scenario at a level, with a seed and a pace, without dice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ pub struct Plan {
     pub main_kind: Option<String>,
     /// When they shall be done, from the storm's start.
     pub deadline: Option<Nanos>,
-    /// Small writes all through the storm: distance between two, and their kind.
-    pub writes: Option<(Nanos, String)>,
+    /// Small writes all through the storm.
+    pub writes: Option<PlannedWrites>,
     /// Distance between two requests of the rotating API traffic.
     pub api_every: Option<Nanos>,
     /// Whether every API case is tried once before and after.

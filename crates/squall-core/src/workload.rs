@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Dur, Rate};
+use crate::time::Nanos;
 
 /// What clients do during a scenario.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -32,8 +33,9 @@ pub struct TaskLoad {
     pub count: u32,
     /// How long each takes.
     pub takes: Dur,
-    /// When they shall be done, from the storm's start.
-    pub deadline: Dur,
+    /// When they shall be done, from the storm's start; whenever they are, when absent.
+    #[serde(default)]
+    pub deadline: Option<Dur>,
     /// Which kind of the contract.
     #[serde(default = "work")]
     pub kind: String,
@@ -48,8 +50,15 @@ fn work() -> String {
 pub struct Writes {
     /// How many in a time.
     pub rate: Rate,
+    /// So many are sent at once; the rate stays.
+    #[serde(default = "one")]
+    pub burst: u32,
     /// Which kind of the contract.
     pub kind: String,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Rotating API traffic.
@@ -57,6 +66,17 @@ pub struct Writes {
 pub struct Api {
     /// How many requests in a time.
     pub rate: Rate,
+}
+
+/// The stream of small tasks, planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedWrites {
+    /// Between two bursts.
+    pub every: Nanos,
+    /// How many are sent at once.
+    pub burst: u32,
+    /// Which kind of the contract.
+    pub kind: String,
 }
 
 /// One task of the plan.

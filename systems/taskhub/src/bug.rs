@@ -34,7 +34,7 @@ pub enum Bug {
     UnfencedCommit,
     /// A failed attempt is put off for ever.
     NoRetry,
-    /// A worker takes eight tasks at once and works them off alone.
+    /// A worker takes all tasks it can get (up to 32) at once and works them off alone.
     OneWorkerHoards,
     /// An exhausted task is cancelled without a reason instead of dead.
     DlqLeak,

@@ -92,7 +92,7 @@ impl Worker {
             queue,
             runner,
             settings: settings.worker.clone(),
-            prefetch: if hoards { 8 } else { settings.worker.prefetch },
+            prefetch: if hoards { 32 } else { settings.worker.prefetch },
             grace: settings.shutdown,
         })
     }

@@ -14,10 +14,12 @@ use crate::time::{Nanos, nanos};
 
 use crate::scenario::Scenario;
 use crate::system::Facts;
-use crate::workload::PlannedTask;
+use crate::workload::{PlannedTask, PlannedWrites};
 
 /// A shorter outage can't break a promise to answer within 2 s.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
+/// After an outage answers need this long before another one can be told from it.
+const SHORTEST_GAP: Duration = Duration::from_secs(4);
 /// How long an aimed step waits for its moment.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Undisturbed traffic watched first, and the steady window, at pace 1.
@@ -65,12 +67,14 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         pace: request.pace,
         tasks,
         main_kind: load.map(|load| load.kind.clone()),
-        deadline: load.map(|load| drawer.nanos(&load.deadline)),
-        writes: scenario
-            .workload
-            .writes
-            .as_ref()
-            .map(|writes| (spacing(&writes.rate), writes.kind.clone())),
+        deadline: load
+            .and_then(|load| load.deadline.as_ref())
+            .map(|deadline| drawer.nanos(deadline)),
+        writes: scenario.workload.writes.as_ref().map(|writes| PlannedWrites {
+            every: spacing(&writes.rate).saturating_mul(u64::from(writes.burst.max(1))),
+            burst: writes.burst.max(1),
+            kind: writes.kind.clone(),
+        }),
         api_every: scenario.workload.api.as_ref().map(|api| spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),
@@ -186,7 +190,10 @@ impl Drawer<'_> {
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
                 continue;
             };
-            for start in self.starts(&at, fault, steps.len()) {
+            let before = steps
+                .last()
+                .is_some_and(|step: &Step| self.needed(step.link_to.as_ref().unwrap_or(&step.service)));
+            for start in self.starts(&at, fault, (steps.len(), before)) {
                 let rank = self.rng.random();
                 steps.push(Step {
                     entry,
@@ -204,8 +211,9 @@ impl Drawer<'_> {
         steps
     }
 
-    /// The times of all strikes of one entry; `next` is the index its first step will have.
-    fn starts(&mut self, at: &str, fault: &Fault, next: usize) -> Vec<Start> {
+    /// The times of all strikes of one entry; `next` is the index its first step will have, and
+    /// `outage_before` whether the step before it takes away what the entry service needs.
+    fn starts(&mut self, at: &str, fault: &Fault, (next, outage_before): (usize, bool)) -> Vec<Start> {
         let timing = fault.timing();
         if timing.every.is_some() && timing.until.is_none() && timing.times.is_none() {
             self.wrong(
@@ -215,7 +223,14 @@ impl Drawer<'_> {
             );
             return Vec::new();
         }
-        let after = timing.after.as_ref().map(|gap| self.nanos(gap));
+        let after = timing.after.as_ref().map(|gap| {
+            let floor = if outage_before {
+                gap.get().min(SHORTEST_GAP)
+            } else {
+                Duration::ZERO
+            };
+            self.nanos(gap).max(nanos(floor))
+        });
         if let Some(gap) = after {
             if next == 0 {
                 self.wrong(
@@ -305,16 +320,17 @@ impl Drawer<'_> {
         };
         let short = self.nanos(&asked);
         let struck = link_to.unwrap_or(service);
-        let needed = self
-            .facts
-            .services
-            .get(&self.facts.entry)
-            .is_some_and(|entry| entry.links.iter().any(|link| link == struck));
-        let floor = if needed {
+        let floor = if self.needed(struck) {
             nanos(asked.get().min(SHORTEST_OUTAGE))
         } else {
             0
         };
         Some(Hold::For(short.max(floor)))
+    }
+
+    /// Whether the entry service can't do its work without `service`.
+    fn needed(&self, service: &str) -> bool {
+        let entry = self.facts.services.get(&self.facts.entry);
+        entry.is_some_and(|entry| entry.links.iter().any(|link| link == service))
     }
 }

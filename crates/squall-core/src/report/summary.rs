@@ -213,7 +213,7 @@ fn run(history: &History<'_>) -> Run {
         seed: plan.seed,
         pace: plan.pace,
         repeat: format!(
-            "squall run {} -d {} --seed {} --pace {}",
+            "squall run -s {} -d {} --seed {} --pace {}",
             plan.scenario, plan.level, plan.seed, plan.pace
         ),
     }

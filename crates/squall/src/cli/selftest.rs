@@ -1,10 +1,28 @@
-//! `squall selftest`: every planted bug against the scenario that must catch it, and the sound system beside it.
+//! `squall selftest`: every planted bug against the scenario that must catch it, and the sound
+//! system beside it, so that a user sees on their own machine that a green run means something.
 
+mod bugs;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use squall_core::check::Outcome;
+use squall_core::event::{Event, Fact, Phase};
+use squall_core::journal::Journal;
+use squall_core::judgement::{Judgement, judgement};
+use squall_core::plan::Plan;
+use squall_core::system::System;
 
-use crate::store::RunId;
+use self::bugs::{BUGS, Bug, SWITCH};
+use super::inputs::{Inputs, inputs};
+use super::run::{Work, Workshop, environment};
+use super::view::View;
+use super::{Choice, say};
+use crate::exit;
+use crate::store::{RunId, journals};
+use crate::world::Trouble;
+use crate::world::process::Cluster;
 
 /// What `selftest` takes.
 #[derive(Debug, Clone, Args)]
@@ -12,10 +30,13 @@ pub(super) struct SelftestArgs {
     /// Divide every planned duration by this
     #[arg(long, default_value = "10", value_name = "N", value_parser = super::pace)]
     pub(super) pace: f64,
+    /// Difficulty level, 1 to 6
+    #[arg(short, long, default_value = "2", value_name = "N", value_parser = super::level)]
+    pub(super) difficulty: u8,
     /// What all randomness is drawn from
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Only these bugs, separated by commas
+    /// Only these bugs, separated by commas; none with an empty list
     #[arg(long, value_name = "A,B")]
     pub(super) bugs: Option<String>,
     /// Sound repetitions of every scenario
@@ -29,7 +50,301 @@ pub(super) struct SelftestArgs {
     pub(super) output: PathBuf,
 }
 
+/// One line of the matrix.
+struct Row {
+    bug: String,
+    scenario: String,
+    check: String,
+    class: String,
+    /// As it should be.
+    right: bool,
+    /// The expected check failed with the expected class.
+    caught: bool,
+    /// What was found: check and class of everything that failed.
+    found: String,
+    /// From the storm's start to the finding's first evidence.
+    after: String,
+    /// Whether the row still counts as caught with its check taken away, and what the rest then says.
+    without: String,
+}
+
 /// Runs them all. Answers the exit code.
-pub(super) fn selftest(_args: &SelftestArgs, _id: &RunId) -> u8 {
-    crate::exit::ENVIRONMENT
+pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
+    let bugs = match chosen(args.bugs.as_deref()) {
+        Ok(bugs) => bugs,
+        Err(unknown) => {
+            let names: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
+            say::problem(
+                &format!("there is no bug `{unknown}`"),
+                Some(&format!("the bugs are {}", names.join(", "))),
+            );
+            return exit::BAD_INPUT;
+        }
+    };
+    let seed = args.seed.unwrap_or_else(|| id.seed());
+    let scenarios: BTreeSet<&str> = BUGS.iter().map(|bug| bug.scenario).collect();
+    let choice = Choice {
+        scenarios: scenarios.iter().copied().collect::<Vec<_>>().join(","),
+        difficulty: args.difficulty,
+        system: args.system.clone(),
+        seed: Some(seed),
+        pace: args.pace,
+        sets: Vec::new(),
+    };
+    let inputs = match inputs(&choice, seed) {
+        Ok(inputs) => inputs,
+        Err(bad) => {
+            bad.say();
+            return exit::BAD_INPUT;
+        }
+    };
+    let workshop = match Workshop::open(id, &args.output, true) {
+        Ok(workshop) => workshop,
+        Err(trouble) => return environment(&trouble),
+    };
+    say::err(&format!(
+        "squall: selftest at level {}, pace {}, seed {seed}",
+        args.difficulty, args.pace
+    ));
+    let rows = workshop.block_on(rows(&inputs, &workshop, &bugs, args.sound));
+    let code = match rows {
+        Ok(rows) => {
+            let table = matrix(&rows);
+            say::out(&table);
+            if let Err(error) = workshop.folder.write("selftest.md", &table) {
+                say::problem(&format!("selftest.md: {error}"), None);
+            }
+            if rows.iter().all(|row| row.right) {
+                exit::PASS
+            } else {
+                exit::FINDING
+            }
+        }
+        Err(trouble) => environment(&trouble),
+    };
+    workshop.close();
+    say::err(&format!("Repeat with --seed {seed}"));
+    code
+}
+
+fn chosen(list: Option<&str>) -> Result<Vec<&'static Bug>, String> {
+    let Some(list) = list else {
+        return Ok(BUGS.iter().collect());
+    };
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| BUGS.iter().find(|bug| bug.name == name).ok_or_else(|| name.to_owned()))
+        .collect()
+}
+
+async fn rows(inputs: &Inputs, workshop: &Workshop, bugs: &[&Bug], sound: u32) -> Result<Vec<Row>, Trouble> {
+    let cluster = workshop.prepare(&inputs.system).await?;
+    let mut rows = Vec::new();
+    for (number, bug) in bugs.iter().enumerate() {
+        let Some(plan) = inputs.plans.iter().find(|plan| plan.scenario == bug.scenario) else {
+            continue;
+        };
+        let system = planted(&inputs.system, bug);
+        // The folder has a number, not a name: nothing a run leaves may give the bug away.
+        let journal = one(
+            workshop,
+            (&system, plan),
+            &format!("planted-{:02}", number + 1),
+            cluster.as_ref(),
+        )
+        .await?;
+        let row = bug_row(bug, &journal);
+        say::err(&format!("{} {:<20} {}", sign(row.right), row.bug, row.found));
+        rows.push(row);
+    }
+    for number in 1..=sound {
+        for plan in &inputs.plans {
+            // Another seed each time: ten repetitions of one plan would show one plan.
+            let plan = Plan {
+                seed: plan.seed.wrapping_add(u64::from(number) - 1),
+                ..plan.clone()
+            };
+            let name = format!("sound-{number:02}-{}", plan.scenario);
+            let journal = one(workshop, (&inputs.system, &plan), &name, cluster.as_ref()).await?;
+            let row = sound_row(&plan, &judgement(&journal.history()));
+            say::err(&format!(
+                "{} {:<20} {} {}",
+                sign(row.right),
+                row.bug,
+                row.scenario,
+                row.found
+            ));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+fn sign(right: bool) -> &'static str {
+    if right { "✅" } else { "❌" }
+}
+
+/// The system with a bug in every part that is its own.
+fn planted(system: &System, bug: &Bug) -> System {
+    let mut system = system.clone();
+    for service in system.services.values_mut().filter(|service| service.preset.is_none()) {
+        service.env.insert(SWITCH.to_owned(), bug.name.to_owned());
+    }
+    system
+}
+
+async fn one(
+    workshop: &Workshop,
+    (system, plan): (&System, &Plan),
+    name: &str,
+    cluster: Option<&Cluster>,
+) -> Result<Journal, Trouble> {
+    let waiting = View::waiting(&format!("{name}: {}", plan.scenario));
+    let result = workshop
+        .run(
+            Work {
+                system,
+                plan,
+                name,
+                cluster,
+                port: None,
+            },
+            None,
+        )
+        .await;
+    waiting.close();
+    if *workshop.stop.borrow() {
+        return Err(Trouble::Interrupted);
+    }
+    if let Err(trouble) = result {
+        say::problem(&format!("{name}: {trouble}"), trouble.remedy().as_deref());
+    }
+    let folder = workshop.folder.path().join(name);
+    let mut read = journals(&folder).map_err(|error| Trouble::io(name)(std::io::Error::other(error.to_string())))?;
+    Ok(read.remove(0))
+}
+
+fn bug_row(bug: &Bug, journal: &Journal) -> Row {
+    let whole = judgement(&journal.history());
+    let caught = catches(bug, &whole);
+    let rest = without(journal, bug.check);
+    let caught_without = catches(bug, &rest);
+    Row {
+        bug: bug.name.to_owned(),
+        scenario: bug.scenario.to_owned(),
+        check: bug.check.to_owned(),
+        class: bug.class.to_owned(),
+        right: caught && !caught_without,
+        caught,
+        found: failures(&whole),
+        after: after(bug, &whole, journal),
+        without: format!(
+            "{}; {}",
+            if caught_without { "caught" } else { "not caught" },
+            failures(&rest)
+        ),
+    }
+}
+
+fn sound_row(plan: &Plan, judged: &Judgement) -> Row {
+    Row {
+        bug: "(sound)".to_owned(),
+        scenario: plan.scenario.clone(),
+        check: "all".to_owned(),
+        class: "pass".to_owned(),
+        right: judged.outcome == Outcome::Pass,
+        caught: false,
+        found: failures(judged),
+        after: String::new(),
+        without: String::new(),
+    }
+}
+
+/// Only the expected check, with the expected class, counts.
+fn catches(bug: &Bug, judged: &Judgement) -> bool {
+    judged.verdicts.iter().any(|verdict| {
+        verdict.check == bug.check && verdict.outcome == Outcome::Fail && verdict.class.as_deref() == Some(bug.class)
+    })
+}
+
+/// The same journal, judged as if its scenario did not ask for `check`.
+fn without(journal: &Journal, check: &str) -> Judgement {
+    let mut events: Vec<Event> = journal.events().to_vec();
+    if let Some(Event {
+        fact: Fact::Opened(header),
+        ..
+    }) = events.first_mut()
+    {
+        header.plan.checks.retain(|demand| demand.name() != check);
+    }
+    match Journal::new(events) {
+        Ok(journal) => judgement(&journal.history()),
+        Err(_) => judgement(&journal.history()),
+    }
+}
+
+fn failures(judged: &Judgement) -> String {
+    let mut found: Vec<String> = judged
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome == Outcome::Fail)
+        .map(|verdict| format!("{}: {}", verdict.check, verdict.class.as_deref().unwrap_or("?")))
+        .collect();
+    if found.is_empty() {
+        let doubtful = judged
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.outcome == Outcome::Inconclusive);
+        found.extend(doubtful.map(|verdict| format!("{}: {}", verdict.check, verdict.says)));
+        found.extend(judged.doubts.iter().cloned());
+    }
+    match judged.outcome {
+        Outcome::Pass => "pass".to_owned(),
+        Outcome::Inconclusive => format!("inconclusive ({})", found.join("; ")),
+        Outcome::Fail => found.join(", "),
+    }
+}
+
+fn after(bug: &Bug, judged: &Judgement, journal: &Journal) -> String {
+    let verdict = judged.verdicts.iter().find(|verdict| verdict.check == bug.check);
+    let first = verdict.and_then(|verdict| verdict.evidence.iter().min());
+    let at = first
+        .and_then(|first| journal.events().iter().find(|event| event.id == *first))
+        .map(|event| event.at);
+    match (at, journal.history().began(Phase::Storm)) {
+        (Some(at), Some(storm)) => format!("{:.1} s", at as f64 / 1e9 - storm as f64 / 1e9),
+        _ => "-".to_owned(),
+    }
+}
+
+/// The matrix as a Markdown table.
+fn matrix(rows: &[Row]) -> String {
+    let mut text =
+        "| | bug | scenario | expected | found | first evidence after the storm began | with that check taken away |\n\
+                    |---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for row in rows {
+        let Row {
+            bug,
+            scenario,
+            check,
+            class,
+            found,
+            after,
+            without,
+            ..
+        } = row;
+        text += &format!(
+            "| {} | {bug} | {scenario} | {check}: {class} | {found} | {after} | {without} |\n",
+            sign(row.right)
+        );
+    }
+    let planted = rows.iter().filter(|row| !row.after.is_empty()).count();
+    let caught = rows.iter().filter(|row| row.caught).count();
+    let sound = rows.iter().filter(|row| row.after.is_empty());
+    text + &format!(
+        "\n{caught} of {planted} planted bugs caught; {} of {} sound runs pass",
+        sound.clone().filter(|row| row.right).count(),
+        sound.count()
+    )
 }

@@ -37,7 +37,8 @@ pub(super) async fn drain(stage: &Stage) {
         }
         if Instant::now() >= look {
             for known in left.iter().take(AT_ONCE) {
-                if let Some(State::Done | State::Dead | State::Cancelled) = stage.show(&known.task).await {
+                // A task the system does not know any more has nothing left to wait for either.
+                if let Some(State::Done | State::Dead | State::Cancelled | State::Odd) = stage.show(&known.task).await {
                     stage.live.finish(&known.task);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use squall_core::clock::Sample;
@@ -37,6 +37,9 @@ pub(super) struct Stage {
 
 /// So many of the last answers are kept, for looking at while the run goes on.
 const RECENT: usize = 4096;
+
+/// A session must be open after this long.
+const WELCOME: Duration = Duration::from_secs(10);
 
 /// A task the system took responsibility for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +119,7 @@ impl Stage {
             let unusable =
                 |cause: String| Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause));
             let call = self.call(request).map_err(|name| unusable(name.to_string()))?;
-            let reply = self.client.send(&call).await;
-            let judged = reply.judge(request.expect, None);
+            let (reply, judged) = self.insist(&call, request.expect).await;
             if judged.answer != Answer::Right {
                 return Err(unusable(judged.fault.unwrap_or_else(|| "was refused".to_owned())));
             }
@@ -138,6 +140,21 @@ impl Stage {
             self.op(&title, Role::Session, reply.call, (&reply, judged, None));
         }
         Ok(())
+    }
+
+    /// Sends a request again while nobody is there to answer it: a system may say too early that
+    /// it is ready, which is for the checks to find, not for the session to fail on.
+    async fn insist(&self, call: &Call, expect: Option<u16>) -> (Reply, Judged) {
+        let until = Instant::now() + WELCOME;
+        loop {
+            let reply = self.client.send(call).await;
+            let judged = reply.judge(expect, None);
+            let absent = matches!(judged.answer, Answer::Refused | Answer::Down);
+            if !absent || Instant::now() > until {
+                return (reply, judged);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The traffic's answers that were due at `from` or later, of the last [`RECENT`].

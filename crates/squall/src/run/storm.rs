@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use squall_core::event::{Fact, NoteKind};
+use squall_core::workload::PlannedWrites;
 use tokio::time::{sleep_until, timeout};
 
 use super::stage::Stage;
@@ -25,12 +26,11 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let begin = Instant::now();
     let strikes = Arc::new(Strikes::new(stage.clone(), begin));
     let mut striking = strikes.clone().start();
-    let writes = stage.plan.writes.clone().map(|(every, kind)| {
+    let writes = stage.plan.writes.clone().map(|writes| {
         let sender = stage.clone();
-        let seed = stage.plan.seed;
-        Schedule::start(Duration::from_nanos(every), move |number, due| {
-            let (stage, kind) = (sender.clone(), kind.clone());
-            async move { stage.create(&kind, 0, &format!("w{seed:x}-{number}"), due).await }
+        Schedule::start(Duration::from_nanos(writes.every), move |number, due| {
+            let (stage, writes) = (sender.clone(), writes.clone());
+            async move { burst(&stage, &writes, number, due).await }
         })
     });
     create_all(stage, begin).await;
@@ -70,6 +70,17 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         writes.stop(stage, "writes").await;
     }
     Ok(())
+}
+
+/// Creates a burst of small tasks, all at once.
+async fn burst(stage: &Stage, writes: &PlannedWrites, number: usize, due: Instant) {
+    let mut creating = tokio::task::JoinSet::new();
+    for part in 0..writes.burst {
+        let (stage, kind) = (stage.clone(), writes.kind.clone());
+        let mark = format!("w{:x}-{number}-{part}", stage.plan.seed);
+        creating.spawn(async move { stage.create(&kind, 0, &mark, due).await });
+    }
+    while creating.join_next().await.is_some() {}
 }
 
 /// Creates the planned tasks in their order, as fast as the system takes them.

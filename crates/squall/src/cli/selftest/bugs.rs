@@ -1,0 +1,55 @@
+//! The planted bugs: which scenario must find each, by which check, as which class.
+
+/// One row of the matrix.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bug {
+    /// Its name in the reference system.
+    pub(super) name: &'static str,
+    /// The scenario that must catch it.
+    pub(super) scenario: &'static str,
+    /// The check that must fail.
+    pub(super) check: &'static str,
+    /// As this class.
+    pub(super) class: &'static str,
+}
+
+/// How the reference system is told which bug to have.
+pub(super) const SWITCH: &str = "TASKHUB_BUG";
+
+const fn bug(name: &'static str, scenario: &'static str, check: &'static str, class: &'static str) -> Bug {
+    Bug {
+        name,
+        scenario,
+        check,
+        class,
+    }
+}
+
+/// Every bug of the scenarios that exist.
+pub(super) const BUGS: &[Bug] = &[
+    bug("wrong-status", "baseline", "api_success", "wrong-answer"),
+    bug("lost-enqueue", "baseline", "no_task_lost", "lost-task"),
+    bug("health-lies", "db-failure", "health_truthful", "health-lie"),
+    bug("hang-on-db-loss", "db-failure", "answers_in_time", "hung"),
+    bug("never-reconnects", "db-failure", "recovery", "no-recovery"),
+    bug("acked-not-durable", "db-failure", "data_intact", "lost-ack"),
+    bug("sessions-in-memory", "server-restart", "data_intact", "lost-ack"),
+    bug("slow-start", "server-restart", "recovery", "slow-recovery"),
+    bug("no-lease", "worker-restart", "none_stuck", "stuck-task"),
+    bug("done-before-work", "worker-restart", "no_task_lost", "phantom-done"),
+    bug(
+        "double-claim",
+        "worker-restart",
+        "no_task_completed_twice",
+        "double-commit",
+    ),
+    bug(
+        "unfenced-commit",
+        "worker-restart",
+        "no_task_completed_twice",
+        "double-commit",
+    ),
+    bug("no-retry", "multi-worker-chaos", "retried", "missing-retry"),
+    bug("one-worker-hoards", "multi-worker-chaos", "work_spread", "hoarding"),
+    bug("dlq-leak", "multi-worker-chaos", "dlq_accounted", "dlq-leak"),
+];
