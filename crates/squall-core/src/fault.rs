@@ -188,12 +188,12 @@ impl Fault {
     /// How long it holds; `None` leaves it to the service's own `restart.after`.
     pub fn hold(&self) -> Option<Dur> {
         match self {
-            Fault::Kill(fault) => fault.down.clone(),
-            Fault::Terminate(fault) => fault.down.clone(),
-            Fault::Stop(fault) => fault.down.clone(),
-            Fault::Freeze(fault) => Some(fault.lasts.clone()),
-            Fault::Cut(fault) => Some(fault.lasts.clone()),
-            Fault::Delay(fault) => Some(fault.lasts.clone()),
+            Fault::Kill(fault) => fault.down,
+            Fault::Terminate(fault) => fault.down,
+            Fault::Stop(fault) => fault.down,
+            Fault::Freeze(fault) => Some(fault.lasts),
+            Fault::Cut(fault) => Some(fault.lasts),
+            Fault::Delay(fault) => Some(fault.lasts),
         }
     }
 }

@@ -23,7 +23,7 @@ fn struck(step: Step, at: &str, gone: Gone) -> Run {
                 | Fact::Exited { .. }
         )
     };
-    run.keep(|at, fact| !own(fact) && !(at > SEC && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
+    run.keep(|at, fact| !(own(fact) || at > SEC && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
     run.each(|_, fact| match fact {
         Fact::Pulse(pulse) => pulse.answer = Answer::Right,
         Fact::Op(op) => op.answer = Answer::Right,
