@@ -7,7 +7,7 @@ mod say;
 mod selftest;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -158,8 +158,8 @@ pub fn main() -> u8 {
     };
     match cli.verb {
         Verb::Run(args) if args.no_guard => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
-        Verb::Run(args) => guarded(args.choice.seed, |id| run::run(&args, id)),
-        Verb::Selftest(args) => guarded(args.seed, |id| selftest::selftest(&args, id)),
+        Verb::Run(args) => guarded(args.choice.seed, &args.output, |id| run::run(&args, id)),
+        Verb::Selftest(args) => guarded(args.seed, &args.output, |id| selftest::selftest(&args, id)),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::Validate { files } => look::validate(&files),
@@ -170,12 +170,12 @@ pub fn main() -> u8 {
 }
 
 /// Does `work` in the second of squall's two processes; the first only guards it.
-fn guarded(seed: Option<u64>, work: impl FnOnce(&RunId) -> u8) -> u8 {
+fn guarded(seed: Option<u64>, output: &Path, work: impl FnOnce(&RunId) -> u8) -> u8 {
     match guard::role() {
         guard::Role::Worker(id) => work(&id),
         guard::Role::Guard => {
             let id = RunId::new(seed.unwrap_or_else(|| u64::from(rand::random::<u32>())));
-            guard::stand_guard(&id).unwrap_or_else(|error| {
+            guard::stand_guard(&id, output).unwrap_or_else(|error| {
                 say::problem(&format!("the working process can't be started: {error}"), None);
                 exit::ENVIRONMENT
             })

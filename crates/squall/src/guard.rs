@@ -5,12 +5,14 @@
 //! whatever a dying service leaves behind becomes the child's, and what the child leaves behind
 //! becomes the guard's. The child learns of the guard's death by the end of its standard input.
 
+mod memory;
 mod sweep;
 
-pub use sweep::{Sweep, sweep};
+pub use sweep::{Sweep, remove_scratch, sweep};
 
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::processes;
-use crate::store::RunId;
+use crate::store::{Folder, RunId};
 
 /// The environment variable by which the guard tells its child that it is the child, and of which run.
 const CHILD: &str = "SQUALL_CHILD_OF_RUN";
@@ -43,12 +45,12 @@ pub fn role() -> Role {
     }
 }
 
-/// Runs this program again as the worker of run `id`, waits for it, and clears up behind it.
-/// Answers the exit code.
+/// Runs this program again as the worker of run `id`, whose folder is below `output`, waits for
+/// it, and clears up behind it. Answers the exit code.
 ///
 /// # Errors
 /// When the worker can't be started.
-pub fn stand_guard(id: &RunId) -> io::Result<u8> {
+pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
@@ -87,6 +89,11 @@ pub fn stand_guard(id: &RunId) -> io::Result<u8> {
         }
     };
     let swept = sweep(id);
+    let folder = Folder::of(output, id);
+    folder.remove_partial();
+    if swept.clean() {
+        folder.forget();
+    }
     Ok(match (status.code(), swept.clean()) {
         (_, false) => {
             complain(&format!(

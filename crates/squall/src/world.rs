@@ -1,7 +1,8 @@
 //! Worlds: where a system lives, and how conditions are made to hold there.
 
-pub mod gate;
 pub mod process;
+
+pub use crate::gate;
 
 use std::io;
 use std::path::PathBuf;

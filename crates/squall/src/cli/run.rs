@@ -131,10 +131,9 @@ pub(super) struct Work<'a> {
 impl Workshop {
     /// Makes the run's folder, and this process one that heals when its guard dies.
     pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
-        let folder = Folder::create(output, id).map_err(Trouble::io("the run's folder"))?;
-        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         if guarded {
-            let (id, folder) = (id.clone(), folder.clone());
+            // Before anything is made: a guard that dies now takes nothing with it.
+            let (id, folder) = (id.clone(), Folder::of(output, id));
             guard::work_guarded(move || {
                 gate::close();
                 let clean = guard::sweep(&id).clean();
@@ -143,8 +142,10 @@ impl Workshop {
             })
             .map_err(Trouble::io("standing apart from the guard"))?;
         }
+        let folder = Folder::create(output, id).map_err(Trouble::io("the run's folder"))?;
+        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
-        std::fs::create_dir_all(&scratch).map_err(Trouble::io(scratch.display().to_string()))?;
+        gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -152,10 +153,15 @@ impl Workshop {
             .map_err(Trouble::io("the runtime"))?;
         let (sender, stop) = watch::channel(false);
         runtime.spawn(async move {
-            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            let on = |kind| signal(kind).ok();
+            let (Some(mut int), Some(mut term), Some(mut hangup)) = (
+                on(SignalKind::interrupt()),
+                on(SignalKind::terminate()),
+                on(SignalKind::hangup()),
+            ) else {
                 return;
             };
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hangup.recv() => {} }
             sender.send_replace(true);
             sender.closed().await;
         });
@@ -268,7 +274,7 @@ impl Workshop {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if std::fs::remove_dir_all(&scratch).is_err() && scratch.exists() {
+        if guard::remove_scratch(&scratch).is_err() {
             return Err(Trouble::io(scratch.display().to_string())(std::io::Error::other(
                 "could not be removed",
             )));

@@ -107,8 +107,8 @@ impl Cluster {
         let password = random_text();
         secrets.add(&password);
         let pwfile = scratch.join("cluster-password");
-        fs::create_dir_all(&data).map_err(Trouble::io(data.display().to_string()))?;
-        fs::write(&pwfile, &password).map_err(Trouble::io(pwfile.display().to_string()))?;
+        gate::pass(|| fs::create_dir_all(&data)).map_err(Trouble::io(data.display().to_string()))?;
+        gate::pass(|| fs::write(&pwfile, &password)).map_err(Trouble::io(pwfile.display().to_string()))?;
         own(&scratch, user)?;
         own(&data, user)?;
         own(&pwfile, user)?;
@@ -201,6 +201,8 @@ impl Postgres {
         let settings = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
+            // Elsewhere it would stay behind when the server is killed; its folder goes with the run.
+            "dynamic_shared_memory_type=mmap",
             "max_connections=200",
             "shared_buffers=32MB",
             // A throw-away database on a small disk; durability itself stays as PostgreSQL ships it.
