@@ -126,6 +126,8 @@ fn complain(text: &str) {
 pub fn work_guarded(orphaned: impl FnOnce() + Send + 'static) -> io::Result<()> {
     nix::unistd::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
+    // What the guard blocks is inherited, by this process and by every service it would start.
+    SigSet::all().thread_unblock()?;
     std::thread::Builder::new()
         .name("guard's end".to_owned())
         .spawn(move || {
