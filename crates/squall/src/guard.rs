@@ -71,19 +71,19 @@ pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
         .env(CHILD, id.to_string())
         .stdin(Stdio::piped())
         .spawn()?;
-    let mut asked: Option<Instant> = None;
+    let mut asked: Option<(Instant, Signal)> = None;
     let status = loop {
         if let Some(status) = worker.try_wait()? {
             break status;
         }
-        if asked.is_some_and(|asked| asked.elapsed() > PATIENCE) {
+        if asked.is_some_and(|(asked, _)| asked.elapsed() > PATIENCE) {
             worker.kill()?;
         }
         match signals_seen.recv_timeout(Duration::from_secs(1)) {
             Ok(Signal::SIGCHLD) | Err(_) => processes::reap_all(&std::iter::once(worker.id()).collect()),
             Ok(signal) => {
                 // The worker stops, heals and reports; a second request changes nothing.
-                asked.get_or_insert_with(Instant::now);
+                asked.get_or_insert_with(|| (Instant::now(), signal));
                 let _ = kill(Pid::from_raw(worker.id() as i32), signal);
             }
         }
@@ -102,6 +102,11 @@ pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
             crate::exit::NOT_HEALED
         }
         (Some(code), true) => u8::try_from(code).unwrap_or(crate::exit::ENVIRONMENT),
+        // It had not begun to listen: nothing was lost by it.
+        (None, true) if asked.is_some_and(|(_, signal)| status.signal() == Some(signal as i32)) => {
+            complain("stopped on request");
+            crate::exit::ENVIRONMENT
+        }
         (None, true) => {
             let signal = status.signal().unwrap_or(0);
             complain(&format!(

@@ -152,15 +152,16 @@ impl Workshop {
             .build()
             .map_err(Trouble::io("the runtime"))?;
         let (sender, stop) = watch::channel(false);
+        let on = |kind| {
+            let _inside = runtime.enter();
+            signal(kind).map_err(Trouble::io("hearing signals"))
+        };
+        let (mut int, mut term, mut hangup) = (
+            on(SignalKind::interrupt())?,
+            on(SignalKind::terminate())?,
+            on(SignalKind::hangup())?,
+        );
         runtime.spawn(async move {
-            let on = |kind| signal(kind).ok();
-            let (Some(mut int), Some(mut term), Some(mut hangup)) = (
-                on(SignalKind::interrupt()),
-                on(SignalKind::terminate()),
-                on(SignalKind::hangup()),
-            ) else {
-                return;
-            };
             tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hangup.recv() => {} }
             sender.send_replace(true);
             sender.closed().await;
@@ -266,6 +267,10 @@ impl Workshop {
             stop: self.stop.clone(),
         };
         let result = run_scenario(&order).await;
+        if *self.stop.borrow() {
+            // Nothing comes after it: what is left is swept at once.
+            return result;
+        }
         // Keepers kill what they keep when they go; wait for that, so that the next scenario starts alone.
         let scratch = self.id.scratch().join(&work.plan.scenario);
         for _ in 0..200 {

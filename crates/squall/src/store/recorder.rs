@@ -148,7 +148,10 @@ impl Recorder {
     /// The first error the journal met, now or before.
     pub fn close(&self) -> io::Result<()> {
         let synced = self.sync();
-        lock(&self.inner).closed = true;
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        // Whoever watches waits for the end, and clones of this may outlive it.
+        inner.watcher = None;
         synced
     }
 
