@@ -80,6 +80,10 @@ impl Recorder {
     /// Writes a fact down; it is on its way to disk within 50 ms.
     pub fn record(&self, fact: Fact) -> EventId {
         let mut inner = lock(&self.inner);
+        if inner.closed {
+            // What is still seen afterwards is no part of the run.
+            return inner.last;
+        }
         let id = inner.last + 1;
         inner.last = id;
         let event = Event {
