@@ -85,7 +85,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             pace: choice.pace,
         };
         let read = Document::parse(&file, &text)
-            .and_then(|doc| doc.expand(&scope))
+            .and_then(|doc| doc.expand(&scope.for_scenario()))
             .and_then(|doc| doc.read::<Scenario>().map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => plan(&doc, &scenario, &system.facts(), request).map(Some),
