@@ -34,6 +34,8 @@ pub struct Trail {
     done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     folder: PathBuf,
+    /// When it began, in seconds of the epoch.
+    since: u64,
 }
 
 /// What is left; empty is clean.
@@ -55,6 +57,7 @@ impl Residue {
 impl Trail {
     /// Follows `root`; `folder` is where squall was started, with its `scratch` and its output in it.
     pub fn follow(root: u32, folder: &Path) -> Self {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let seen = Arc::<Mutex<Seen>>::default();
         let done = Arc::<AtomicBool>::default();
         let (into, ended) = (seen.clone(), done.clone());
@@ -69,6 +72,7 @@ impl Trail {
             done,
             thread: Some(thread),
             folder: folder.to_owned(),
+            since,
         }
     }
 
@@ -109,7 +113,7 @@ impl Trail {
                 .filter(|file| file.exists())
                 .map(|file| format!("{} is there", file.display())),
         );
-        left.others.extend(segments(&seen.lives));
+        left.others.extend(segments(&seen.lives, self.since));
         left.others.extend(files(&self.folder));
         left
     }
@@ -127,7 +131,7 @@ impl Trail {
             std::thread::sleep(LOOK);
         }
         let seen = self.seen.lock().unwrap();
-        for segment in unused_segments(&seen.lives) {
+        for segment in unused_segments(&seen.lives, self.since) {
             let _ = std::process::Command::new("ipcrm")
                 .args(["-m", &segment.to_string()])
                 .status();
@@ -259,20 +263,21 @@ fn listening() -> BTreeMap<u64, u16> {
     lines.filter_map(listener).collect()
 }
 
-/// System V segments made by one of `lives` that nobody uses any more.
-fn unused_segments(lives: &BTreeSet<Life>) -> Vec<u64> {
+/// System V segments made by one of `lives`, after `since`, that nobody uses any more.
+fn unused_segments(lives: &BTreeSet<Life>, since: u64) -> Vec<u64> {
     let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     let segment = |line: &str| {
         let fields: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
-        let (id, creator, users) = (*fields.get(1)?, *fields.get(4)?, *fields.get(6)?);
+        let (id, creator, users, made) = (*fields.get(1)?, *fields.get(4)?, *fields.get(6)?, *fields.get(13)?);
         let ours = lives.iter().any(|(pid, _)| u64::from(*pid) == creator);
-        (ours && users == 0).then_some(id)
+        // Numbers of processes are given anew: an older segment is another's.
+        (ours && made >= since && users == 0).then_some(id)
     };
     table.lines().skip(1).filter_map(segment).collect()
 }
 
-fn segments(lives: &BTreeSet<Life>) -> Vec<String> {
-    let unused = unused_segments(lives);
+fn segments(lives: &BTreeSet<Life>, since: u64) -> Vec<String> {
+    let unused = unused_segments(lives, since);
     unused
         .iter()
         .map(|id| format!("shared memory segment {id} is there"))
