@@ -41,6 +41,25 @@ pub fn levels() -> Result<Vec<Level>, Mistakes> {
     Document::parse("levels.yaml", LEVELS)?.read()
 }
 
+impl Level {
+    /// A value as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let value = self.values.get(name)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// What is expected for the value `name`, where `text` is something else.
+    pub fn refuses(&self, name: &str, text: &str) -> Option<&'static str> {
+        let time = |value: &Value| matches!(value, Value::Dur(_) | Value::DurRange(_));
+        let (own, new) = (value_of(&self.text(name)?), value_of(text));
+        match (own, new) {
+            (Value::Num(_), new) if !matches!(new, Value::Num(_)) => Some("a number"),
+            (own, new) if time(&own) && !time(&new) => Some("a duration"),
+            _ => None,
+        }
+    }
+}
+
 /// What `${…}` stands for while planning: a level's values, changed by `--set`, and the pace.
 #[derive(Debug, Clone)]
 pub struct LevelScope {

@@ -98,7 +98,7 @@ struct RunArgs {
     #[arg(short, long, env = "VERBOSE")]
     verbose: bool,
     /// The port the entry service shall have; any free one when not said
-    #[arg(short, long, env = "PORT", value_name = "PORT")]
+    #[arg(short, long, env = "PORT", value_name = "PORT", value_parser = port)]
     port: Option<u16>,
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
@@ -124,6 +124,13 @@ fn level(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(level @ 1..=6) => Ok(level),
         _ => Err("levels are 1 to 6; `squall list levels` describes them".to_owned()),
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err("a port is a number from 1 to 65535".to_owned()),
     }
 }
 

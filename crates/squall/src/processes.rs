@@ -12,6 +12,9 @@ use nix::unistd::Pid;
 /// The environment variable that carries a run's id to everything the run starts.
 pub const TAG: &str = "SQUALL_RUN";
 
+/// A process that was told to stop stands still within this, unless the kernel works for it.
+const STANDSTILL: Duration = Duration::from_millis(100);
+
 /// One process in `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
@@ -102,7 +105,8 @@ pub fn tagged(id: &str, scratch: &Path, but: &[u32]) -> Vec<u32> {
 }
 
 /// SIGKILLs whatever `find` finds until it finds nothing more, for at most `within`; what is left.
-pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, within: Duration) -> Vec<u32> {
+/// Before they die they stand still for `last_look`: what it sees of them is all there will be.
+pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, mut last_look: impl FnMut(&[u32]), within: Duration) -> Vec<u32> {
     let until = Instant::now() + within;
     let mut nothing = 0;
     loop {
@@ -112,6 +116,13 @@ pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, within: Duration) -> Vec<u32
         if nothing == 2 || Instant::now() > until {
             return left;
         }
+        signal(&left, Signal::SIGSTOP);
+        let still = |pid: &u32| stat(*pid).is_none_or(|stat| "tTZX".contains(stat.state));
+        let patience = Instant::now() + STANDSTILL;
+        while !left.iter().all(still) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        last_look(&left);
         signal(&left, Signal::SIGKILL);
         reap_all(&BTreeSet::new());
         std::thread::sleep(Duration::from_millis(5));

@@ -142,7 +142,7 @@ impl Workshop {
             })
             .map_err(Trouble::io("standing apart from the guard"))?;
         }
-        let folder = Folder::create(output, id).map_err(Trouble::io("the run's folder"))?;
+        let folder = Folder::create(output, id).map_err(|cause| Trouble::Output { cause })?;
         folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
         gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
@@ -217,7 +217,10 @@ impl Workshop {
         let mut child = gate::spawn(|| command.spawn()).map_err(|cause| Trouble::Build {
             command: line.clone(),
             how: format!("can't be started: {cause}"),
-            output: String::new(),
+            output: match cause.kind() {
+                std::io::ErrorKind::NotFound => format!("there is no such program as `{program}` here or in PATH"),
+                _ => String::new(),
+            },
         })?;
         let progress = View::waiting(&format!("building: {line}"));
         let mut last = std::collections::VecDeque::new();

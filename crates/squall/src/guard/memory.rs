@@ -17,7 +17,14 @@ pub(super) fn shared_files(pids: &[u32]) -> BTreeSet<PathBuf> {
     let maps = pids
         .iter()
         .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/maps")).ok());
-    let mut files = BTreeSet::new();
+    // Between its making and its mapping a segment is an open file.
+    let open = pids
+        .iter()
+        .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten());
+    let mut files: BTreeSet<PathBuf> = open
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter(|file| file.to_string_lossy().starts_with(FILES))
+        .collect();
     for text in maps {
         let names = text.lines().filter_map(|line| line.find(FILES).map(|at| &line[at..]));
         files.extend(names.filter(|name| !name.ends_with(" (deleted)")).map(PathBuf::from));

@@ -1,6 +1,5 @@
 //! Clearing up behind a run: everything that carries its tag, and nothing else.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
@@ -48,16 +47,16 @@ pub fn sweep(id: &RunId) -> Sweep {
     let me = std::process::id();
     let scratch = id.scratch();
     let spared = ancestors(me);
-    let shared = RefCell::new(BTreeSet::new());
+    let mut shared = BTreeSet::new();
     let find = || {
         let mut found: Vec<u32> = processes::tree(me).into_iter().filter(|pid| *pid != me).collect();
         found.extend(processes::tagged(&id.to_string(), &scratch, &spared));
-        // Seen before they are killed: afterwards nobody knows whose the memory was.
-        shared.borrow_mut().extend(memory::shared_files(&found));
         found
     };
-    let processes = processes::kill_until_gone(find, WITHIN);
-    for file in shared.into_inner() {
+    // Seen before they are killed: afterwards nobody knows whose the memory was.
+    let look = |pids: &[u32]| shared.extend(memory::shared_files(pids));
+    let processes = processes::kill_until_gone(find, look, WITHIN);
+    for file in shared {
         let _ = fs::remove_file(file);
     }
     let folders = match remove_scratch(&scratch) {

@@ -66,7 +66,13 @@ impl Cluster {
             return if complete(&named) {
                 Ok(named)
             } else {
-                Err(Self::missing())
+                Err(Trouble::Missing {
+                    what: format!("PostgreSQL in {}, where SQUALL_PG_BIN says it is,", named.display()),
+                    remedy:
+                        "it must name the folder that holds `initdb` and `postgres`; without it, squall looks in PATH \
+                             and where distributions put them"
+                            .to_owned(),
+                })
             };
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
