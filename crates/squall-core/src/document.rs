@@ -23,6 +23,7 @@ use crate::expr::Scope;
 
 mod check;
 mod expand;
+mod holes;
 mod load;
 mod node;
 mod pointer;
@@ -33,6 +34,7 @@ mod schema;
 
 use node::{Node, Span};
 
+pub use holes::Hole;
 pub use publish::published_schema;
 
 /// The most bytes a file may have.

@@ -41,18 +41,37 @@ pub fn levels() -> Result<Vec<Level>, Mistakes> {
     Document::parse("levels.yaml", LEVELS)?.read()
 }
 
+impl Level {
+    /// A value as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let value = self.values.get(name)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// What is expected for the value `name`, where `text` is something else.
+    pub fn refuses(&self, name: &str, text: &str) -> Option<&'static str> {
+        let time = |value: &Value| matches!(value, Value::Dur(_) | Value::DurRange(_));
+        let (own, new) = (value_of(&self.text(name)?), value_of(text));
+        match (own, new) {
+            (Value::Num(_), new) if !matches!(new, Value::Num(_)) => Some("a number"),
+            (own, new) if time(&own) && !time(&new) => Some("a duration"),
+            _ => None,
+        }
+    }
+}
+
 /// What `${…}` stands for while planning: a level's values, changed by `--set`, and the pace.
 #[derive(Debug, Clone)]
 pub struct LevelScope {
     values: BTreeMap<String, String>,
     pace: f64,
+    /// Whether names may be left for later.
+    later: bool,
 }
 
-/// Names that are known only when something is started or sent.
-const LATER: [&str; 15] = [
-    "self", "links", "witness", "run", "id", "type", "payload", "mark", "ms", "token", "user", "password", "task",
-    "nonce", "created",
-];
+/// What names begin with that are known only when an instance is started. A name without a dot is
+/// one of a request; whether there is such a one is the system file's own affair.
+const LATER: [&str; 4] = ["self", "links", "witness", "run"];
 
 impl LevelScope {
     /// The scope of a level at a pace, with `set` values instead of the level's own.
@@ -65,7 +84,17 @@ impl LevelScope {
             .collect();
         values.insert("level".to_owned(), level.level.to_string());
         values.extend(set.iter().cloned());
-        Self { values, pace }
+        let later = true;
+        Self { values, pace, later }
+    }
+
+    /// The same for a scenario, in which everything is known when it is planned.
+    #[must_use]
+    pub fn for_scenario(&self) -> Self {
+        Self {
+            later: false,
+            ..self.clone()
+        }
     }
 }
 
@@ -77,21 +106,23 @@ impl Scope for LevelScope {
                 .get(value)
                 .map_or(Lookup::Unknown, |text| Lookup::Known(value_of(text)));
         }
-        let root = name.split('.').next().unwrap_or(name);
-        if LATER.contains(&root) || root.ends_with("_token") {
-            Lookup::Deferred
-        } else {
-            Lookup::Unknown
+        let known_later = match name.split_once('.') {
+            Some((root, _)) => LATER.contains(&root),
+            None => true,
+        };
+        match self.later && known_later {
+            true => Lookup::Deferred,
+            false => Lookup::Unknown,
         }
     }
 
     fn names(&self) -> Vec<String> {
         let later = ["self.addr", "self.port", "self.name", "witness.url"].map(str::to_owned);
-        self.values
-            .keys()
-            .map(|name| format!("level.{name}"))
-            .chain(later)
-            .collect()
+        let levels = self.values.keys().map(|name| format!("level.{name}"));
+        match self.later {
+            true => levels.chain(later).collect(),
+            false => levels.collect(),
+        }
     }
 
     fn pace(&self) -> f64 {
@@ -143,5 +174,8 @@ mod tests {
         assert_eq!(scope.lookup("level.task_time"), Lookup::Known(Value::Dur(Dur::secs(7))));
         assert_eq!(scope.lookup("level.nothing"), Lookup::Unknown);
         assert_eq!(scope.lookup("links.db.url"), Lookup::Deferred);
+        assert_eq!(scope.lookup("token"), Lookup::Deferred);
+        assert_eq!(scope.lookup("lnks.db.url"), Lookup::Unknown);
+        assert_eq!(scope.for_scenario().lookup("token"), Lookup::Unknown);
     }
 }

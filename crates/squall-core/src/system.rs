@@ -1,5 +1,7 @@
 //! What is under test: services, the links between them, how each starts, its contracts.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -178,6 +180,7 @@ impl System {
             }
         }
         found.extend(system.cycle(doc));
+        found.extend(check::all(doc, &system));
         if found.is_empty() {
             Ok(system)
         } else {

@@ -7,7 +7,7 @@ mod say;
 mod selftest;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -98,7 +98,7 @@ struct RunArgs {
     #[arg(short, long, env = "VERBOSE")]
     verbose: bool,
     /// The port the entry service shall have; any free one when not said
-    #[arg(short, long, env = "PORT", value_name = "PORT")]
+    #[arg(short, long, env = "PORT", value_name = "PORT", value_parser = port)]
     port: Option<u16>,
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
@@ -124,6 +124,13 @@ fn level(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(level @ 1..=6) => Ok(level),
         _ => Err("levels are 1 to 6; `squall list levels` describes them".to_owned()),
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err("a port is a number from 1 to 65535".to_owned()),
     }
 }
 
@@ -158,8 +165,8 @@ pub fn main() -> u8 {
     };
     match cli.verb {
         Verb::Run(args) if args.no_guard => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
-        Verb::Run(args) => guarded(args.choice.seed, |id| run::run(&args, id)),
-        Verb::Selftest(args) => guarded(args.seed, |id| selftest::selftest(&args, id)),
+        Verb::Run(args) => guarded(args.choice.seed, &args.output, |id| run::run(&args, id)),
+        Verb::Selftest(args) => guarded(args.seed, &args.output, |id| selftest::selftest(&args, id)),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::Validate { files } => look::validate(&files),
@@ -170,12 +177,12 @@ pub fn main() -> u8 {
 }
 
 /// Does `work` in the second of squall's two processes; the first only guards it.
-fn guarded(seed: Option<u64>, work: impl FnOnce(&RunId) -> u8) -> u8 {
+fn guarded(seed: Option<u64>, output: &Path, work: impl FnOnce(&RunId) -> u8) -> u8 {
     match guard::role() {
         guard::Role::Worker(id) => work(&id),
         guard::Role::Guard => {
             let id = RunId::new(seed.unwrap_or_else(|| u64::from(rand::random::<u32>())));
-            guard::stand_guard(&id).unwrap_or_else(|error| {
+            guard::stand_guard(&id, output).unwrap_or_else(|error| {
                 say::problem(&format!("the working process can't be started: {error}"), None);
                 exit::ENVIRONMENT
             })

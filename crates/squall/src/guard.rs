@@ -5,12 +5,14 @@
 //! whatever a dying service leaves behind becomes the child's, and what the child leaves behind
 //! becomes the guard's. The child learns of the guard's death by the end of its standard input.
 
+mod memory;
 mod sweep;
 
-pub use sweep::{Sweep, sweep};
+pub use sweep::{Sweep, remove_scratch, sweep};
 
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::processes;
-use crate::store::RunId;
+use crate::store::{Folder, RunId};
 
 /// The environment variable by which the guard tells its child that it is the child, and of which run.
 const CHILD: &str = "SQUALL_CHILD_OF_RUN";
@@ -43,12 +45,12 @@ pub fn role() -> Role {
     }
 }
 
-/// Runs this program again as the worker of run `id`, waits for it, and clears up behind it.
-/// Answers the exit code.
+/// Runs this program again as the worker of run `id`, whose folder is below `output`, waits for
+/// it, and clears up behind it. Answers the exit code.
 ///
 /// # Errors
 /// When the worker can't be started.
-pub fn stand_guard(id: &RunId) -> io::Result<u8> {
+pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
@@ -69,24 +71,29 @@ pub fn stand_guard(id: &RunId) -> io::Result<u8> {
         .env(CHILD, id.to_string())
         .stdin(Stdio::piped())
         .spawn()?;
-    let mut asked: Option<Instant> = None;
+    let mut asked: Option<(Instant, Signal)> = None;
     let status = loop {
         if let Some(status) = worker.try_wait()? {
             break status;
         }
-        if asked.is_some_and(|asked| asked.elapsed() > PATIENCE) {
+        if asked.is_some_and(|(asked, _)| asked.elapsed() > PATIENCE) {
             worker.kill()?;
         }
         match signals_seen.recv_timeout(Duration::from_secs(1)) {
             Ok(Signal::SIGCHLD) | Err(_) => processes::reap_all(&std::iter::once(worker.id()).collect()),
             Ok(signal) => {
                 // The worker stops, heals and reports; a second request changes nothing.
-                asked.get_or_insert_with(Instant::now);
+                asked.get_or_insert_with(|| (Instant::now(), signal));
                 let _ = kill(Pid::from_raw(worker.id() as i32), signal);
             }
         }
     };
     let swept = sweep(id);
+    let folder = Folder::of(output, id);
+    folder.remove_partial();
+    if swept.clean() {
+        folder.forget();
+    }
     Ok(match (status.code(), swept.clean()) {
         (_, false) => {
             complain(&format!(
@@ -95,6 +102,11 @@ pub fn stand_guard(id: &RunId) -> io::Result<u8> {
             crate::exit::NOT_HEALED
         }
         (Some(code), true) => u8::try_from(code).unwrap_or(crate::exit::ENVIRONMENT),
+        // It had not begun to listen: nothing was lost by it.
+        (None, true) if asked.is_some_and(|(_, signal)| status.signal() == Some(signal as i32)) => {
+            complain("stopped on request");
+            crate::exit::ENVIRONMENT
+        }
         (None, true) => {
             let signal = status.signal().unwrap_or(0);
             complain(&format!(
@@ -119,6 +131,8 @@ fn complain(text: &str) {
 pub fn work_guarded(orphaned: impl FnOnce() + Send + 'static) -> io::Result<()> {
     nix::unistd::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
+    // What the guard blocks is inherited, by this process and by every service it would start.
+    SigSet::all().thread_unblock()?;
     std::thread::Builder::new()
         .name("guard's end".to_owned())
         .spawn(move || {

@@ -2,6 +2,7 @@
 
 pub mod exit;
 pub mod secrets;
+pub mod gate;
 pub mod processes;
 pub mod proxy;
 pub mod store;

@@ -12,6 +12,9 @@ use nix::unistd::Pid;
 /// The environment variable that carries a run's id to everything the run starts.
 pub const TAG: &str = "SQUALL_RUN";
 
+/// A process that was told to stop stands still within this, unless the kernel works for it.
+const STANDSTILL: Duration = Duration::from_millis(100);
+
 /// One process in `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
@@ -83,14 +86,6 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
-/// Whether this process is one of squall's own, not another that got its number later.
-pub fn is_squall(pid: u32) -> bool {
-    let same = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
-    runs(pid)
-        && same(&pid.to_string())
-            .is_some_and(|exe| exe.file_name() == same("self").as_deref().and_then(Path::file_name))
-}
-
 /// Everything that carries the tag of run `id` or stands in its scratch folder, besides `but`.
 ///
 /// A process may overwrite the memory its environment is shown from (PostgreSQL does, for its
@@ -110,13 +105,24 @@ pub fn tagged(id: &str, scratch: &Path, but: &[u32]) -> Vec<u32> {
 }
 
 /// SIGKILLs whatever `find` finds until it finds nothing more, for at most `within`; what is left.
-pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, within: Duration) -> Vec<u32> {
+/// Before they die they stand still for `last_look`: what it sees of them is all there will be.
+pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, mut last_look: impl FnMut(&[u32]), within: Duration) -> Vec<u32> {
     let until = Instant::now() + within;
+    let mut nothing = 0;
     loop {
         let left = find();
-        if left.is_empty() || Instant::now() > until {
+        // Twice: a process may be born and its parent die between two looks at the list's ends.
+        nothing = if left.is_empty() { nothing + 1 } else { 0 };
+        if nothing == 2 || Instant::now() > until {
             return left;
         }
+        signal(&left, Signal::SIGSTOP);
+        let still = |pid: &u32| stat(*pid).is_none_or(|stat| "tTZX".contains(stat.state));
+        let patience = Instant::now() + STANDSTILL;
+        while !left.iter().all(still) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        last_look(&left);
         signal(&left, Signal::SIGKILL);
         reap_all(&BTreeSet::new());
         std::thread::sleep(Duration::from_millis(5));

@@ -1,7 +1,8 @@
 //! Worlds: where a system lives, and how conditions are made to hold there.
 
-pub mod gate;
 pub mod process;
+
+pub use crate::gate;
 
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +30,12 @@ pub enum Trouble {
         how: String,
         /// Its last lines.
         output: String,
+    },
+    /// The run's folder can't be made.
+    #[error("the run's folder can't be made: {cause}")]
+    Output {
+        /// Why, with the path.
+        cause: io::Error,
     },
     /// A command can't be started.
     #[error("{instance} can't be started: `{command}`: {cause}")]
@@ -113,7 +120,9 @@ impl Trouble {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Trouble::Missing { remedy, .. } => Some(remedy.clone()),
+            Trouble::Build { output, .. } if output.is_empty() => None,
             Trouble::Build { output, .. } => Some(format!("its last lines:\n{output}")),
+            Trouble::Output { .. } => Some("choose a folder this user may write to with --output".to_owned()),
             Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if output.is_empty() => {
                 Some("it wrote nothing; look at its `run` and `ready` in the system file".to_owned())
             }
@@ -124,6 +133,9 @@ impl Trouble {
                 "there is no such program: was it built, and is the path relative to where squall was started?"
                     .to_owned(),
             ),
+            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+                Some("is it a program, and executable for this user?".to_owned())
+            }
             Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
             Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
                 Some("make room on the disk".to_owned())

@@ -92,13 +92,13 @@ impl Expander<'_> {
 }
 
 /// The source of a value, read from left to right beside its pieces.
-struct Sight<'a> {
+pub(super) struct Sight<'a> {
     rest: &'a str,
     at: usize,
 }
 
 impl<'a> Sight<'a> {
-    fn new(text: &'a str, (start, length): Span) -> Self {
+    pub(super) fn new(text: &'a str, (start, length): Span) -> Self {
         Self {
             rest: &text[start..start + length],
             at: start,
@@ -106,7 +106,7 @@ impl<'a> Sight<'a> {
     }
 
     /// Where `raw` comes next. `None` if the file spells it differently, with an escape or a folded line.
-    fn find(&mut self, raw: &str) -> Option<Span> {
+    pub(super) fn find(&mut self, raw: &str) -> Option<Span> {
         let start = self.rest.find(raw)?;
         let found = (self.at + start, raw.len());
         self.rest = &self.rest[start + raw.len()..];

@@ -27,6 +27,11 @@ const REFERENCE: Duration = Duration::from_secs(3);
 /// Neither is ever shorter: fewer samples make no band.
 const SHORTEST_REFERENCE: Duration = Duration::from_secs(1);
 
+/// More tasks than this are a slip, and would fill the memory.
+const MOST_TASKS: u64 = 1_000_000;
+/// The same for the strikes of one entry.
+const MOST_STRIKES: usize = 10_000;
+
 /// What a plan is drawn for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -153,6 +158,20 @@ impl Drawer<'_> {
             }
         }
         let main = scenario.workload.tasks.as_ref();
+        let counts = [
+            ("/workload/tasks/count", main.map_or(0, |load| load.count)),
+            ("/workload/others", scenario.workload.others),
+        ];
+        for (pointer, count) in counts {
+            if u64::from(count) > MOST_TASKS {
+                self.wrong(
+                    pointer,
+                    format!("{count} tasks are too many: at most {MOST_TASKS}"),
+                    None,
+                );
+                return Vec::new();
+            }
+        }
         if let Some(load) = main {
             let ms = self.nanos(&load.takes) / 1_000_000;
             kinds.extend((0..load.count).map(|_| (load.kind.clone(), ms)));
@@ -241,6 +260,10 @@ impl Drawer<'_> {
                 return Vec::new();
             }
             let times = timing.times.unwrap_or(1) as usize;
+            if times > MOST_STRIKES {
+                self.too_many(at);
+                return Vec::new();
+            }
             return (0..times)
                 .map(|n| Start::After {
                     step: next + n - 1,
@@ -260,10 +283,19 @@ impl Drawer<'_> {
             if starts.len() >= times || when >= until {
                 break;
             }
+            if starts.len() == MOST_STRIKES {
+                self.too_many(at);
+                return Vec::new();
+            }
             starts.push(Start::At(when));
         }
         starts.truncate(times);
         starts
+    }
+
+    fn too_many(&mut self, at: &str) {
+        let help = "strike less often, or end sooner".to_owned();
+        self.wrong(at, format!("too many strikes: at most {MOST_STRIKES}"), Some(help));
     }
 
     fn gap(&mut self, every: &Option<DurRange>, otherwise: Nanos) -> Nanos {

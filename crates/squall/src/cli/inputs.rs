@@ -85,7 +85,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             pace: choice.pace,
         };
         let read = Document::parse(&file, &text)
-            .and_then(|doc| doc.expand(&scope))
+            .and_then(|doc| doc.expand(&scope.for_scenario()))
             .and_then(|doc| doc.read::<Scenario>().map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => plan(&doc, &scenario, &system.facts(), request).map(Some),
@@ -103,7 +103,11 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
 }
 
 fn known_settings(level: &Level, sets: &[(String, String)]) -> Result<(), Bad> {
-    for (name, _) in sets {
+    for (name, value) in sets {
+        if let Some(kind) = level.refuses(name, value) {
+            let help = format!("the level's own is {}", level.text(name).unwrap_or_default());
+            return Err(Bad::Plain(format!("--set {name}={value}: {kind} is expected"), help));
+        }
         if !level.values.contains_key(name) {
             let names: Vec<&str> = level.values.keys().map(String::as_str).collect();
             let help = nearest(name, names.iter().copied()).map_or_else(
@@ -221,6 +225,7 @@ pub(super) fn read(path: &Path) -> Result<(String, String), Bad> {
             let remedy = match error.kind() {
                 std::io::ErrorKind::NotFound => "is the path right? it is taken from the folder squall was started in",
                 std::io::ErrorKind::PermissionDenied => "this user may not read it",
+                std::io::ErrorKind::IsADirectory => "it is a folder, and a YAML file is expected",
                 std::io::ErrorKind::InvalidData => "it is not UTF-8 text",
                 _ => "a YAML file is expected",
             };

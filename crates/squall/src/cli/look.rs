@@ -157,8 +157,10 @@ fn check(name: &str, text: &str) -> Result<&'static str, Mistakes> {
     let doc = Document::parse(name, text)?;
     let mut what = "";
     for level in levels()? {
-        let doc = doc.expand(&LevelScope::new(&level, &[], 1.0))?;
-        what = if doc.has("/scenario") {
+        let scope = LevelScope::new(&level, &[], 1.0);
+        let scenario = doc.has("/scenario");
+        let doc = doc.expand(&if scenario { scope.for_scenario() } else { scope })?;
+        what = if scenario {
             doc.read::<Scenario>().map(|_| "a scenario, at every level")?
         } else {
             System::read(&doc).map(|_| "a system, at every level")?

@@ -131,10 +131,9 @@ pub(super) struct Work<'a> {
 impl Workshop {
     /// Makes the run's folder, and this process one that heals when its guard dies.
     pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
-        let folder = Folder::create(output, id).map_err(Trouble::io("the run's folder"))?;
-        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         if guarded {
-            let (id, folder) = (id.clone(), folder.clone());
+            // Before anything is made: a guard that dies now takes nothing with it.
+            let (id, folder) = (id.clone(), Folder::of(output, id));
             guard::work_guarded(move || {
                 gate::close();
                 let clean = guard::sweep(&id).clean();
@@ -143,19 +142,27 @@ impl Workshop {
             })
             .map_err(Trouble::io("standing apart from the guard"))?;
         }
+        let folder = Folder::create(output, id).map_err(|cause| Trouble::Output { cause })?;
+        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
-        std::fs::create_dir_all(&scratch).map_err(Trouble::io(scratch.display().to_string()))?;
+        gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(Trouble::io("the runtime"))?;
         let (sender, stop) = watch::channel(false);
+        let on = |kind| {
+            let _inside = runtime.enter();
+            signal(kind).map_err(Trouble::io("hearing signals"))
+        };
+        let (mut int, mut term, mut hangup) = (
+            on(SignalKind::interrupt())?,
+            on(SignalKind::terminate())?,
+            on(SignalKind::hangup())?,
+        );
         runtime.spawn(async move {
-            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-                return;
-            };
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hangup.recv() => {} }
             sender.send_replace(true);
             sender.closed().await;
         });
@@ -210,7 +217,10 @@ impl Workshop {
         let mut child = gate::spawn(|| command.spawn()).map_err(|cause| Trouble::Build {
             command: line.clone(),
             how: format!("can't be started: {cause}"),
-            output: String::new(),
+            output: match cause.kind() {
+                std::io::ErrorKind::NotFound => format!("there is no such program as `{program}` here or in PATH"),
+                _ => String::new(),
+            },
         })?;
         let progress = View::waiting(&format!("building: {line}"));
         let mut last = std::collections::VecDeque::new();
@@ -260,6 +270,10 @@ impl Workshop {
             stop: self.stop.clone(),
         };
         let result = run_scenario(&order).await;
+        if *self.stop.borrow() {
+            // Nothing comes after it: what is left is swept at once.
+            return result;
+        }
         // Keepers kill what they keep when they go; wait for that, so that the next scenario starts alone.
         let scratch = self.id.scratch().join(&work.plan.scenario);
         for _ in 0..200 {
@@ -268,7 +282,7 @@ impl Workshop {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if std::fs::remove_dir_all(&scratch).is_err() && scratch.exists() {
+        if guard::remove_scratch(&scratch).is_err() {
             return Err(Trouble::io(scratch.display().to_string())(std::io::Error::other(
                 "could not be removed",
             )));

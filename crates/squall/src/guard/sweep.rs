@@ -1,10 +1,13 @@
 //! Clearing up behind a run: everything that carries its tag, and nothing else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::memory;
 use crate::processes;
 use crate::store::RunId;
 
@@ -44,18 +47,35 @@ pub fn sweep(id: &RunId) -> Sweep {
     let me = std::process::id();
     let scratch = id.scratch();
     let spared = ancestors(me);
+    let mut shared = BTreeSet::new();
     let find = || {
         let mut found: Vec<u32> = processes::tree(me).into_iter().filter(|pid| *pid != me).collect();
         found.extend(processes::tagged(&id.to_string(), &scratch, &spared));
         found
     };
-    let processes = processes::kill_until_gone(find, WITHIN);
-    let removed = fs::remove_dir_all(&scratch);
-    let folders = match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => vec![scratch],
-        _ => Vec::new(),
+    // Seen before they are killed: afterwards nobody knows whose the memory was.
+    let look = |pids: &[u32]| shared.extend(memory::shared_files(pids));
+    let processes = processes::kill_until_gone(find, look, WITHIN);
+    for file in shared {
+        let _ = fs::remove_file(file);
+    }
+    let folders = match remove_scratch(&scratch) {
+        Ok(()) => Vec::new(),
+        Err(_) => vec![scratch],
     };
     Sweep { processes, folders }
+}
+
+/// Removes a scratch folder, or a part of one, after the processes in it have ended.
+///
+/// # Errors
+/// It is still there.
+pub fn remove_scratch(scratch: &Path) -> io::Result<()> {
+    memory::release_segments(scratch);
+    match fs::remove_dir_all(scratch) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn ancestors(pid: u32) -> Vec<u32> {

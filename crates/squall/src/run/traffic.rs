@@ -88,6 +88,13 @@ impl Schedule {
     }
 }
 
+/// However the run ends, the traffic ends with it.
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// The rotating API traffic, where the plan has any.
 #[derive(Debug)]
 pub(super) struct Traffic(Option<Schedule>);

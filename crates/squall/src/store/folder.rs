@@ -7,38 +7,55 @@ use std::path::{Path, PathBuf};
 
 use squall_core::journal::{BadJournal, Journal};
 
+use crate::gate;
+use crate::processes;
+
 /// A run's id: when it began, and its seed. Also the tag on everything the run makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunId(String);
+pub struct RunId {
+    id: String,
+    scratch: PathBuf,
+}
 
 impl RunId {
     /// The id of a run that begins now.
     pub fn new(seed: u64) -> Self {
         let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S");
         // The process id keeps two runs of one second and seed apart.
-        Self(format!("{now}-seed{seed}-{}", std::process::id()))
+        Self::given(&format!("{now}-seed{seed}-{}", std::process::id()))
     }
 
     /// An id another process made.
     pub fn given(id: &str) -> Self {
-        Self(id.to_owned())
+        Self {
+            id: id.to_owned(),
+            scratch: std::env::temp_dir().join(format!("squall-{id}")),
+        }
+    }
+
+    /// The same run, whose folder for what goes is known to be elsewhere.
+    fn in_scratch(self, scratch: &str) -> Self {
+        Self {
+            scratch: PathBuf::from(scratch),
+            ..self
+        }
     }
 
     /// The seed it was made with.
     pub fn seed(&self) -> u64 {
-        let digits = self.0.split("-seed").nth(1).and_then(|rest| rest.split('-').next());
+        let digits = self.id.split("-seed").nth(1).and_then(|rest| rest.split('-').next());
         digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
     }
 
     /// The folder for sockets, databases and all else that goes when the run ends.
     pub fn scratch(&self) -> PathBuf {
-        std::env::temp_dir().join(format!("squall-{}", self.0))
+        self.scratch.clone()
     }
 }
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.id)
     }
 }
 
@@ -85,11 +102,19 @@ impl Folder {
         fs::create_dir(&path).map_err(|error| named(&path, error))?;
         // A convenience for people: where links can't be made the run goes on without.
         let latest = output.join("latest");
-        let fresh = output.join(format!(".latest-{id}"));
-        if std::os::unix::fs::symlink(id.to_string(), &fresh).is_ok() && fs::rename(&fresh, &latest).is_err() {
-            let _ = fs::remove_file(&fresh);
-        }
+        let _ = gate::pass(|| {
+            let fresh = output.join(format!(".latest-{id}"));
+            std::os::unix::fs::symlink(id.to_string(), &fresh)?;
+            fs::rename(&fresh, &latest).or_else(|_| fs::remove_file(&fresh))
+        });
         Ok(Self { path })
+    }
+
+    /// The folder of run `id` below `output`, whether or not it was made yet.
+    pub fn of(output: &Path, id: &RunId) -> Self {
+        Self {
+            path: output.join(id.to_string()),
+        }
     }
 
     /// A folder that is there.
@@ -118,12 +143,14 @@ impl Folder {
     /// When it can't be written.
     pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
         let partial = self.path.join(format!(".{name}{PARTIAL}"));
-        let written = fs::File::create(&partial).and_then(|mut file| file.write_all(text.as_bytes()));
-        let done = written.and_then(|()| fs::rename(&partial, self.path.join(name)));
-        if done.is_err() {
-            let _ = fs::remove_file(&partial);
-        }
-        done
+        gate::pass(|| {
+            let written = fs::File::create(&partial).and_then(|mut file| file.write_all(text.as_bytes()));
+            let done = written.and_then(|()| fs::rename(&partial, self.path.join(name)));
+            if done.is_err() {
+                let _ = fs::remove_file(&partial);
+            }
+            done
+        })
     }
 
     /// Writes down, before anything is made, what there may be to heal.
@@ -131,7 +158,10 @@ impl Folder {
     /// # Errors
     /// When it can't be written: then nothing may be made either.
     pub fn remember(&self, id: &RunId) -> io::Result<()> {
-        let line = serde_json::json!({ "run": id.to_string(), "scratch": id.scratch(), "pid": std::process::id() });
+        let pid = std::process::id();
+        let started = processes::stat(pid).map(|stat| stat.started);
+        let line =
+            serde_json::json!({ "run": id.to_string(), "scratch": id.scratch(), "pid": pid, "started": started });
         let mut file = fs::File::create(self.path.join(HEAL))?;
         writeln!(file, "{line}")?;
         file.sync_all()
@@ -161,18 +191,28 @@ impl Folder {
                 continue;
             };
             let Some(run) = line["run"].as_str() else { continue };
-            // A run that goes on heals itself: its own process still has this program's name.
+            // A run that goes on heals itself. Its number alone may be another's by now.
             let pid = line["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-            if pid.is_some_and(crate::processes::is_squall) {
+            let started = line["started"].as_u64();
+            let same = |pid| processes::runs(pid) && processes::stat(pid).map(|stat| stat.started) == started;
+            if pid.is_some_and(same) {
                 continue;
             }
-            found.push((Self { path }, RunId::given(run)));
+            // Where it was made: this command may have been given another TMPDIR.
+            let id = match line["scratch"].as_str() {
+                Some(scratch) => RunId::given(run).in_scratch(scratch),
+                None => RunId::given(run),
+            };
+            found.push((Self { path }, id));
         }
         Ok(found)
     }
 
-    /// Removes files whose writing was cut off.
+    /// Removes what was cut off while it was made.
     pub fn remove_partial(&self) {
+        if let (Some(output), Some(id)) = (self.path.parent(), self.path.file_name()) {
+            let _ = fs::remove_file(output.join(format!(".latest-{}", id.to_string_lossy())));
+        }
         let Ok(entries) = fs::read_dir(&self.path) else { return };
         for entry in entries
             .flatten()

@@ -80,6 +80,10 @@ impl Recorder {
     /// Writes a fact down; it is on its way to disk within 50 ms.
     pub fn record(&self, fact: Fact) -> EventId {
         let mut inner = lock(&self.inner);
+        if inner.closed {
+            // What is still seen afterwards is no part of the run.
+            return inner.last;
+        }
         let id = inner.last + 1;
         inner.last = id;
         let event = Event {
@@ -148,7 +152,10 @@ impl Recorder {
     /// The first error the journal met, now or before.
     pub fn close(&self) -> io::Result<()> {
         let synced = self.sync();
-        lock(&self.inner).closed = true;
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        // Whoever watches waits for the end, and clones of this may outlive it.
+        inner.watcher = None;
         synced
     }
 

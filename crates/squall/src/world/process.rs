@@ -20,7 +20,7 @@ use squall_core::system::{Preset, System};
 
 use self::instance::{Command, Keeper};
 use self::ports::Ports;
-use super::{Setting, Trouble};
+use super::{Setting, Trouble, gate};
 use crate::proxy::Proxy;
 use crate::store::Recorder;
 
@@ -55,7 +55,8 @@ impl ProcessWorld {
     /// The first thing that could not be done. What was started by then is stopped when the
     /// world is dropped, and by the guard.
     pub async fn start(system: &System, setting: &Setting, means: Means<'_>) -> Result<Self, Trouble> {
-        std::fs::create_dir_all(&setting.scratch).map_err(Trouble::io(setting.scratch.display().to_string()))?;
+        gate::pass(|| std::fs::create_dir_all(&setting.scratch))
+            .map_err(Trouble::io(setting.scratch.display().to_string()))?;
         let mut ports = Ports::new(setting.seed);
         let mut addresses = BTreeMap::new();
         for (name, service) in &system.services {

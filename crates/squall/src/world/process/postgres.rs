@@ -66,7 +66,13 @@ impl Cluster {
             return if complete(&named) {
                 Ok(named)
             } else {
-                Err(Self::missing())
+                Err(Trouble::Missing {
+                    what: format!("PostgreSQL in {}, where SQUALL_PG_BIN says it is,", named.display()),
+                    remedy:
+                        "it must name the folder that holds `initdb` and `postgres`; without it, squall looks in PATH \
+                             and where distributions put them"
+                            .to_owned(),
+                })
             };
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -107,8 +113,8 @@ impl Cluster {
         let password = random_text();
         secrets.add(&password);
         let pwfile = scratch.join("cluster-password");
-        fs::create_dir_all(&data).map_err(Trouble::io(data.display().to_string()))?;
-        fs::write(&pwfile, &password).map_err(Trouble::io(pwfile.display().to_string()))?;
+        gate::pass(|| fs::create_dir_all(&data)).map_err(Trouble::io(data.display().to_string()))?;
+        gate::pass(|| fs::write(&pwfile, &password)).map_err(Trouble::io(pwfile.display().to_string()))?;
         own(&scratch, user)?;
         own(&data, user)?;
         own(&pwfile, user)?;
@@ -201,6 +207,8 @@ impl Postgres {
         let settings = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
+            // Elsewhere it would stay behind when the server is killed; its folder goes with the run.
+            "dynamic_shared_memory_type=mmap",
             "max_connections=200",
             "shared_buffers=32MB",
             // A throw-away database on a small disk; durability itself stays as PostgreSQL ships it.

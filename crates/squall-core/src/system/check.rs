@@ -1,0 +1,210 @@
+//! What a schema can't say of a system file: that each `${name}` will stand for something, that
+//! each JSONPath is one, that paths are paths.
+
+use std::collections::BTreeMap;
+
+use serde_json_path::JsonPath;
+
+use super::{Service, System};
+use crate::contract::Contracts;
+use crate::diagnostic::{Mistake, nearest};
+use crate::document::{Document, Hole};
+
+/// Everything of that sort that is wrong.
+pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
+    let mut found: Vec<Mistake> = doc.holes().iter().filter_map(|hole| name(doc, system, hole)).collect();
+    found.extend(json_paths(&system.contracts).into_iter().filter_map(|(pointer, path)| {
+        let error = JsonPath::parse(path).err()?;
+        let help = "a JSONPath names a value in the answer, for example $.id or $.data.state".to_owned();
+        Some(doc.mistake(&pointer, format!("`{path}` is no JSONPath: {error}"), Some(help)))
+    }));
+    found.extend(paths(system).into_iter().filter_map(|(pointer, path)| {
+        let help = format!("write /{path}");
+        let wrong = !path.starts_with(['/', '$']);
+        wrong.then(|| doc.mistake(&pointer, format!("a path begins with `/`, not `{path}`"), Some(help)))
+    }));
+    for (name, service) in &system.services {
+        let at = format!("/services/{}", escaped(name));
+        if service.replicas == 0 {
+            let help = "leave the service out, or begin with 1".to_owned();
+            found.push(doc.mistake(&format!("{at}/replicas"), "no copy of it would run", Some(help)));
+        }
+        if service.run.as_ref().is_some_and(|run| run.trim().is_empty()) {
+            found.push(doc.mistake(&format!("{at}/run"), "the command is empty", None));
+        }
+    }
+    found
+}
+
+/// Whether a hole names something that will be known when it is filled in.
+fn name(doc: &Document, system: &System, hole: &Hole) -> Option<Mistake> {
+    let path: Vec<&str> = hole.path.iter().map(String::as_str).collect();
+    let known = known(system, &path);
+    if known.contains(&hole.name) {
+        return None;
+    }
+    let message = match known.is_empty() {
+        true => format!("`{}` is not known here, where the text is used as it stands", hole.name),
+        false => format!("nothing is known as `{}` here", hole.name),
+    };
+    let help = if let Some(link) = undeclared(system, &path, &hole.name) {
+        Some(format!("add `{link}` to this service's `links`"))
+    } else if known.is_empty() {
+        Some("for a plain `${` write `$${`".to_owned())
+    } else {
+        Some(match nearest(&hole.name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known names: {}", known.join(", ")),
+        })
+    };
+    Some(doc.hole_mistake(hole, message, help))
+}
+
+/// The service a name means which this one has no link to.
+fn undeclared<'a>(system: &System, path: &[&str], name: &'a str) -> Option<&'a str> {
+    let (["services", service, ..], Some(rest)) = (path, name.strip_prefix("links.")) else {
+        return None;
+    };
+    let (link, _) = rest.rsplit_once('.')?;
+    let linked = system.services.get(*service)?.links.iter().any(|to| to == link);
+    (!linked && system.services.contains_key(link)).then_some(link)
+}
+
+/// What may be named at a place.
+fn known(system: &System, path: &[&str]) -> Vec<String> {
+    let contracts = &system.contracts;
+    match path {
+        ["services", service, "run" | "env", ..] => system.services.get(*service).map_or_else(Vec::new, of_start),
+        ["contracts", "session", index, ..] => session(contracts, index.parse().unwrap_or(0)),
+        ["contracts", "session_check", "path" | "headers", ..] => session(contracts, usize::MAX),
+        ["contracts", "tasks", rest @ ..] => {
+            let own: &[&str] = match rest {
+                ["headers", ..] => &[],
+                ["create", "path" | "json", ..] => &["type", "payload", "ms", "mark"],
+                ["show", "path"] => &["id"],
+                ["kinds", _, "payload", ..] => &["ms", "mark"],
+                _ => return Vec::new(),
+            };
+            with(session(contracts, usize::MAX), own)
+        }
+        ["contracts", "api", index, "path" | "headers" | "json" | "has", ..] => {
+            let mut names = with(session(contracts, usize::MAX), &["task", "nonce"]);
+            let before = contracts.api.iter().take(index.parse().unwrap_or(0));
+            names.extend(before.flat_map(|case| case.take.keys().cloned()));
+            names
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn with(mut names: Vec<String>, more: &[&str]) -> Vec<String> {
+    names.extend(more.iter().map(|name| (*name).to_owned()));
+    names
+}
+
+/// What is known when a copy is started.
+fn of_start(service: &Service) -> Vec<String> {
+    let fixed = [
+        "self.addr",
+        "self.host",
+        "self.port",
+        "self.name",
+        "self.index",
+        "witness.url",
+        "run.id",
+        "run.scratch",
+    ];
+    let parts = ["addr", "host", "port", "url"];
+    let links = service
+        .links
+        .iter()
+        .flat_map(|link| parts.map(|part| format!("links.{link}.{part}")));
+    links.chain(fixed.map(str::to_owned)).collect()
+}
+
+/// What is known in a session after its first `requests`.
+fn session(contracts: &Contracts, requests: usize) -> Vec<String> {
+    let taken = contracts
+        .session
+        .iter()
+        .take(requests)
+        .flat_map(|request| request.take.keys().cloned());
+    ["user", "password"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(taken)
+        .collect()
+}
+
+/// Every JSONPath, with its pointer.
+fn json_paths(contracts: &Contracts) -> Vec<(String, &str)> {
+    let taken = |at: String, take: &'_ BTreeMap<String, String>| -> Vec<String> {
+        take.keys().map(|name| format!("{at}/take/{}", escaped(name))).collect()
+    };
+    let mut found = Vec::new();
+    let requests = contracts
+        .session
+        .iter()
+        .enumerate()
+        .map(|(index, it)| (format!("session/{index}"), &it.take));
+    let check = contracts
+        .session_check
+        .iter()
+        .map(|it| ("session_check".to_owned(), &it.take));
+    let cases = contracts
+        .api
+        .iter()
+        .enumerate()
+        .map(|(index, it)| (format!("api/{index}"), &it.take));
+    for (at, take) in requests.chain(check).chain(cases) {
+        let pointers = taken(format!("/contracts/{at}"), take);
+        found.extend(pointers.into_iter().zip(take.values().map(String::as_str)));
+    }
+    if let Some(tasks) = &contracts.tasks {
+        let show = &tasks.show;
+        found.push(("/contracts/tasks/create/id".to_owned(), tasks.create.id.as_str()));
+        found.push(("/contracts/tasks/show/state".to_owned(), show.state.as_str()));
+        let optional = [
+            ("attempts", &show.attempts),
+            ("failures", &show.failures),
+            ("deaths", &show.deaths),
+            ("reason", &show.reason),
+            ("payload", &show.payload),
+        ];
+        let given = optional
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path.as_deref()?)));
+        found.extend(given.map(|(name, path)| (format!("/contracts/tasks/show/{name}"), path)));
+    }
+    found
+}
+
+/// Every path of a URL, with its pointer.
+fn paths(system: &System) -> Vec<(String, &str)> {
+    let contracts = &system.contracts;
+    let mut found = Vec::new();
+    for (name, service) in &system.services {
+        let path = service.ready.as_ref().and_then(|ready| ready.path.as_deref());
+        found.extend(path.map(|path| (format!("/services/{}/ready/path", escaped(name)), path)));
+    }
+    if let Some(health) = &contracts.health {
+        found.push(("/contracts/health/live".to_owned(), health.live.as_str()));
+        found.push(("/contracts/health/ready".to_owned(), health.ready.as_str()));
+    }
+    let session = contracts.session.iter().enumerate();
+    found.extend(session.map(|(index, it)| (format!("/contracts/session/{index}/path"), it.path.as_str())));
+    let check = contracts.session_check.iter();
+    found.extend(check.map(|it| ("/contracts/session_check/path".to_owned(), it.path.as_str())));
+    if let Some(tasks) = &contracts.tasks {
+        found.push(("/contracts/tasks/create/path".to_owned(), tasks.create.path.as_str()));
+        found.push(("/contracts/tasks/show/path".to_owned(), tasks.show.path.as_str()));
+    }
+    let api = contracts.api.iter().enumerate();
+    found.extend(api.map(|(index, it)| (format!("/contracts/api/{index}/path"), it.path.as_str())));
+    found
+}
+
+/// A key as a step of a JSON Pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

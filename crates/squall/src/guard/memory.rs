@@ -1,0 +1,97 @@
+//! Shared memory a killed PostgreSQL leaves: it belongs to no process and no folder, and the
+//! machine has only so much of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where POSIX shared memory shows as files, and what PostgreSQL calls its own.
+const FILES: &str = "/dev/shm/PostgreSQL.";
+
+/// A cluster's lock file lies at most so deep in a run's scratch folder.
+const DEEPEST: usize = 3;
+
+/// The shared-memory files of PostgreSQL these processes have open. While a cluster is made it has
+/// some; a cluster in use keeps its own in its folder.
+pub(super) fn shared_files(pids: &[u32]) -> BTreeSet<PathBuf> {
+    let maps = pids
+        .iter()
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/maps")).ok());
+    // Between its making and its mapping a segment is an open file.
+    let open = pids
+        .iter()
+        .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten());
+    let mut files: BTreeSet<PathBuf> = open
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter(|file| file.to_string_lossy().starts_with(FILES))
+        .collect();
+    for text in maps {
+        let names = text.lines().filter_map(|line| line.find(FILES).map(|at| &line[at..]));
+        files.extend(names.filter(|name| !name.ends_with(" (deleted)")).map(PathBuf::from));
+    }
+    files
+}
+
+/// Releases the System V segment of every cluster below `folder` that did not end by itself.
+pub(super) fn release_segments(folder: &Path) {
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        if let Ok(text) = fs::read_to_string(folder.join("postmaster.pid"))
+            && let Some((creator, segment)) = creator_and_segment(&text)
+        {
+            release(creator, segment);
+        }
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        if depth < DEEPEST && !folder.join("PG_VERSION").exists() {
+            let below = entries
+                .flatten()
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            folders.extend(below.map(|entry| (entry.path(), depth + 1)));
+        }
+    }
+}
+
+/// From a lock file: the first line is the server's pid, one of the others `KEY ID` of its segment.
+fn creator_and_segment(text: &str) -> Option<(i32, i32)> {
+    let creator = text.lines().next()?.trim().trim_start_matches('-').parse().ok()?;
+    let words: Vec<&str> = text.lines().nth(6)?.split_whitespace().collect();
+    match words.as_slice() {
+        [_key, id] => Some((creator, id.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// Releases a segment, if `creator` made it and nobody uses it: numbers are given anew.
+fn release(creator: i32, segment: i32) {
+    let Ok(table) = fs::read_to_string("/proc/sysvipc/shm") else {
+        return;
+    };
+    // key shmid perms size cpid lpid nattch …
+    let ours = table.lines().skip(1).any(|line| {
+        let fields: Vec<i64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+        matches!(fields.as_slice(), [_, id, _, _, cpid, _, 0, ..]
+            if *id == i64::from(segment) && *cpid == i64::from(creator))
+    });
+    if ours {
+        #[expect(
+            unsafe_code,
+            reason = "the only way to release a segment; it reads and writes no memory of ours"
+        )]
+        // SAFETY: IPC_RMID takes no buffer.
+        let _ = unsafe { libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_file_names_the_server_and_its_segment() {
+        let text = "4242\n/tmp/data\n1700000000\n5432\n\n127.0.0.1\n   9979190    131081\nready   \n";
+        assert_eq!(creator_and_segment(text), Some((4242, 131_081)));
+        assert_eq!(creator_and_segment("4242\n/tmp/data\n"), None);
+        // A cluster being made is its own server: its pid is written with a minus.
+        assert_eq!(creator_and_segment("-7\n/d\n1\n5432\n\n\n 1 2\n"), Some((7, 2)));
+    }
+}

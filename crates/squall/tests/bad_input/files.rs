@@ -1,0 +1,165 @@
+//! Mistakes in files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use super::place::{Place, SQUALL};
+use super::small::{SCENARIO, SLIPS, SYSTEM};
+use super::{Table, check, sound};
+
+const RUN: [&str; 5] = ["run", "--system", "system.yaml", "-s", "storm.yaml"];
+
+#[test]
+fn the_small_system_and_its_scenario_are_sound() {
+    let place = sound();
+    check(
+        "sound",
+        &place,
+        &place.output(&["validate", "system.yaml", "storm.yaml"]),
+        0,
+        &["at every level"],
+    );
+}
+
+#[test]
+fn every_slip_is_said_at_its_place_with_its_remedy_and_nothing_is_touched() {
+    let mut table = Table::default();
+    for slip in SLIPS {
+        let place = sound();
+        let text = if slip.file == "system.yaml" { SYSTEM } else { SCENARIO };
+        assert!(text.contains(slip.from), "{}: there is no `{}`", slip.name, slip.from);
+        place.write(slip.file, text.replacen(slip.from, slip.to, 1));
+        table.check(slip.name, &place, &place.output(&RUN), (2, slip.says));
+        // Looking alone says the same.
+        let looked = place.output(&["plan", "--system", "system.yaml", "-s", "storm.yaml"]);
+        assert_eq!(looked.status.code(), Some(2), "{}", slip.name);
+    }
+    insta::assert_snapshot!("slips", table.end());
+}
+
+#[test]
+fn mistakes_in_two_files_are_reported_together() {
+    let place = sound();
+    place.write(
+        "system.yaml",
+        SYSTEM
+            .replace("entry: server", "entyr: server")
+            .replace("lease: 2s", "lease: never"),
+    );
+    place.write(
+        "storm.yaml",
+        SCENARIO.replace("none_stuck", "none_stcuk").replace("10/s", "10"),
+    );
+    let says = [
+        "`entyr`",
+        "never",
+        "`none_stcuk`",
+        "system.yaml:10",
+        "system.yaml:20",
+        "storm.yaml:10",
+        "storm.yaml:5",
+    ];
+    check("two files", &place, &place.output(&RUN), 2, &says);
+}
+
+#[test]
+fn a_file_that_is_no_such_file_is_named_with_its_reason() {
+    type Spoil = fn(&Place);
+    let cases: [(&str, Spoil, &[&str]); 6] = [
+        (
+            "empty",
+            |place| place.write("system.yaml", ""),
+            &["system.yaml", "empty"],
+        ),
+        (
+            "only a comment",
+            |place| place.write("storm.yaml", "# nothing\n"),
+            &["storm.yaml", "empty"],
+        ),
+        (
+            "not UTF-8",
+            |place| place.write("system.yaml", b"system: \xff\xfe\n"),
+            &["system.yaml", "UTF-8"],
+        ),
+        (
+            "2 MiB",
+            |place| place.write("storm.yaml", "# x\n".repeat(1 << 19)),
+            &["storm.yaml", "1048576 bytes"],
+        ),
+        (
+            "a folder",
+            |place| {
+                fs::remove_file(place.path().join("system.yaml")).unwrap();
+                fs::create_dir(place.path().join("system.yaml")).unwrap();
+            },
+            &["system.yaml", "folder"],
+        ),
+        (
+            "missing",
+            |place| fs::remove_file(place.path().join("storm.yaml")).unwrap(),
+            &["storm.yaml", "is the path right?"],
+        ),
+    ];
+    let mut table = Table::default();
+    for (name, spoil, says) in cases {
+        let place = sound();
+        spoil(&place);
+        table.check(name, &place, &place.output(&RUN), (2, says));
+        let looked = place.output(&["validate", "system.yaml", "storm.yaml"]);
+        assert_eq!(looked.status.code(), Some(2), "{name}");
+    }
+    table.end();
+}
+
+#[test]
+fn a_file_this_user_may_not_read_is_named() {
+    let place = sound();
+    fs::set_permissions(place.path().join("system.yaml"), fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = place.squall(&["validate", "system.yaml"]);
+    if nix::unistd::Uid::effective().is_root() {
+        // Root may read everything, so somebody else must try; from a copy, for this one's folder may be closed to them.
+        let copy = place.path().join("squall");
+        fs::copy(SQUALL, &copy).unwrap();
+        let mut other = Command::new("setpriv");
+        other
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(copy)
+            .args(["validate", "system.yaml"]);
+        other.current_dir(place.path());
+        command = other;
+    }
+    match command.output() {
+        Ok(output) => drop(check(
+            "unreadable",
+            &place,
+            &output,
+            2,
+            &["system.yaml", "may not read"],
+        )),
+        Err(error) => eprintln!("skipped: setpriv can't be run ({error})"),
+    }
+}
+
+#[test]
+fn without_a_system_file_it_says_where_it_looked() {
+    let place = Place::new();
+    check(
+        "none",
+        &place,
+        &place.output(&["run"]),
+        2,
+        &["no system file here", "./squall.yaml", "--system"],
+    );
+    fs::create_dir_all(place.path().join("systems/a")).unwrap();
+    fs::create_dir_all(place.path().join("systems/b")).unwrap();
+    place.write("systems/a/system.yaml", SYSTEM);
+    place.write("systems/b/system.yaml", SYSTEM);
+    check(
+        "two",
+        &place,
+        &place.output(&["run"]),
+        2,
+        &["several", "systems/a/system.yaml", "--system"],
+    );
+}

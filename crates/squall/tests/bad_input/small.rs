@@ -1,0 +1,378 @@
+//! A small sound system and scenario, for mistakes to be put into.
+
+/// `squall validate` accepts it; a test sees to that.
+pub const SYSTEM: &str = r#"system: small
+services:
+  db:
+    run: sleep 600
+  server:
+    run: sleep 600
+    env: { DB: "${links.db.url}" }
+    links: [db]
+    ready: { within: 5s }
+entry: server
+contracts:
+  session:
+    - { method: POST, path: /login, json: { user: "${user}" }, take: { token: $.token } }
+  tasks:
+    headers: { authorization: "Bearer ${token}" }
+    create: { method: POST, path: /tasks, json: { type: "${type}", payload: "${payload}" }, id: $.id }
+    show: { method: GET, path: "/tasks/${id}", state: $.status }
+    states: { waiting: [a], running: [b], done: [c] }
+    kinds: { work: { type: delay, payload: { ms: "${ms}" } } }
+    lease: 2s
+    backoff: 2s
+    max_failures: 3
+"#;
+
+/// The same for a scenario.
+pub const SCENARIO: &str = r#"scenario: storm
+hypothesis: Nothing breaks.
+workload:
+  tasks: { count: "${level.tasks}", takes: 1s, deadline: 20s }
+  api: { rate: 10/s }
+storm:
+  - kill: { on: server, every: 5s, times: 2, down: 3s }
+  - cut: { from: server, to: db, how: refuse, for: 5s }
+checks:
+  - none_stuck
+  - recovery: { warn: 20s, within: 30s }
+  - api_success: { at_least: 95% }
+"#;
+
+/// One mistake: what of which file becomes what, and what must be said.
+pub struct Slip {
+    pub name: &'static str,
+    pub file: &'static str,
+    pub from: &'static str,
+    pub to: &'static str,
+    pub says: &'static [&'static str],
+}
+
+const fn system(name: &'static str, from: &'static str, to: &'static str, says: &'static [&'static str]) -> Slip {
+    Slip {
+        name,
+        file: "system.yaml",
+        from,
+        to,
+        says,
+    }
+}
+
+const fn storm(name: &'static str, from: &'static str, to: &'static str, says: &'static [&'static str]) -> Slip {
+    Slip {
+        name,
+        file: "storm.yaml",
+        from,
+        to,
+        says,
+    }
+}
+
+/// Every mistake is at a place; the numbers are its line.
+pub const SLIPS: &[Slip] = &[
+    system("syntax", "links: [db]", "links: [db", &["system.yaml:9", "not YAML"]),
+    system(
+        "a tab",
+        "    run: sleep 600\n  server",
+        "\trun: sleep 600\n  server",
+        &["system.yaml:4", "tab"],
+    ),
+    system(
+        "a key twice",
+        "entry: server",
+        "entry: server\nentry: db",
+        &["system.yaml:11", "`entry`", "twice"],
+    ),
+    system(
+        "an anchor",
+        "entry: server",
+        "entry: &here server",
+        &["system.yaml:10", "anchor"],
+    ),
+    system(
+        "an unknown key",
+        "entry: server",
+        "entyr: server",
+        &["system.yaml:10", "unknown key `entyr`", "did you mean `entry`?"],
+    ),
+    system(
+        "an unknown key inside",
+        "ready: { within: 5s }",
+        "ready: { whithin: 5s }",
+        &["system.yaml:9", "`whithin`", "did you mean `within`?"],
+    ),
+    system(
+        "a list for a text",
+        "entry: server",
+        "entry: [server]",
+        &["system.yaml:10", "text", "a list"],
+    ),
+    system(
+        "a text for a list",
+        "links: [db]",
+        "links: db",
+        &["system.yaml:8", "a list"],
+    ),
+    system(
+        "a text for a number",
+        "max_failures: 3",
+        "max_failures: three",
+        &["system.yaml:22", "number"],
+    ),
+    system(
+        "a negative number",
+        "max_failures: 3",
+        "max_failures: -3",
+        &["system.yaml:22", "-3"],
+    ),
+    system(
+        "something missing",
+        "    lease: 2s\n",
+        "",
+        &["system.yaml:14", "`lease`"],
+    ),
+    system(
+        "a bad duration",
+        "lease: 2s",
+        "lease: 2 parsecs",
+        &["system.yaml:20", "2 parsecs", "2s"],
+    ),
+    system(
+        "a duration without a unit",
+        "lease: 2s",
+        "lease: 2",
+        &["system.yaml:20", "a duration, not a number", "such as 2s"],
+    ),
+    system(
+        "an unknown method",
+        "method: POST, path: /login",
+        "method: PSOT, path: /login",
+        &["system.yaml:13", "`PSOT`", "`POST`"],
+    ),
+    system(
+        "an unknown preset",
+        "run: sleep 600\n  server",
+        "preset: postgers\n  server",
+        &["system.yaml:4", "`postgers`", "did you mean `postgres`?"],
+    ),
+    system(
+        "a preset and a command",
+        "run: sleep 600\n  server",
+        "run: sleep 600\n    preset: postgres\n  server",
+        &["system.yaml:4", "preset", "remove"],
+    ),
+    system(
+        "neither",
+        "run: sleep 600\n  server",
+        "replicas: 1\n  server",
+        &["system.yaml:3", "neither", "preset: postgres"],
+    ),
+    system(
+        "an empty command",
+        "run: sleep 600\n  server",
+        "run: \" \"\n  server",
+        &["system.yaml:4", "empty"],
+    ),
+    system(
+        "no copies",
+        "    links: [db]",
+        "    links: [db]\n    replicas: 0",
+        &["system.yaml:9", "replicas"],
+    ),
+    system(
+        "a link to nowhere",
+        "links: [db]",
+        "links: [bd]",
+        &["system.yaml:8", "no service `bd`", "did you mean `db`?"],
+    ),
+    system(
+        "an entry that is nowhere",
+        "entry: server",
+        "entry: sever",
+        &["system.yaml:10", "no service `sever`", "did you mean `server`?"],
+    ),
+    system(
+        "a circle",
+        "    run: sleep 600\n  server",
+        "    run: sleep 600\n    links: [server]\n  server",
+        &["system.yaml:2", "circle"],
+    ),
+    system(
+        "an unknown level's value",
+        "max_failures: 3",
+        "max_failures: \"${level.taks}\"",
+        &["system.yaml:22", "`level.taks`", "did you mean `level.tasks`?"],
+    ),
+    system(
+        "an unclosed hole",
+        "/tasks/${id}",
+        "/tasks/${id",
+        &["system.yaml:17", "has no `}`"],
+    ),
+    system(
+        "an unknown name of a start",
+        "${links.db.url}",
+        "${links.db.ulr}",
+        &["system.yaml:7", "`links.db.ulr`", "did you mean `links.db.url`?"],
+    ),
+    system(
+        "a link that is not declared",
+        "    links: [db]\n",
+        "",
+        &["system.yaml:7", "`links.db.url`", "add `db` to this service's `links`"],
+    ),
+    system(
+        "a name of a request in a start",
+        "${links.db.url}",
+        "${token}",
+        &["system.yaml:7", "`token`"],
+    ),
+    system(
+        "an unknown name of a request",
+        "Bearer ${token}",
+        "Bearer ${tokn}",
+        &["system.yaml:15", "`tokn`", "did you mean `token`?"],
+    ),
+    system(
+        "a name that is not known yet",
+        "{ user: \"${user}\" }",
+        "{ user: \"${token}\" }",
+        &["system.yaml:13", "`token`", "known names: user, password"],
+    ),
+    system(
+        "a name where none is filled in",
+        "entry: server",
+        "entry: \"${self.name}\"",
+        &["system.yaml:10", "`self.name`", "as it stands"],
+    ),
+    system(
+        "no JSONPath",
+        "id: $.id",
+        "id: id",
+        &["system.yaml:16", "`id` is no JSONPath", "$.id"],
+    ),
+    system(
+        "no JSONPath in a take",
+        "take: { token: $.token }",
+        "take: { token: \"$.[\" }",
+        &["system.yaml:13", "no JSONPath"],
+    ),
+    system(
+        "a path without its slash",
+        "path: /login",
+        "path: login",
+        &["system.yaml:13", "begins with `/`", "write /login"],
+    ),
+    storm(
+        "an unknown kind of work",
+        "takes: 1s,",
+        "takes: 1s, kind: wrok,",
+        &["storm.yaml:4", "`wrok`", "did you mean `work`?"],
+    ),
+    storm(
+        "an unknown check",
+        "none_stuck",
+        "none_stcuk",
+        &["storm.yaml:10", "`none_stcuk`", "did you mean `none_stuck`?"],
+    ),
+    storm(
+        "an unknown fault",
+        "- kill:",
+        "- kil:",
+        &["storm.yaml:7", "`kil`", "did you mean `kill`?"],
+    ),
+    storm(
+        "an unknown target",
+        "on: server",
+        "on: servr",
+        &["storm.yaml:7", "no service `servr`", "did you mean `server`?"],
+    ),
+    storm(
+        "an unknown beginning of a link",
+        "from: server",
+        "from: severr",
+        &["storm.yaml:8", "no service `severr`", "did you mean `server`?"],
+    ),
+    storm(
+        "an unknown end of a link",
+        "to: db",
+        "to: server",
+        &["storm.yaml:8", "no link to `server`", "links to: db"],
+    ),
+    storm(
+        "an unknown way to cut",
+        "how: refuse",
+        "how: refus",
+        &["storm.yaml:8", "`refus`", "did you mean `refuse`?"],
+    ),
+    storm("no end", "times: 2, ", "", &["storm.yaml:7", "never ends", "until"]),
+    storm(
+        "after nothing",
+        "every: 5s, times: 2,",
+        "after: 5s,",
+        &["storm.yaml:7", "before the first", "use `at`"],
+    ),
+    storm(
+        "down for good",
+        ", down: 3s",
+        "",
+        &["storm.yaml:7", "stay down", "restart"],
+    ),
+    storm(
+        "a range the wrong way round",
+        "every: 5s,",
+        "every: 5s-2s,",
+        &["storm.yaml:7", "5s-2s"],
+    ),
+    storm("a bad share", "95%", "195%", &["storm.yaml:12", "195%"]),
+    storm("a bad rate", "10/s", "10/fortnight", &["storm.yaml:5", "10/fortnight"]),
+    storm(
+        "a demand without its bound",
+        "recovery: { warn: 20s, within: 30s }",
+        "recovery",
+        &["storm.yaml:11", "`recovery` needs settings"],
+    ),
+    storm(
+        "an unknown level's value in a scenario",
+        "${level.tasks}",
+        "${level.task}",
+        &["storm.yaml:4", "`level.task`", "did you mean `level.tasks`?"],
+    ),
+    storm(
+        "a name of a request in a scenario",
+        "${level.tasks}",
+        "${tasks}",
+        &["storm.yaml:4", "`tasks`"],
+    ),
+    storm(
+        "a calculation of different things",
+        "${level.tasks}",
+        "${level.tasks + 2s}",
+        &["storm.yaml:4"],
+    ),
+    storm(
+        "more tasks than any machine holds",
+        "\"${level.tasks}\"",
+        "4000000000",
+        &["storm.yaml:4", "4000000000", "at most"],
+    ),
+    storm(
+        "more strikes than any storm has",
+        "times: 2,",
+        "times: 4000000000,",
+        &["storm.yaml:7", "strikes", "at most"],
+    ),
+    storm(
+        "two faults in one line",
+        "- kill: {",
+        "- freeze: { on: server, for: 1s }\n    kill: {",
+        &["storm.yaml:8", "`freeze`", "`kill`"],
+    ),
+    storm(
+        "no checks",
+        "checks:\n  - none_stuck\n  - recovery: { warn: 20s, within: 30s }\n  - api_success: { at_least: 95% }\n",
+        "",
+        &["storm.yaml", "`checks`"],
+    ),
+];
