@@ -3,6 +3,7 @@
 //! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
 
 mod instance;
+mod keep;
 mod logs;
 mod ports;
 mod postgres;

@@ -1,0 +1,52 @@
+//! What the probes see.
+
+use serde::{Deserialize, Serialize};
+
+use super::Answer;
+use crate::place::Instance;
+use crate::time::Nanos;
+
+/// One look of the recovery probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Which question was asked.
+    pub of: PulseOf,
+    /// Just before it was sent.
+    pub call: Nanos,
+    /// What came back.
+    pub answer: Answer,
+}
+
+/// The questions of the recovery probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PulseOf {
+    /// "Do you live?"
+    Live,
+    /// "Can you serve?"
+    Ready,
+}
+
+/// An instance's use of the machine, all its processes together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Which.
+    pub instance: Instance,
+    /// Processor time used since the last look, in millionths of a second.
+    pub cpu_us: u64,
+    /// Resident memory, in KiB.
+    pub rss_kib: u64,
+    /// Open descriptors.
+    pub fds: u32,
+}
+
+/// What a link's proxy counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LinkCounts {
+    /// Connections the fault closed or reset. Those the kernel refused never reach the proxy.
+    pub closed: u64,
+    /// Bytes that vanished in a black hole.
+    pub swallowed: u64,
+    /// Bytes that were held back.
+    pub delayed: u64,
+}

@@ -1,0 +1,324 @@
+//! The task that keeps one instance in the state that is wanted, across deaths and restarts.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use squall_core::event::Fact;
+use squall_core::place::{Condition as Wanted, Death, Instance, Place};
+use squall_core::time::nanos;
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::instance::{Command, GONE, Order, State};
+use super::logs::Log;
+use crate::processes;
+use crate::store::Recorder;
+use crate::world::{Trouble, gate};
+
+/// A service that was asked to end may finish for this long.
+const POLITE: Duration = Duration::from_secs(15);
+/// Readiness is looked at this often while a process starts.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// When a process that ended by itself is started again: later each time, so that a crash loop does not spin.
+#[derive(Default)]
+struct Again {
+    at: Option<tokio::time::Instant>,
+    tries: u32,
+}
+
+impl Again {
+    /// Longer pauses would hide a service that could come back.
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn plan(&mut self, restart: Option<Duration>) {
+        if let (None, Some(after)) = (self.at, restart) {
+            let pause = after
+                .saturating_mul(1 << self.tries.min(8))
+                .min(Self::LONGEST.max(after));
+            self.tries += 1;
+            self.at = Some(tokio::time::Instant::now() + pause);
+        }
+    }
+
+    async fn due(&self) {
+        match self.at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What the keeping task owns.
+pub(super) struct Kept {
+    instance: Instance,
+    command: Command,
+    recorder: Recorder,
+    log: Log,
+    pid: watch::Sender<Option<u32>>,
+    starts: u32,
+    child: Option<(Child, Instant)>,
+}
+
+impl Kept {
+    pub(super) fn new(
+        instance: Instance,
+        command: Command,
+        log: Log,
+        recorder: Recorder,
+        pid: watch::Sender<Option<u32>>,
+    ) -> Self {
+        Self {
+            instance,
+            command,
+            recorder,
+            log,
+            pid,
+            starts: 0,
+            child: None,
+        }
+    }
+
+    pub(super) async fn keep(mut self, mut inbox: mpsc::Receiver<Order>, first: oneshot::Sender<Result<(), Trouble>>) {
+        // The first start must succeed: nobody restarts a system that never ran.
+        let _ = first.send(self.wait_ready().await);
+        let mut state = State::Up;
+        let mut again = Again::default();
+        loop {
+            if state == State::Up && self.child.is_none() {
+                again.plan(self.command.restart);
+            }
+            tokio::select! {
+                order = inbox.recv() => match order {
+                    Some((wanted, done)) => {
+                        again = Again::default();
+                        let result = self.change(state, wanted).await;
+                        state = wanted;
+                        let _ = done.send(result);
+                    }
+                    None => break,
+                },
+                how = Self::ended(&mut self.child) => self.exited(&how, matches!(state, State::Down(_))),
+                () = again.due() => {
+                    again.at = None;
+                    // It ended by itself, so its way back is its own: not being ready is an observation.
+                    if self.spawn().is_ok() && self.wait_ready().await.is_ok() {
+                        again = Again::default();
+                    }
+                }
+            }
+        }
+        self.kill_all();
+    }
+
+    /// Waits until the process ends; for ever when there is none.
+    async fn ended(child: &mut Option<(Child, Instant)>) -> String {
+        match child {
+            Some((child, _)) => match child.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    fn exited(&mut self, how: &str, wanted: bool) {
+        let Some((_, _)) = self.child.take() else { return };
+        let pid = self.pid.send_replace(None).unwrap_or(0);
+        self.recorder.record(Fact::Exited {
+            instance: self.instance.clone(),
+            pid,
+            how: how.to_owned(),
+            wanted,
+        });
+    }
+
+    async fn change(&mut self, from: State, to: State) -> Result<(), Trouble> {
+        if from == State::Frozen && to != State::Frozen {
+            self.signal_all(Signal::SIGCONT);
+        }
+        match to {
+            State::Frozen => {
+                self.signal_all(Signal::SIGSTOP);
+                Ok(())
+            }
+            State::Down(death) => self.bring_down(death).await,
+            State::Up if self.child.is_some() => Ok(()),
+            State::Up => {
+                self.spawn()?;
+                match self.wait_ready().await {
+                    // Not coming back is what the run is about: it is in the journal, and no trouble of the world's.
+                    Err(Trouble::NotReady { .. } | Trouble::Ended { .. }) | Ok(()) => Ok(()),
+                    Err(other) => Err(other),
+                }
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<u32> {
+        self.pid.borrow().map_or_else(Vec::new, processes::tree)
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        processes::signal(&self.all(), signal);
+    }
+
+    fn kill_all(&self) {
+        self.signal_all(Signal::SIGKILL);
+    }
+
+    async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {
+        let all = self.all();
+        let within = match death {
+            Death::Kill => {
+                processes::signal(&all, Signal::SIGKILL);
+                GONE
+            }
+            Death::Terminate => {
+                processes::signal(&all[..all.len().min(1)], Signal::SIGTERM);
+                POLITE
+            }
+            Death::Stop => {
+                processes::signal(&all[..all.len().min(1)], self.command.stop);
+                POLITE
+            }
+        };
+        let stubborn = |instance: &Instance| Trouble::Stubborn {
+            place: Place::Instance(instance.clone()),
+            word: Wanted::Down(death).word().to_owned(),
+            within,
+        };
+        if self.child.is_some() {
+            let how = timeout(within, Self::ended(&mut self.child))
+                .await
+                .map_err(|_| stubborn(&self.instance))?;
+            self.exited(&how, true);
+        }
+        // Its children go with it: a database started again beside an old backend would refuse.
+        let until = Instant::now() + within;
+        while all.iter().any(|pid| processes::runs(*pid)) {
+            if Instant::now() > until {
+                return Err(stubborn(&self.instance));
+            }
+            processes::signal(
+                &all,
+                if death == Death::Kill {
+                    Signal::SIGKILL
+                } else {
+                    Signal::SIGCONT
+                },
+            );
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn spawn(&mut self) -> Result<(), Trouble> {
+        let Command {
+            words,
+            env,
+            tag,
+            user,
+            folder,
+            ..
+        } = &self.command;
+        let trouble = |cause| Trouble::Spawn {
+            instance: self.instance.clone(),
+            command: words.join(" "),
+            cause,
+        };
+        let Some((program, args)) = words.split_first() else {
+            return Err(trouble(std::io::Error::other("`run` is empty")));
+        };
+        let mut command = tokio::process::Command::new(program);
+        command
+            .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .env(processes::TAG, tag);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        if let Some((uid, gid)) = user {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        let mut child = gate::spawn(|| command.spawn()).map_err(trouble)?;
+        let pid = child.id().unwrap_or(0);
+        let restarts = self.starts;
+        self.starts += 1;
+        self.recorder.record(Fact::Started {
+            instance: self.instance.clone(),
+            pid,
+            restarts,
+        });
+        if let Some(out) = child.stdout.take() {
+            tokio::spawn(self.log.clone().take(out));
+        }
+        if let Some(err) = child.stderr.take() {
+            tokio::spawn(self.log.clone().take(err));
+        }
+        self.child = Some((child, Instant::now()));
+        self.pid.send_replace(Some(pid));
+        Ok(())
+    }
+
+    /// Waits until the process is ready, has ended, or its time is up.
+    async fn wait_ready(&mut self) -> Result<(), Trouble> {
+        let Some((_, started)) = self.child.as_ref() else {
+            return Ok(());
+        };
+        let (started, within) = (*started, self.command.within);
+        loop {
+            let looked = tokio::select! {
+                biased;
+                how = Self::ended(&mut self.child) => Err(how),
+                holds = self.command.ready.holds() => Ok(holds),
+            };
+            match looked {
+                Err(how) => {
+                    self.exited(&how, false);
+                    let waited = nanos(started.elapsed());
+                    self.recorder.record(Fact::NotReady {
+                        instance: self.instance.clone(),
+                        waited,
+                    });
+                    let output = self.log.last();
+                    return Err(Trouble::Ended {
+                        instance: self.instance.clone(),
+                        how,
+                        output,
+                    });
+                }
+                Ok(true) => {
+                    let took = nanos(started.elapsed());
+                    self.recorder.record(Fact::Ready {
+                        instance: self.instance.clone(),
+                        took,
+                    });
+                    return Ok(());
+                }
+                Ok(false) if started.elapsed() > within => {
+                    let waited = nanos(started.elapsed());
+                    self.recorder.record(Fact::NotReady {
+                        instance: self.instance.clone(),
+                        waited,
+                    });
+                    let (condition, output) = (self.command.ready.words(), self.log.last());
+                    return Err(Trouble::NotReady {
+                        instance: self.instance.clone(),
+                        within,
+                        condition,
+                        output,
+                    });
+                }
+                Ok(false) => sleep(LOOK).await,
+            }
+        }
+    }
+}
