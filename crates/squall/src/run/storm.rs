@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::event::{Fact, NoteKind};
 use squall_core::workload::PlannedWrites;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 
 use super::stage::Stage;
 use super::strike::Strikes;
@@ -15,8 +15,8 @@ use crate::world::Trouble;
 
 /// So many creates are under way at once.
 const AT_ONCE: usize = 4;
-/// The outcome is looked at again at least this often.
-const LOOK: Duration = Duration::from_millis(100);
+/// The outcome is looked at this often.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Runs the storm until all its faults are healed and nothing is left to decide.
 ///
@@ -35,12 +35,12 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     });
     create_all(stage, begin).await;
 
-    let mut changes = stage.live.changes();
     let mut told = false;
     loop {
         let decided = work_done(stage);
-        if decided && strikes.all_entries_struck() && strikes.skip_rest() && !told {
+        if decided && !told && !striking.is_empty() && strikes.all_entries_struck() {
             told = true;
+            strikes.skip_rest();
             let text = "all work was done and every fault had struck: nothing was left to decide".to_owned();
             stage.recorder.record(Fact::Note {
                 kind: NoteKind::Decided,
@@ -62,8 +62,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
                 Some(Err(panicked)) => return Err(Trouble::io("a fault")(std::io::Error::other(panicked))),
                 None => {}
             },
-            // Waits for news of the work, but no longer than a look: the deadline is a reason too.
-            _ = timeout(LOOK, changes.changed()) => {}
+            () = sleep(LOOK) => {}
         }
     }
     if let Some(writes) = writes {

@@ -74,18 +74,19 @@ impl Strikes {
         self.stage.plan.steps.iter().all(|step| struck.contains(&step.entry))
     }
 
-    /// Strikes that have not begun need not.
-    pub(super) fn skip_rest(&self) -> bool {
+    /// Strikes at running work that have not begun need not any more.
+    pub(super) fn skip_rest(&self) {
         self.decided.send_replace(true);
-        true
     }
 
     async fn step(&self, index: usize) -> Result<(), Trouble> {
         let step = &self.stage.plan.steps[index];
         let mut decided = self.decided.subscribe();
+        // Only what is aimed at running work has nothing left to show when all work is done.
+        let may_skip = matches!(step.aim, Some((Aim::TaskRunning, _)));
         let target = tokio::select! {
             biased;
-            _ = decided.wait_for(|decided| *decided) => None,
+            _ = decided.wait_for(|decided| *decided), if may_skip => None,
             target = self.target(step) => Some(target),
         };
         let target = match target {
