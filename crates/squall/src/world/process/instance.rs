@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::logs::Log;
 use super::ready::Condition;
+use crate::guard;
 use crate::processes;
 use crate::store::Recorder;
 use crate::world::{Trouble, gate};
@@ -335,7 +336,9 @@ impl Kept {
         command
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
-            .env(processes::TAG, tag);
+            .env(processes::TAG, tag)
+            // A squall among them would take itself for the second process of this run.
+            .env_remove(guard::CHILD);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
