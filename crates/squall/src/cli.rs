@@ -9,7 +9,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit;
 use crate::guard;
@@ -95,7 +95,7 @@ struct RunArgs {
     #[command(flatten)]
     choice: Choice,
     /// Print every event, and keep it in chaos-test.log
-    #[arg(short, long, env = "VERBOSE")]
+    #[arg(short, long, env = "VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     verbose: bool,
     /// The port the entry service shall have; any free one when not said
     #[arg(short, long, env = "PORT", value_name = "PORT", value_parser = port)]
@@ -150,7 +150,11 @@ fn set(text: &str) -> Result<(String, String), String> {
 
 /// The program. Answers its exit code.
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::command().mut_subcommands(unset_when_empty);
+    let cli = match parsed
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() {
@@ -174,6 +178,14 @@ pub fn main() -> u8 {
         Verb::Schema { of } => look::schema(of),
         Verb::Heal { output } => look::heal(&output),
     }
+}
+
+/// CI systems set what they have no value for to nothing: that is no value.
+fn unset_when_empty(verb: clap::Command) -> clap::Command {
+    verb.mut_args(|arg| match arg.get_env() {
+        Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env(None::<&str>),
+        _ => arg,
+    })
 }
 
 /// Does `work` in the second of squall's two processes; the first only guards it.

@@ -23,7 +23,7 @@ use crate::processes;
 use crate::store::{Folder, RunId};
 
 /// The environment variable by which the guard tells its child that it is the child, and of which run.
-const CHILD: &str = "SQUALL_CHILD_OF_RUN";
+pub const CHILD: &str = "SQUALL_CHILD_OF_RUN";
 
 /// How long the child may take to heal after it was asked to stop.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -247,6 +247,8 @@ pub(super) fn schema(of: Of) -> u8 {
 pub(super) fn heal(output: &Path) -> u8 {
     let runs = match Folder::unhealed(output) {
         Ok(runs) => runs,
+        // No run was ever made here.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
             say::problem(
                 &format!("{}: {error}", output.display()),

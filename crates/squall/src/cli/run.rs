@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use squall_core::journal::Journal;
+use squall_core::place::Instance;
 use squall_core::plan::Plan;
 use squall_core::report::{Report, html, json, junit, markdown, report, terminal};
 use squall_core::system::{Preset, System};
@@ -65,7 +66,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
             ));
             exit::code(report.outcome)
         }
-        Err(trouble) => environment(&trouble),
+        Err(trouble) => workshop.say(&trouble),
     };
     workshop.close();
     say::err(&format!("Repeat with --seed {seed}"));
@@ -96,7 +97,7 @@ async fn scenarios(args: &RunArgs, inputs: &Inputs, workshop: &Workshop) -> Resu
         let result = workshop.run(work, Some(view.sender())).await;
         view.close();
         if let Err(trouble) = result {
-            environment(&trouble);
+            workshop.say(&trouble);
             broken.push(plan.scenario.clone());
         }
         // After each scenario anew: whatever happens to the next one, these are there.
@@ -177,6 +178,13 @@ impl Workshop {
         })
     }
 
+    /// Says what went wrong around the run, without its secrets. Answers the exit code.
+    pub(super) fn say(&self, trouble: &Trouble) -> u8 {
+        let remedy = trouble.remedy().map(|remedy| self.secrets.mask(&remedy));
+        say::problem(&self.secrets.mask(&trouble.to_string()), remedy.as_deref());
+        exit::ENVIRONMENT
+    }
+
     /// Runs a future to its end.
     pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -184,6 +192,7 @@ impl Workshop {
 
     /// Builds the system, and beside it prepares a database cluster where one is needed.
     pub(super) async fn prepare(&self, system: &System) -> Result<Option<Cluster>, Trouble> {
+        self.spare(system);
         let needed = system
             .services
             .values()
@@ -202,12 +211,28 @@ impl Workshop {
         }
     }
 
+    /// What the system's parts are called is no secret, even where a password is the same word.
+    fn spare(&self, system: &System) {
+        self.secrets.spare(&system.system);
+        self.secrets.spare("postgres");
+        for (name, service) in &system.services {
+            self.secrets.spare(name);
+            (1..=service.replicas).for_each(|index| self.secrets.spare(&Instance::new(name, index).to_string()));
+        }
+        let kinds = system.contracts.tasks.iter().flat_map(|tasks| tasks.kinds.keys());
+        kinds.for_each(|kind| self.secrets.spare(kind));
+    }
+
     async fn build(&self, system: &System) -> Result<(), Trouble> {
         let Some(line) = &system.build else { return Ok(()) };
         let mut words = line.split_whitespace();
         let Some(program) = words.next() else { return Ok(()) };
         let mut command = tokio::process::Command::new(program);
-        command.args(words).env(processes::TAG, self.id.to_string());
+        command
+            .args(words)
+            .env(processes::TAG, self.id.to_string())
+            // A squall among them would take itself for the second process of this run.
+            .env_remove(guard::CHILD);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -7,6 +7,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::Value;
 use squall_core::event::{Event, EventId, Fact};
 use squall_core::time::{Nanos, nanos};
 
@@ -95,10 +97,13 @@ impl Recorder {
         if let Err(error) = serde_json::to_writer(&mut inner.buffer, &event) {
             inner.broken.get_or_insert_with(|| io::Error::other(error));
         }
+        let mut event = event;
         if self.secrets.find(&inner.buffer[start..]) {
             let line = String::from_utf8_lossy(&inner.buffer[start..]).into_owned();
             inner.buffer.truncate(start);
-            inner.buffer.extend_from_slice(self.secrets.mask(&line).as_bytes());
+            let (masked, line) = masked(&self.secrets, event, &line);
+            event = masked;
+            inner.buffer.extend_from_slice(line.as_bytes());
         }
         inner.buffer.push(b'\n');
         if let Some(watcher) = &inner.watcher
@@ -192,6 +197,51 @@ impl Inner {
     }
 }
 
+/// An event without secrets, and its line. A secret may be spelled like a word of the journal's
+/// own, which must stay readable: then only values give way, as far as they can.
+fn masked(secrets: &Secrets, event: Event, line: &str) -> (Event, String) {
+    let masked = secrets.mask(line);
+    if let Ok(event) = serde_json::from_str(&masked) {
+        return (event, masked);
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(line) else {
+        return (event, masked);
+    };
+    for pointer in texts(&value, String::new()) {
+        let mut tried = value.clone();
+        if let Some(Value::String(text)) = tried.pointer_mut(&pointer) {
+            *text = secrets.mask(text);
+        }
+        if Event::deserialize(&tried).is_ok() {
+            value = tried;
+        }
+    }
+    match Event::deserialize(&value) {
+        Ok(event) => (event, value.to_string()),
+        Err(_) => (event, masked),
+    }
+}
+
+/// The pointers of all texts in `value`.
+fn texts(value: &Value, at: String) -> Vec<String> {
+    match value {
+        Value::String(_) => vec![at],
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items
+                .flat_map(|(index, item)| texts(item, format!("{at}/{index}")))
+                .collect()
+        }
+        Value::Object(map) => {
+            let step = |key: &String| key.replace('~', "~0").replace('/', "~1");
+            map.iter()
+                .flat_map(|(key, item)| texts(item, format!("{at}/{}", step(key))))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// A thread that died while writing leaves a whole buffer: events are appended in one piece.
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -217,6 +267,26 @@ mod tests {
         let events: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(events[1].fact, Fact::Phase(Phase::Storm));
+    }
+
+    #[test]
+    fn a_secret_spelled_like_a_word_of_the_journal_leaves_it_readable() {
+        let secrets = Secrets::default();
+        secrets.add("instance");
+        let (folder, recorder) = recorder(secrets);
+        let (sender, seen) = std::sync::mpsc::channel();
+        recorder.watch(sender);
+        let line = "instance is the password".to_owned();
+        let instance = "worker-1".parse().unwrap();
+        recorder.record_ahead(Fact::Log { instance, line }).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+        let event: Event = serde_json::from_str(text.trim()).unwrap();
+        assert!(
+            matches!(&event.fact, Fact::Log { line, .. } if line == "‹secret› is the password"),
+            "{text}"
+        );
+        // Who watches sees what is written, and no more.
+        assert_eq!(seen.recv().unwrap(), event);
     }
 
     #[test]

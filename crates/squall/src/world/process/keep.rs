@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::instance::{Command, GONE, Order, State};
 use super::logs::Log;
+use crate::guard;
 use crate::processes;
 use crate::store::Recorder;
 use crate::world::{Trouble, gate};
@@ -236,7 +237,9 @@ impl Kept {
         command
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
-            .env(processes::TAG, tag);
+            .env(processes::TAG, tag)
+            // A squall among them would take itself for the second process of this run.
+            .env_remove(guard::CHILD);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
