@@ -24,8 +24,6 @@ const LOOK: Duration = Duration::from_millis(25);
 /// A fault could not be put in force or lifted.
 pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let begin = Instant::now();
-    let strikes = Arc::new(Strikes::new(stage.clone(), begin));
-    let mut striking = strikes.clone().start();
     let writes = stage.plan.writes.clone().map(|writes| {
         let sender = stage.clone();
         Schedule::start(Duration::from_nanos(writes.every), move |number, due| {
@@ -34,6 +32,9 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         })
     });
     create_all(stage, begin).await;
+    // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
+    let strikes = Arc::new(Strikes::new(stage.clone(), Instant::now()));
+    let mut striking = strikes.clone().start();
 
     let mut told = false;
     loop {
