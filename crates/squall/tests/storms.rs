@@ -4,9 +4,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use squall_core::check::Outcome;
 use squall_core::report::Report;
+
+/// One storm at a time: two on a small machine would disturb each other, and say so.
+static STORM: Mutex<()> = Mutex::new(());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -14,6 +18,7 @@ fn root() -> PathBuf {
 
 /// Runs squall in the workspace, with its output below a folder of the test's own.
 fn squall(folder: &Path, args: &[&str]) -> Output {
+    let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_squall"))
         .args(args)
         .args(["--pace", "10", "--seed", "11"])
