@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::memory;
@@ -13,6 +14,9 @@ use crate::store::RunId;
 
 /// How long processes may take to be gone after SIGKILL: the kernel may be writing for them.
 const WITHIN: Duration = Duration::from_secs(5);
+
+/// Held by the one that sweeps.
+static SWEEPING: Mutex<()> = Mutex::new(());
 
 /// What a sweep could not remove.
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ impl fmt::Display for Sweep {
 /// a run started can leave that tree while one of them lives. Then, for `squall heal` after both
 /// died, whatever carries the tag.
 pub fn sweep(id: &RunId) -> Sweep {
+    // The second waits: it would find nothing, and end the process in the middle of the first.
+    let _sweeping = SWEEPING.lock().unwrap_or_else(PoisonError::into_inner);
     let me = std::process::id();
     let scratch = id.scratch();
     let spared = ancestors(me);
