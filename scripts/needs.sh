@@ -3,12 +3,12 @@
 
 say() { printf 'squall: %s\n' "$*" >&2; }
 
-# Ends with "bad environment": what is missing, and what to do about it.
+# Ends with "environment" (3): what is missing, and what to do about it.
 stop() {
     say "$1"
     shift
     for line in "$@"; do printf '  %s\n' "$line" >&2; done
-    exit 2
+    exit 3
 }
 
 # System files name programs in `target`, wherever this user's builds usually go.

@@ -103,7 +103,7 @@ pub struct ApiCase {
     pub auth: bool,
     /// The status it must answer.
     pub expect: u16,
-    /// What the JSON answer must contain, at least.
+    /// What the JSON answer must contain, at least; `{}` asks for JSON, an empty list for a list.
     #[serde(default)]
     pub has: Option<serde_json::Value>,
     /// Values to take out of the answer, by JSONPath, for the cases after it.

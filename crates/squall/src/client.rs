@@ -209,7 +209,7 @@ impl Silence {
     }
 }
 
-/// What `json` lacks of `has`; objects may have more, everything else must be equal.
+/// What `json` lacks of `has`; objects may have more, an empty list may be any, everything else must be equal.
 fn lacks(json: &serde_json::Value, has: &serde_json::Value, at: String) -> Option<String> {
     match (json, has) {
         (serde_json::Value::Object(json), serde_json::Value::Object(has)) => has.iter().find_map(|(key, wanted)| {
@@ -219,6 +219,8 @@ fn lacks(json: &serde_json::Value, has: &serde_json::Value, at: String) -> Optio
                 None => Some(format!("the answer has no `{}`", at.trim_start_matches('.'))),
             }
         }),
+        // An empty list asks for a list: what is in it changes as the system works.
+        (serde_json::Value::Array(_), serde_json::Value::Array(wanted)) if wanted.is_empty() => None,
         (found, wanted) if found == wanted => None,
         (found, wanted) => Some(format!(
             "`{}` is {found} instead of {wanted}",
@@ -278,6 +280,10 @@ mod tests {
         let wrong = answered(200, Some(json!({"status": "healthy", "db": {"up": false}}))).judge(Some(200), Some(&has));
         assert_eq!(wrong.answer, Answer::Wrong);
         assert_eq!(wrong.fault.as_deref(), Some("`db.up` is false instead of true"));
+        let page = answered(200, None).judge(Some(200), Some(&json!({})));
+        assert_eq!(page.answer, Answer::Wrong);
+        let list = answered(200, Some(json!({"tasks": [1]}))).judge(Some(200), Some(&json!({"tasks": []})));
+        assert_eq!(list.answer, Answer::Right);
         let less = answered(200, Some(json!({"status": "healthy"}))).judge(Some(200), Some(&has));
         assert_eq!(less.fault.as_deref(), Some("the answer has no `db`"));
     }

@@ -86,22 +86,30 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
-/// Everything that carries the tag of run `id` or stands in its scratch folder, besides `but`.
+/// Everything that carries the tag of run `id`, besides `but`.
 ///
 /// A process may overwrite the memory its environment is shown from (PostgreSQL does, for its
-/// titles), hence the look at where it stands.
+/// titles): one without any environment is known by standing in the run's scratch folder. A shell
+/// somebody opened there to look around has its own, and is nobody's but theirs.
 pub fn tagged(id: &str, scratch: &Path, but: &[u32]) -> Vec<u32> {
     let tag = format!("{TAG}={id}");
-    let carries = |pid: u32| {
-        fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == tag.as_bytes()))
+    let ours = |pid: u32| {
+        let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        let entries = || environ.split(|byte| *byte == 0);
+        let overwritten = !entries().any(|entry| entry.contains(&b'='));
+        entries().any(|entry| entry == tag.as_bytes()) || (overwritten && stands_in(pid, scratch))
     };
-    let stands = |pid: u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(scratch));
     let all = all();
     all.iter()
-        .filter(|(pid, stat)| !but.contains(pid) && stat.state != 'Z' && (carries(**pid) || stands(**pid)))
+        .filter(|(pid, stat)| !but.contains(pid) && stat.state != 'Z' && ours(**pid))
         .map(|(pid, _)| *pid)
         .collect()
+}
+
+fn stands_in(pid: u32, folder: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
 }
 
 /// SIGKILLs whatever `find` finds until it finds nothing more, for at most `within`; what is left.
@@ -182,6 +190,20 @@ mod tests {
             all.iter()
                 .all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id()))
         );
+    }
+
+    #[test]
+    fn whoever_merely_stands_in_the_scratch_folder_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bystander = Command::new("sleep")
+            .arg("60")
+            .current_dir(folder.path())
+            .spawn()
+            .unwrap();
+        let found = tagged("no such run", folder.path(), &[]);
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+        assert_eq!(found, [0; 0]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn heading(report: &Report) -> Markup {
             h1 { "Chaos Testing Results" }
             p.totals {
                 (badge(report.outcome))
-                span { b { (report.scenarios.len()) } " scenarios" }
+                span { b { (report.total()) } " scenarios" }
                 span { b { (report.number(Outcome::Pass)) } " passed" }
                 span { b { (report.number(Outcome::Fail)) } " failed" }
                 @if report.number(Outcome::Inconclusive) > 0 {
@@ -73,6 +73,9 @@ fn heading(report: &Report) -> Markup {
             }
             nav aria-label="Scenarios" {
                 @for (index, scenario) in report.scenarios.iter().enumerate() { (link(index, scenario)) }
+            }
+            @if !report.not_run.is_empty() {
+                p { (badge(Outcome::Inconclusive)) " not run: " (report.not_run.join(", ")) }
             }
         }
     }

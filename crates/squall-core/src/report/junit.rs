@@ -19,6 +19,13 @@ pub fn render(report: &Report) -> String {
     for scenario in &report.scenarios {
         suites.add_test_suite(suite(scenario));
     }
+    for name in &report.not_run {
+        let mut missing = TestSuite::new(name.as_str());
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("inconclusive").set_message("not run");
+        missing.add_test_case(TestCase::new("the run as a whole", status));
+        suites.add_test_suite(missing);
+    }
     // Writing to memory cannot fail.
     suites.to_string().unwrap_or_default()
 }

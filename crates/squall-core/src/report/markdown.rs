@@ -19,7 +19,7 @@ pub fn render(report: &Report) -> String {
         report.number(Outcome::Pass),
         report.number(Outcome::Fail),
         report.number(Outcome::Inconclusive),
-        report.scenarios.len(),
+        report.total(),
         report.success_rate(),
         whole_seconds(report.duration),
     );
@@ -32,6 +32,9 @@ pub fn render(report: &Report) -> String {
         ]
     });
     table(&mut text, &["Outcome", "Scenario", "In short", "Took"], rows);
+    if !report.not_run.is_empty() {
+        let _ = writeln!(text, "\n❔ Not run: {}\n", plain(&report.not_run.join(", ")));
+    }
     for scenario in &report.scenarios {
         section(&mut text, scenario);
     }

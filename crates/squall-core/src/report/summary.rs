@@ -23,20 +23,45 @@ pub struct Report {
     pub duration: Nanos,
     /// One for each journal, in the order they were given.
     pub scenarios: Vec<Scenario>,
+    /// The scenarios that were to be run and never were: about these nothing was shown.
+    #[serde(default)]
+    pub not_run: Vec<String>,
 }
 
 impl Report {
+    /// The same report, where `planned` scenarios were to be run: one that was not keeps it from passing.
+    #[must_use]
+    pub fn of_planned(mut self, planned: &[String]) -> Self {
+        let run = |name: &&String| self.scenarios.iter().any(|scenario| scenario.name == **name);
+        self.not_run = planned.iter().filter(|name| !run(name)).cloned().collect();
+        if !self.not_run.is_empty() {
+            self.outcome = self.outcome.max(Outcome::Inconclusive);
+        }
+        self
+    }
+
+    /// How many scenarios there were, or should have been.
+    pub fn total(&self) -> usize {
+        self.scenarios.len() + self.not_run.len()
+    }
+
     /// How many scenarios came out so.
     pub fn number(&self, outcome: Outcome) -> usize {
-        self.scenarios
+        let run = self
+            .scenarios
             .iter()
             .filter(|scenario| scenario.outcome == outcome)
-            .count()
+            .count();
+        if outcome == Outcome::Inconclusive {
+            run + self.not_run.len()
+        } else {
+            run
+        }
     }
 
     /// Whole hundredths of the scenarios that passed, rounded down: only a full house is 100.
     pub fn success_rate(&self) -> usize {
-        100 * self.number(Outcome::Pass) / self.scenarios.len().max(1)
+        100 * self.number(Outcome::Pass) / self.total().max(1)
     }
 }
 
@@ -150,6 +175,7 @@ pub fn report_of(judged: &[(&Journal, Judgement)]) -> Report {
         outcome: worst.unwrap_or(Outcome::Inconclusive),
         duration: duration(&scenarios),
         scenarios,
+        not_run: Vec::new(),
     }
 }
 

@@ -99,7 +99,7 @@ fn block(report: &Report, style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "📊 {}", style.bold("Chaos Testing Results"));
     let _ = writeln!(text, "=========================");
-    let _ = writeln!(text, "Total scenarios: {}", report.scenarios.len());
+    let _ = writeln!(text, "Total scenarios: {}", report.total());
     let _ = writeln!(text, "Passed: {}", report.number(Outcome::Pass));
     let _ = writeln!(text, "Failed: {}", report.number(Outcome::Fail));
     if report.number(Outcome::Inconclusive) > 0 {
@@ -112,6 +112,10 @@ fn block(report: &Report, style: Style) -> String {
         let word = style.outcome(scenario.outcome, outcome(scenario.outcome));
         let (sign, name) = (sign(scenario), &scenario.name);
         let _ = writeln!(text, "{sign} {name}: {word} ({})", scenario.headline);
+    }
+    for name in &report.not_run {
+        let word = style.outcome(Outcome::Inconclusive, outcome(Outcome::Inconclusive));
+        let _ = writeln!(text, "❔ {name}: {word} (not run)");
     }
     text.push('\n');
     text.push_str(&analysis(report, style));

@@ -80,6 +80,8 @@ pub(super) fn environment(trouble: &Trouble) -> u8 {
 }
 
 async fn scenarios(args: &RunArgs, inputs: &Inputs, workshop: &Workshop) -> Result<Report, Trouble> {
+    let names: Vec<String> = inputs.plans.iter().map(|plan| plan.scenario.clone()).collect();
+    workshop.folder.plan(&names).map_err(Trouble::io("the run's folder"))?;
     let cluster = workshop.prepare(&inputs.system).await?;
     let mut broken = Vec::new();
     for plan in &inputs.plans {
@@ -335,7 +337,7 @@ pub(super) fn write_reports(folder: &Folder) -> Result<Report, Trouble> {
     let unreadable =
         |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
     let journals: Vec<Journal> = journals(folder.path()).map_err(unreadable)?;
-    let report = report(&journals);
+    let report = report(&journals).of_planned(&folder.planned());
     let files = [
         ("report.json", json::render(&report)),
         ("report.md", markdown::render(&report)),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use squall_core::contract::ApiCase;
-use squall_core::event::{Fact, NoteKind, Role};
+use squall_core::event::{Answer, Fact, NoteKind, Role};
 use squall_core::expr::UnknownName;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -13,6 +13,9 @@ use tokio::time::{sleep, sleep_until};
 
 use super::stage::Stage;
 use crate::client::{Call, Names, PATIENCE, fill_json, take};
+
+/// What a case's answer gave, by name.
+type Taken = Vec<(String, serde_json::Value)>;
 
 /// A request sent later than this is late.
 const LATE: Duration = Duration::from_millis(100);
@@ -138,33 +141,33 @@ impl Traffic {
 }
 
 impl Stage {
-    /// Sends one case; a case that names something not known yet is left out. Answers what it gave.
-    async fn try_case(
-        &self,
-        case: &ApiCase,
-        names: &Names,
-        role: Role,
-        due: Instant,
-    ) -> Vec<(String, serde_json::Value)> {
-        // A name not known yet: the case's turn comes later.
-        let Ok((call, has)) = self.prepare_case(case, names) else {
-            return Vec::new();
-        };
+    /// Sends one case and answers what it gave; `None` when it names something not known yet.
+    async fn try_case(&self, case: &ApiCase, names: &Names, role: Role, due: Instant) -> Option<Taken> {
+        let (call, has) = self.prepare_case(case, names).ok()?;
         let reply = self.client.send(&call).await;
-        let judged = reply.judge(Some(case.expect), has.as_ref());
+        let mut judged = reply.judge(Some(case.expect), has.as_ref());
         let json = reply
             .what
             .as_ref()
             .ok()
             .and_then(|answered| answered.json.clone())
             .unwrap_or_default();
-        let taken = case
+        let taken: Taken = case
             .take
             .iter()
             .filter_map(|(name, path)| Some((name.clone(), take(&json, path)?)))
             .collect();
+        if judged.answer == Answer::Right
+            && let Some((_, path)) = case
+                .take
+                .iter()
+                .find(|(name, _)| taken.iter().all(|(taken, _)| taken != *name))
+        {
+            judged.answer = Answer::Wrong;
+            judged.fault = Some(format!("the answer has no {path}"));
+        }
         self.op(&case.title(), role, due, (&reply, judged, None));
-        taken
+        Some(taken)
     }
 
     fn prepare_case(&self, case: &ApiCase, names: &Names) -> Result<(Call, Option<serde_json::Value>), UnknownName> {
@@ -212,7 +215,17 @@ impl Stage {
         // Cases create users and tasks of their own; both surveys of a run must be able to.
         names.set("nonce", format!("{:x}", self.recorder.now()));
         for case in &self.contracts.api {
-            for (name, value) in self.try_case(case, &names, Role::Survey, Instant::now()).await {
+            let Some(taken) = self.try_case(case, &names, Role::Survey, Instant::now()).await else {
+                // Before the first task there is none to ask for; anything else was promised and never asked.
+                if names.get("task").is_some() {
+                    self.blind(format!(
+                        "`{}` was not asked: a case before it did not give what it needs",
+                        case.title()
+                    ));
+                }
+                continue;
+            };
+            for (name, value) in taken {
                 if name.contains("token")
                     && let Some(text) = value.as_str()
                 {

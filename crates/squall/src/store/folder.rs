@@ -34,9 +34,9 @@ impl RunId {
     }
 
     /// The same run, whose folder for what goes is known to be elsewhere.
-    fn in_scratch(self, scratch: &str) -> Self {
+    fn in_scratch(self, scratch: &Path) -> Self {
         Self {
-            scratch: PathBuf::from(scratch),
+            scratch: scratch.to_owned(),
             ..self
         }
     }
@@ -199,13 +199,30 @@ impl Folder {
                 continue;
             }
             // Where it was made: this command may have been given another TMPDIR.
-            let id = match line["scratch"].as_str() {
-                Some(scratch) => RunId::given(run).in_scratch(scratch),
-                None => RunId::given(run),
+            let id = RunId::given(run);
+            let id = match line["scratch"].as_str().map(Path::new) {
+                // The file may be damaged or somebody's: only a folder that bears the run's name may be removed.
+                Some(scratch) if scratch.file_name() != id.scratch().file_name() || scratch.is_symlink() => continue,
+                Some(scratch) => id.in_scratch(scratch),
+                None => id,
             };
             found.push((Self { path }, id));
         }
         Ok(found)
+    }
+
+    /// Writes down which scenarios shall be run: one that never was must not be forgotten.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn plan(&self, scenarios: &[String]) -> io::Result<()> {
+        self.write(PLANNED, &format!("{}\n", scenarios.join("\n")))
+    }
+
+    /// Which scenarios were to be run; none where that was never written down.
+    pub fn planned(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path.join(PLANNED)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// Removes what was cut off while it was made.
@@ -224,6 +241,9 @@ impl Folder {
 }
 
 const PARTIAL: &str = ".partial";
+
+/// The scenarios that were to be run, a line each.
+const PLANNED: &str = "scenarios.txt";
 
 /// What there may be to heal: there from before the first process until after the last.
 const HEAL: &str = "heal.jsonl";
