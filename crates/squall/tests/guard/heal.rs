@@ -38,6 +38,8 @@ fn heal_removes_all_of_a_dead_run_and_touches_nothing_else() {
     let mut dead = Running::start(place.squall(&RUN));
     let dead_trail = Trail::follow(dead.child.id(), place.path());
     assert!(Moment::Reference.wait(&mut dead, &dead_trail, place.path()));
+    // At once: started beside another it might end by itself first.
+    kill_both(&mut dead, &dead_trail);
 
     // The other lives in a place of its own, so that what it uses is told apart, but has its record in the same folder.
     let other = Place::with_taskhub(BUILD);
@@ -48,7 +50,6 @@ fn heal_removes_all_of_a_dead_run_and_touches_nothing_else() {
     let alive_trail = Trail::follow(alive.child.id(), other.path());
     assert!(alive.until(" start", PATIENCE), "{:#?}", alive.said);
 
-    kill_both(&mut dead, &dead_trail);
     let run = dead_trail.runs().into_iter().next().unwrap();
     let scratch = place.path().join(format!("scratch/squall-{run}"));
     let names = [
