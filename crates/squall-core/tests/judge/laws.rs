@@ -256,3 +256,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_journal_with_a_hole_is_refused_and_the_line_of_the_hole_named() {
+    let lines: Vec<String> = Run::sound()
+        .journal()
+        .events()
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("an event as JSON"))
+        .collect();
+    let text = |without: Option<usize>| {
+        let kept = lines.iter().enumerate().filter(|(index, _)| Some(*index) != without);
+        kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+    };
+    assert!(Journal::parse(&text(None)).is_ok());
+    let bad = Journal::parse(&text(Some(40))).expect_err("a hole");
+    assert_eq!(
+        bad.to_string(),
+        "line 41 of the journal: event 42 stands where event 41 should"
+    );
+}
