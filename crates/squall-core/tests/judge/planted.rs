@@ -448,3 +448,13 @@ fn a_probe_that_hangs_once_is_no_finding() {
     run.add(9 * SEC - 10 * MS, Fact::Pulse(Pulse { of, call, answer }));
     run.finds(&[]);
 }
+
+#[test]
+fn work_the_system_cancels_by_itself_is_lost() {
+    let mut run = Run::sound();
+    task_lines(&mut run, "task-15", |_, _| false);
+    says_of(&mut run, "task-15", Some(State::Cancelled));
+    run.finds(&["no_task_lost: lost-task", "deadline: incomplete"]);
+    let says = run.verdict("no_task_lost").says;
+    assert!(says.contains("are cancelled by nobody: task-15"), "{says}");
+}
