@@ -385,7 +385,12 @@ fn a_task_dead_without_a_reason_leaks() {
             record.reason = Some("no handler for type 'work'".to_owned());
         }
     });
-    run.finds(&["deadline: incomplete"]);
+    // Work that must be done has a handler, whatever the system says.
+    run.finds(&["dlq_accounted: dlq-leak", "deadline: incomplete"]);
+    let kinds = &mut run.header.system.tasks.as_mut().expect("tasks").kinds;
+    kinds.insert("work".to_owned(), squall_core::contract::Ends::Dead);
+    let says = run.verdict("dlq_accounted").says;
+    assert!(!says.contains("task-9 "), "{says}");
 }
 
 #[test]
