@@ -462,3 +462,24 @@ fn work_the_system_cancels_by_itself_is_lost() {
     let says = run.verdict("no_task_lost").says;
     assert!(says.contains("are cancelled by nobody: task-15"), "{says}");
 }
+
+#[test]
+fn only_a_case_that_creates_tasks_explains_a_task_nobody_sent() {
+    let ghost = |name: &str, request: &str, outcome: Outcome| {
+        let mut run = Run::sound();
+        for event in [TaskEvent::Start, TaskEvent::Effect, TaskEvent::Committed] {
+            run.add(8 * SEC, line("ghost", 1, "worker-2", event));
+        }
+        let mut case = op(name, Role::Survey, 2 * SEC);
+        (case.request, case.outcome) = (request.to_owned(), outcome);
+        run.add(case.ret, Fact::Op(case));
+        run.verdict("no_phantom_task").outcome
+    };
+    assert_eq!(
+        ghost("POST /auth/refresh", "POST /auth/refresh", Outcome::Ok),
+        Came::Fail
+    );
+    assert_eq!(ghost("a task", "POST /tasks", Outcome::Ok), Came::Pass);
+    assert_eq!(ghost("a task", "POST /tasks", Outcome::Unknown), Came::Pass);
+    assert_eq!(ghost("POST /tasks malformed", "POST /tasks", Outcome::Failed), Came::Fail);
+}

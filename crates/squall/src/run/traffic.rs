@@ -163,7 +163,7 @@ impl Stage {
             .iter()
             .filter_map(|(name, path)| Some((name.clone(), take(&json, path)?)))
             .collect();
-        self.op(&case.title(), role, due, (&reply, judged, None));
+        self.op((&case.title(), &call), role, due, (&reply, judged, None));
         taken
     }
 
