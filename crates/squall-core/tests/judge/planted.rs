@@ -483,3 +483,17 @@ fn only_a_case_that_creates_tasks_explains_a_task_nobody_sent() {
     assert_eq!(ghost("a task", "POST /tasks", Outcome::Unknown), Came::Pass);
     assert_eq!(ghost("POST /tasks malformed", "POST /tasks", Outcome::Failed), Came::Fail);
 }
+
+#[test]
+fn a_readiness_that_hangs_through_an_outage_is_a_health_lie() {
+    let from = OUTAGE.from + 2 * SEC + 100 * MS;
+    pulses(from, OUTAGE.to + 100 * MS, PulseOf::Ready, Answer::Hung).finds(&["health_truthful: health-lie"]);
+    // Two are no habit, and the client's patience may outlast the outage.
+    let mut run = pulses(from, from + 100 * MS, PulseOf::Ready, Answer::Hung);
+    run.finds(&[]);
+    for call in [OUTAGE.to - 900 * MS, OUTAGE.to - 800 * MS, OUTAGE.to - 700 * MS] {
+        let (of, answer) = (PulseOf::Ready, Answer::Hung);
+        run.add(call + 2 * SEC, Fact::Pulse(Pulse { of, call, answer }));
+    }
+    run.finds(&["health_truthful: health-lie"]);
+}
