@@ -326,12 +326,10 @@ impl Band {
     }
 }
 
-/// The API's answers, by the time they were due.
+/// The rotating traffic's answers, by the time they were due. The cases of a survey are others, some of them
+/// costly, and would shift the band; the run's own calm is decided without them too.
 pub fn samples(history: &History<'_>) -> Vec<Sample> {
-    let api = history
-        .ops
-        .iter()
-        .filter(|(_, op)| matches!(op.role, Role::Traffic | Role::Survey));
+    let api = history.ops.iter().filter(|(_, op)| op.role == Role::Traffic);
     let mut found: Vec<Sample> = api
         .map(|(_, op)| Sample {
             due: op.due,
