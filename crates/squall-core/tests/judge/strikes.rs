@@ -247,3 +247,17 @@ fn a_slow_survey_does_not_widen_the_band_of_the_traffic() {
     }
     assert_eq!(samples(&run.journal().history()), before);
 }
+
+#[test]
+fn without_a_readiness_probe_an_outage_of_the_entry_ends_with_the_first_right_answer() {
+    let mut run = restarted_server();
+    run.header.system.health = false;
+    run.keep(|_, fact| !matches!(fact, Fact::Pulse(_)));
+    run.finds(&[]);
+    let wrong = Gone {
+        from: 11 * SEC,
+        to: 15 * SEC,
+    };
+    unanswered(&mut run, wrong, Answer::Wrong);
+    run.finds(&["api_success: wrong-answer"]);
+}
