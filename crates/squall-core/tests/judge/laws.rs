@@ -9,6 +9,7 @@ use squall_core::judgement::judgement;
 use squall_core::place::{Condition, Cut};
 use squall_core::plan::Hold;
 
+use super::queue::Model;
 use super::run::{KILL, MS, Run, SEC, place, step};
 
 #[test]
@@ -297,4 +298,17 @@ fn a_planned_strike_that_was_never_made_is_a_doubt_though_another_of_its_entry_w
     assert_eq!(run.judge().doubts, Vec::<String>::new());
     run.header.plan.steps[2].entry = 2;
     assert_eq!(run.judge().doubts.len(), 1, "{:?}", run.judge().doubts);
+}
+
+#[test]
+fn too_few_tasks_for_several_workers_tell_nothing_of_their_spread() {
+    for (tasks, workers, came) in [
+        (5, 2, Came::Inconclusive),
+        (6, 2, Came::Pass),
+        (8, 3, Came::Inconclusive),
+        (2, 1, Came::Pass),
+    ] {
+        let run = super::sound::stormy(&Model::plain(tasks, SEC, workers, 4 * SEC));
+        assert_eq!(run.verdict("work_spread").outcome, came, "{tasks} tasks, {workers} workers");
+    }
 }
