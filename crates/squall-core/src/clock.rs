@@ -179,18 +179,15 @@ fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Wa
         .iter()
         .filter(|(_, _, pulse)| pulse.of == PulseOf::Ready)
         .peekable();
-    if ready.peek().is_some() {
-        let asked = ready.any(|(_, _, pulse)| pulse.call >= over);
-        return (history.serving_since(over), expected && asked);
-    }
-    let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
-    let since = history
-        .ops
-        .iter()
-        .map(|(_, op)| *op)
-        .filter(|op| op.call >= over && asks(op.role));
-    let first = since.clone().find(|op| op.answer == Answer::Right);
-    (first.map(|op| op.ret), expected && since.count() > 0)
+    let asked = match ready.peek() {
+        Some(_) => ready.any(|(_, _, pulse)| pulse.call >= over),
+        None => {
+            let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
+            let mut ops = history.ops.iter();
+            ops.any(|(_, op)| op.call >= over && asks(op.role))
+        }
+    };
+    (history.serving_since(over), expected && asked)
 }
 
 /// A worker that went down or stood still.
@@ -326,12 +323,10 @@ impl Band {
     }
 }
 
-/// The API's answers, by the time they were due.
+/// The rotating traffic's answers, by the time they were due. The cases of a survey are others, some of them
+/// costly, and would shift the band; the run's own calm is decided without them too.
 pub fn samples(history: &History<'_>) -> Vec<Sample> {
-    let api = history
-        .ops
-        .iter()
-        .filter(|(_, op)| matches!(op.role, Role::Traffic | Role::Survey));
+    let api = history.ops.iter().filter(|(_, op)| op.role == Role::Traffic);
     let mut found: Vec<Sample> = api
         .map(|(_, op)| Sample {
             due: op.due,

@@ -43,7 +43,8 @@ impl Journal {
     /// A journal of these events.
     ///
     /// # Errors
-    /// Numbers or times that go back, or no header in the first event.
+    /// Numbers other than 1, 2, 3, …, times that go back, or no header in the first event. The line is
+    /// the one that should have had the next number: after it, a fact may be missing.
     pub fn new(events: Vec<Event>) -> Result<Self, BadJournal> {
         match events.first().map(|event| &event.fact) {
             Some(Fact::Opened(_)) => {}
@@ -54,16 +55,19 @@ impl Journal {
                 });
             }
         }
-        let disorder = events
-            .windows(2)
-            .position(|pair| pair[1].id <= pair[0].id || pair[1].at < pair[0].at);
-        match disorder {
-            Some(index) => Err(BadJournal {
-                line: index + 2,
-                cause: "it goes back in number or time".to_owned(),
-            }),
-            None => Ok(Self { events }),
+        let mut before = 0;
+        for ((index, event), number) in events.iter().enumerate().zip(1..) {
+            let cause = if event.id != number {
+                format!("event {} stands where event {number} should", event.id)
+            } else if event.at < before {
+                "it goes back in time".to_owned()
+            } else {
+                before = event.at;
+                continue;
+            };
+            return Err(BadJournal { line: index + 1, cause });
         }
+        Ok(Self { events })
     }
 
     /// The events.

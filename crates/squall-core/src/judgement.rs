@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Outcome, Verdict, judge};
 use crate::clock::{Clock, clocks};
 use crate::event::{End, Fact, NoteKind};
+use crate::fault::Aim;
 use crate::journal::History;
 use crate::proof::{Proof, proof};
 
@@ -71,6 +72,38 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
             doubts.push(text.clone());
         }
     }
+    doubts.extend(never_struck(history, proofs));
+    doubts.extend(unfelt(history, proofs));
+    doubts
+}
+
+/// The strikes that were planned and not made. One felt strike of an entry says nothing of the others, except
+/// where each waited for running work: the work may have run out.
+fn never_struck(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
+    let steps = &history.header.plan.steps;
+    let missed = history.missed.iter().filter(|(_, _, decided, _)| !decided);
+    let doubts = missed.filter_map(|(_, index, _, why)| {
+        let Some(step) = steps.get(*index) else {
+            return Some(format!("step {index} never struck: {why}"));
+        };
+        let at_work = matches!(step.aim, Some((Aim::TaskRunning, _)));
+        let mut struck = history.strikes.iter().zip(proofs);
+        let felt = struck.any(|(strike, proof)| strike.step.entry == step.entry && proof.seen);
+        if at_work && felt {
+            return None;
+        }
+        let on = match &step.link_to {
+            Some(to) => format!("{}->{to}", step.service),
+            None => step.service.clone(),
+        };
+        Some(format!("step {index} (`{}` on {on}) never struck: {why}", step.fault))
+    });
+    doubts.collect()
+}
+
+/// The entries of which no strike was felt.
+fn unfelt(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
+    let mut doubts = Vec::new();
     let steps = &history.header.plan.steps;
     let entries = steps
         .iter()
@@ -90,16 +123,16 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
             .iter()
             .find(|step| step.entry == entry)
             .map_or("fault", |step| step.fault.as_str());
-        let why = match struck.first() {
-            Some((_, proof)) => proof.says.clone(),
-            None => history
-                .missed
-                .iter()
-                .find(|(_, step, ..)| steps.get(*step).is_some_and(|step| step.entry == entry))
-                .map_or_else(
-                    || "it was never put in force".to_owned(),
-                    |(_, _, _, why)| (*why).to_owned(),
-                ),
+        let mut missed = history
+            .missed
+            .iter()
+            .filter(|(_, step, ..)| steps.get(*step).is_some_and(|step| step.entry == entry));
+        let why = match (struck.first(), missed.next()) {
+            (Some((_, proof)), _) => proof.says.clone(),
+            // Said already.
+            (None, Some((_, _, false, _))) => continue,
+            (None, Some((_, _, true, why))) => (*why).to_owned(),
+            (None, None) => "it was never put in force".to_owned(),
         };
         doubts.push(format!("no effect of `{fault}` was seen: {why}"));
     }

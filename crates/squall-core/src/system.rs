@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Dur;
-use crate::contract::{Contracts, Delivery, Ends};
+use crate::contract::{Contracts, Delivery, Ends, Method};
 use crate::diagnostic::{Mistakes, nearest};
 use crate::document::Document;
 use crate::time::{Nanos, nanos};
@@ -137,6 +137,15 @@ pub struct TaskFacts {
     pub kinds: BTreeMap<String, Ends>,
     /// Whether a worker's own word (the witness) can be expected.
     pub witnessed: bool,
+    /// Method and path that create a task, without the query, holes and all: `POST /tasks`.
+    #[serde(default)]
+    pub create: String,
+}
+
+/// A request as events and [`TaskFacts::create`] name it: method and path, without the query.
+pub fn request_line(method: Method, path: &str) -> String {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    format!("{} {path}", method.name())
 }
 
 impl System {
@@ -249,6 +258,7 @@ impl System {
                     .map(|(name, kind)| (name.clone(), kind.ends))
                     .collect(),
                 witnessed,
+                create: request_line(tasks.create.method, &tasks.create.path),
             }),
         }
     }

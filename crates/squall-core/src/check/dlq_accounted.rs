@@ -1,9 +1,10 @@
 //! The dead-letter queue holds exactly what belongs there.
 //!
-//! Class `dlq-leak`: an acknowledged task is dead although its failures are below the maximum, its
-//! deaths below their cap, and nobody says it has no handler; or it ended otherwise (done, cancelled,
-//! gone) although its failures are used up, a worker reported its last failure as final, or its kind
-//! must end dead. Failures and deaths are the larger of what the system shows and what was witnessed.
+//! Class `dlq-leak`: an acknowledged task is dead although its failures are below the maximum and its
+//! deaths below their cap (that it has no handler excuses only a kind that must end dead: for any other
+//! the system has one, whatever it says); or it ended otherwise (done, cancelled, gone) although its
+//! failures are used up, a worker reported its last failure as final, or its kind must end dead.
+//! Failures and deaths are the larger of what the system shows and what was witnessed.
 //! The sums of all states are in the sentence. No grace. Inconclusive when a task was not read back
 //! or had not come to its end, or when neither record nor witness can tell why a task is dead.
 
@@ -87,9 +88,11 @@ fn place(task: &TaskHistory<'_>, record: &Record, facts: &TaskFacts) -> Place {
                 .map(|(_, _, reason, _)| reason)
                 .chain(record.reason.as_deref());
             let capped = facts.max_deaths.is_some_and(|cap| deaths >= cap);
-            if exhausted || capped || reasons.any(says_no_handler) {
+            // The reason can only excuse what must die; without it, a figure is enough to tell.
+            let told = record.failures.is_some() && (record.reason.is_some() || !must_die);
+            if exhausted || capped || (must_die && reasons.any(says_no_handler)) {
                 Place::Right
-            } else if facts.witnessed || (record.failures.is_some() && record.reason.is_some()) {
+            } else if facts.witnessed || told {
                 let max = facts.max_failures;
                 Place::Wrong(format!(
                     "is dead after {failures} of {max} failures and {deaths} deaths"

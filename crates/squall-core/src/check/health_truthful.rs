@@ -1,8 +1,9 @@
 //! The health endpoints tell the truth, and soon.
 //!
-//! Class `health-lie`. Three lies: *ready while gone* (3 or more right `ready` answers asked for later
+//! Class `health-lie`. Four lies: *ready while gone* (3 or more right `ready` answers asked for later
 //! than the bound after a dependency of the entry service was down or cut, and answered before it was
-//! lifted), *not ready* (2 or more `ready` answers in a row that are not right outside outage windows;
+//! lifted), *silent while gone* (3 or more `ready` asked for in that time, with the entry service's own
+//! process up and unstruck, that no answer came to: an answer in time is part of the promise), *not ready* (2 or more `ready` answers in a row that are not right outside outage windows;
 //! a window lasts until the bound after its heal), *not live* (2 or more `live` answers in a row that
 //! are not right while the entry service's process lives and is not struck itself). Grace: the bound,
 //! also after each start; one odd answer alone; times in which a dependency ended by itself. Delays
@@ -32,6 +33,7 @@ struct Look {
     call: Nanos,
     at: Nanos,
     right: bool,
+    hung: bool,
 }
 
 pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> Verdict {
@@ -40,32 +42,9 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
         return Verdict::inconclusive(demand, "the readiness probe never looked");
     }
     let within = nanos(wanted.within.get());
-    let (mut evidence, mut says) = (Vec::new(), Vec::new());
-    let mut outages = 0;
-    for strike in &history.strikes {
-        let Some(gone) = gone(strike, within, history) else {
-            continue;
-        };
-        let asked = |look: &&Look| look.call >= gone.from && look.at < gone.to;
-        outages += usize::from(ready.iter().any(|look| asked(&look)));
-        let lies: Vec<EventId> = ready
-            .iter()
-            .filter(asked)
-            .filter(|look| look.right)
-            .map(|look| look.id)
-            .collect();
-        if lies.len() >= LIES {
-            says.push(format!(
-                "ready was said {} while {} was {}, later than {} after its loss",
-                count(lies.len(), "time"),
-                strike.place,
-                strike.condition.word(),
-                wanted.within
-            ));
-            evidence.extend(lies);
-        }
-    }
     let quiet = Quiet::of(within, history);
+    let up = quiet.live();
+    let (mut says, mut evidence, outages) = while_gone(&ready, &quiet.live(), within, history);
     let rows = [(&ready, quiet.ready(), "ready"), (&live, quiet.live(), "live")];
     for (looks, spans, word) in rows {
         for row in bad_rows(looks, &spans) {
@@ -96,6 +75,41 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
     Verdict::pass(demand, ready.len() + live.len(), says)
 }
 
+/// The lies told while something the entry service needs was gone: what they are, their events, and the
+/// number of such outages that were looked at. `up` is when the entry service itself has no excuse.
+fn while_gone(ready: &[Look], up: &[Span], within: Nanos, history: &History<'_>) -> (Vec<String>, Vec<EventId>, usize) {
+    let (mut says, mut evidence, mut outages) = (Vec::new(), Vec::new(), 0);
+    for strike in &history.strikes {
+        let Some(gone) = gone(strike, within, history) else {
+            continue;
+        };
+        let asked: Vec<&Look> = ready
+            .iter()
+            .filter(|look| look.call >= gone.from && look.call < gone.to)
+            .collect();
+        // Whoever hangs is silent until after the heal, so only what came must have come before it.
+        let before = |look: &&&Look| look.at < gone.to;
+        outages += usize::from(asked.iter().any(|look| before(&look)));
+        let lies = asked.iter().filter(before).filter(|look| look.right);
+        let lies: Vec<EventId> = lies.map(|look| look.id).collect();
+        let hung = asked.iter().filter(|look| look.hung && inside(look, up));
+        let hung: Vec<EventId> = hung.map(|look| look.id).collect();
+        let gone = format!("while {} was {}", strike.place, strike.condition.word());
+        if lies.len() >= LIES {
+            let (times, within) = (count(lies.len(), "time"), words(within));
+            says.push(format!(
+                "ready was said {times} {gone}, later than {within} after its loss"
+            ));
+            evidence.extend(lies);
+        }
+        if hung.len() >= LIES {
+            says.push(format!("`ready` did not answer {} {gone}", count(hung.len(), "time")));
+            evidence.extend(hung);
+        }
+    }
+    (says, evidence, outages)
+}
+
 fn describe(row: &[Look], word: &str, history: &History<'_>) -> String {
     let (Some(first), Some(last)) = (row.first(), row.last()) else {
         return String::new();
@@ -120,6 +134,7 @@ fn looks(of: PulseOf, history: &History<'_>) -> Vec<Look> {
             call: pulse.call,
             at: *at,
             right: pulse.answer == Answer::Right,
+            hung: pulse.answer == Answer::Hung,
         })
         .collect();
     found.sort_by_key(|look| look.call);
@@ -172,17 +187,18 @@ fn outage_planned(within: Nanos, history: &History<'_>) -> bool {
     })
 }
 
+/// Whether an answer lies wholly inside one of `spans`.
+fn inside(look: &Look, spans: &[Span]) -> bool {
+    let next = spans.partition_point(|span| span.from <= look.call);
+    let span = next.checked_sub(1).and_then(|index| spans.get(index));
+    span.is_some_and(|span| look.at <= span.to)
+}
+
 /// The rows of answers that are not right, each answer wholly inside one of `spans`.
 fn bad_rows(looks: &[Look], spans: &[Span]) -> Vec<Vec<Look>> {
-    let inside = |look: &Look| {
-        let next = spans.partition_point(|span| span.from <= look.call);
-        next.checked_sub(1)
-            .and_then(|index| spans.get(index))
-            .is_some_and(|span| look.at <= span.to)
-    };
     let mut rows: Vec<Vec<Look>> = vec![Vec::new()];
     for look in looks {
-        match (inside(look) && !look.right, rows.last_mut()) {
+        match (inside(look, spans) && !look.right, rows.last_mut()) {
             (true, Some(row)) => row.push(*look),
             _ => rows.push(Vec::new()),
         }

@@ -2,7 +2,7 @@
 //!
 //! Class `phantom-task`: the witness heard of more tasks without an acknowledgement than there were
 //! requests that may have made one unnoticed: creates whose outcome is unknown, and API cases that
-//! may create something themselves. Which of them is the phantom can't be told; all are evidence. No
+//! ask for the very request that creates tasks and were not refused. Which of them is the phantom can't be told; all are evidence. No
 //! grace. Inconclusive when nothing ran or the workers are not witnessed.
 
 use crate::check::Verdict;
@@ -25,7 +25,9 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         .filter(|(_, task)| task.created.is_none_or(|(_, op)| op.outcome != Outcome::Ok))
         .filter_map(|(id, task)| Some((**id, task.attempts.first()?.first_event()?)))
         .collect();
-    let possible = history.ops.iter().filter(|(_, op)| may_have_created(op)).count();
+    let create = history.header.system.tasks.as_ref().map_or("", |facts| &facts.create);
+    let possible = history.ops.iter().filter(|(_, op)| may_have_created(op, create));
+    let possible = possible.count();
     if strangers.len() <= possible {
         let says = match strangers.len() {
             0 => format!("{} that ran had been acknowledged", count(ran.len(), "task")),
@@ -47,12 +49,23 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
 }
 
 /// Whether a request may have made a task whose id nobody was told.
-fn may_have_created(op: &Op) -> bool {
+fn may_have_created(op: &Op, create: &str) -> bool {
     let acknowledged = op.work.as_ref().is_some_and(|work| work.task.is_some());
     match op.role {
         Role::Create => op.outcome == Outcome::Unknown || (op.outcome == Outcome::Ok && !acknowledged),
-        // Cases are named by method and path unless the contract names them otherwise.
-        Role::Traffic | Role::Survey => op.outcome != Outcome::Failed && !op.name.starts_with("GET "),
+        Role::Traffic | Role::Survey => op.outcome != Outcome::Failed && is(&op.request, create),
         Role::Session | Role::Audit => false,
+    }
+}
+
+/// Whether a request as it was sent is the one of a contract, whose path may have holes to fill in.
+fn is(sent: &str, contract: &str) -> bool {
+    let (mut sent, mut wanted) = (sent.split('/'), contract.split('/'));
+    loop {
+        match (sent.next(), wanted.next()) {
+            (None, None) => return !contract.is_empty(),
+            (Some(sent), Some(wanted)) if sent == wanted || wanted.contains("${") => {}
+            _ => return false,
+        }
     }
 }

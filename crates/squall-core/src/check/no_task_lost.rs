@@ -1,6 +1,7 @@
 //! No acknowledged task is absent, or done without its effect.
 //!
-//! Classes: `lost-task` (the system acknowledged it and last said there is no such task),
+//! Classes: `lost-task` (the system acknowledged it and last said there is no such task, or that it was
+//! cancelled: no client of a run ever cancels; one whose failures are used up is left to `dlq_accounted`),
 //! `phantom-done` (the system says done, or a worker reported its commit, and no effect had reached
 //! the witness by then: effects are answered before the commit). No grace: loss is judged throughout.
 //! A task still waiting or running when the drain ended is not lost: `none_stuck` judges it.
@@ -9,22 +10,26 @@
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
 use crate::demand::Demand;
-use crate::event::{EventId, State};
+use crate::event::{EventId, Record, State};
 use crate::journal::{History, TaskHistory};
 
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
-    let witnessed = history
-        .header
-        .system
-        .tasks
-        .as_ref()
-        .is_some_and(|facts| facts.witnessed);
+    let facts = history.header.system.tasks.as_ref();
+    let witnessed = facts.is_some_and(|facts| facts.witnessed);
+    let max_failures = facts.map_or(u64::MAX, |facts| facts.max_failures);
     let (mut lost, mut phantom, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cancelled = 0;
     let mut all = 0;
     for (id, task, created, _) in history.acknowledged() {
         all += 1;
         match task.last_record() {
             Some((event, _, record)) if record.state.is_none() => lost.push((id, created, event)),
+            Some((event, _, record)) if record.state == Some(State::Cancelled) => {
+                if failures(task, record) < max_failures {
+                    cancelled += 1;
+                    lost.push((id, created, event));
+                }
+            }
             Some(_) => {}
             None => unread.push(id),
         }
@@ -35,8 +40,13 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let events = |found: &[(&str, EventId, EventId)]| found.iter().map(|(_, _, event)| *event).collect();
     let ids = |found: &[(&str, EventId, EventId)]| names(&found.iter().map(|found| found.0).collect::<Vec<_>>());
     if !lost.is_empty() {
+        let how = match cancelled {
+            0 => "gone".to_owned(),
+            n if n == lost.len() => "cancelled by nobody".to_owned(),
+            n => format!("gone or cancelled by nobody ({n})"),
+        };
         let says = format!(
-            "{} of {} are gone: {}",
+            "{} of {} are {how}: {}",
             lost.len(),
             count(all, "acknowledged task"),
             ids(&lost)
@@ -72,6 +82,12 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         false => format!("{} are there", count(all, "acknowledged task")),
     };
     Verdict::pass(demand, all, says)
+}
+
+/// Its failed attempts: the larger of what the system shows and what was witnessed.
+fn failures(task: &TaskHistory<'_>, record: &Record) -> u64 {
+    let witnessed = task.attempts.iter().filter(|attempt| attempt.failed.is_some());
+    record.failures.unwrap_or(0).max(witnessed.count() as u64)
 }
 
 /// The event that says a task is done, when no effect of it was seen before.

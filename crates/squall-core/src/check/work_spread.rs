@@ -12,8 +12,8 @@
 //!
 //! Grace: a worker that dies or is struck between claiming and beginning a task leaves it waiting until
 //! its lease ends, so as many waiting tasks as there were such deaths and strikes are excused.
-//! Inconclusive when the run broke off or no worker reported a start; with one worker, or fewer than
-//! 3 starts each, nothing can be told, which is said and passed.
+//! Inconclusive when the run broke off, no worker reported a start, or several workers began fewer than 3
+//! attempts each on average; with one worker there is nothing to spread, which is said and passed.
 
 use crate::check::Verdict;
 use crate::check::sentence::count;
@@ -80,7 +80,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         return Verdict::pass(demand, all, format!("only one worker to take work; {shares}"));
     }
     if all < FEWEST * starts.len() {
-        return Verdict::pass(demand, all, format!("too few tasks to tell ({all}); {shares}"));
+        return Verdict::inconclusive(demand, format!("too few tasks to tell ({all}); {shares}"));
     }
     Verdict::pass(
         demand,

@@ -9,6 +9,9 @@ use crate::time::Nanos;
 pub struct Op {
     /// Which request of the contract: `GET /health`, `create`.
     pub name: String,
+    /// Method and path as they were sent, without the query: `POST /tasks`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub request: String,
     /// What it is for.
     pub role: Role,
     /// When it should have been sent.

@@ -383,9 +383,16 @@ impl<'a> History<'a> {
         windows.collect()
     }
 
-    /// The first right `ready` answer that was asked for at `from` or later.
+    /// The first right `ready` answer that was asked for at `from` or later. A system that does not tell how it
+    /// is serves again with the first request it answers right.
     pub fn serving_since(&self, from: Nanos) -> Option<Nanos> {
-        let mut ready = self.pulses.iter().filter(|(_, _, pulse)| pulse.of == PulseOf::Ready);
+        let ready = self.pulses.iter().filter(|(_, _, pulse)| pulse.of == PulseOf::Ready);
+        let mut ready = ready.peekable();
+        if ready.peek().is_none() {
+            let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
+            let mut ops = self.ops.iter().filter(|(_, op)| asks(op.role) && op.call >= from);
+            return ops.find(|(_, op)| op.answer == Answer::Right).map(|(_, op)| op.ret);
+        }
         ready
             .find(|(_, _, pulse)| pulse.call >= from && pulse.answer == Answer::Right)
             .map(|(_, at, _)| *at)

@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 use squall_core::check::Outcome as Came;
 use squall_core::event::{End, Event, Fact, LinkCounts, NoteKind, Phase, TaskEvent};
+use squall_core::fault::Aim;
 use squall_core::journal::Journal;
 use squall_core::judgement::judgement;
 use squall_core::place::{Condition, Cut};
 use squall_core::plan::Hold;
 
+use super::queue::Model;
 use super::run::{KILL, MS, Run, SEC, place, step};
 
 #[test]
@@ -254,5 +256,63 @@ proptest! {
         if journal.history().began(Phase::Audit).is_none() {
             prop_assert_ne!(judged.outcome, Came::Pass);
         }
+    }
+}
+
+#[test]
+fn a_journal_with_a_hole_is_refused_and_the_line_of_the_hole_named() {
+    let lines: Vec<String> = Run::sound()
+        .journal()
+        .events()
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("an event as JSON"))
+        .collect();
+    let text = |without: Option<usize>| {
+        let kept = lines.iter().enumerate().filter(|(index, _)| Some(*index) != without);
+        kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+    };
+    assert!(Journal::parse(&text(None)).is_ok());
+    let bad = Journal::parse(&text(Some(40))).expect_err("a hole");
+    assert_eq!(
+        bad.to_string(),
+        "line 41 of the journal: event 42 stands where event 41 should"
+    );
+}
+
+#[test]
+fn a_planned_strike_that_was_never_made_is_a_doubt_though_another_of_its_entry_was_felt() {
+    let mut run = Run::sound();
+    let again = run.header.plan.steps[0].clone();
+    run.header.plan.steps.push(again);
+    let why = "waited 5s for `worker` until a copy is up".to_owned();
+    let (step, decided) = (2, false);
+    run.add(8 * SEC, Fact::Missed { step, decided, why });
+    let judgement = run.judge();
+    assert_eq!(judgement.outcome, Came::Inconclusive);
+    assert_eq!(
+        judgement.doubts,
+        ["step 2 (`kill` on worker) never struck: waited 5s for `worker` until a copy is up"]
+    );
+    // Aimed at running work, the work may have run out: one that was felt is enough.
+    run.header.plan.steps[2].aim = Some((Aim::TaskRunning, 5 * SEC));
+    assert_eq!(run.judge().doubts, Vec::<String>::new());
+    run.header.plan.steps[2].entry = 2;
+    assert_eq!(run.judge().doubts.len(), 1, "{:?}", run.judge().doubts);
+}
+
+#[test]
+fn too_few_tasks_for_several_workers_tell_nothing_of_their_spread() {
+    for (tasks, workers, came) in [
+        (5, 2, Came::Inconclusive),
+        (6, 2, Came::Pass),
+        (8, 3, Came::Inconclusive),
+        (2, 1, Came::Pass),
+    ] {
+        let run = super::sound::stormy(&Model::plain(tasks, SEC, workers, 4 * SEC));
+        assert_eq!(
+            run.verdict("work_spread").outcome,
+            came,
+            "{tasks} tasks, {workers} workers"
+        );
     }
 }

@@ -161,7 +161,6 @@ fn a_start_that_was_given_up_on_is_a_slow_recovery() {
 #[test]
 fn traffic_that_never_comes_back_to_its_band_is_a_slow_recovery() {
     let mut run = Run::sound();
-    run.keep(|_, fact| !matches!(fact, Fact::Phase(_)) || !matches!(fact, Fact::Op(_)));
     for due in (19 * SEC..60 * SEC).step_by(100 * MS as usize) {
         run.add(due + 5 * MS, Fact::Op(op("GET /tasks", Role::Traffic, due)));
     }
@@ -385,7 +384,12 @@ fn a_task_dead_without_a_reason_leaks() {
             record.reason = Some("no handler for type 'work'".to_owned());
         }
     });
-    run.finds(&["deadline: incomplete"]);
+    // Work that must be done has a handler, whatever the system says.
+    run.finds(&["dlq_accounted: dlq-leak", "deadline: incomplete"]);
+    let kinds = &mut run.header.system.tasks.as_mut().expect("tasks").kinds;
+    kinds.insert("work".to_owned(), squall_core::contract::Ends::Dead);
+    let says = run.verdict("dlq_accounted").says;
+    assert!(!says.contains("task-9 "), "{says}");
 }
 
 #[test]
@@ -447,4 +451,52 @@ fn a_probe_that_hangs_once_is_no_finding() {
     let (of, call, answer) = (PulseOf::Ready, 7 * SEC + MS, Answer::Hung);
     run.add(9 * SEC - 10 * MS, Fact::Pulse(Pulse { of, call, answer }));
     run.finds(&[]);
+}
+
+#[test]
+fn work_the_system_cancels_by_itself_is_lost() {
+    let mut run = Run::sound();
+    task_lines(&mut run, "task-15", |_, _| false);
+    says_of(&mut run, "task-15", Some(State::Cancelled));
+    run.finds(&["no_task_lost: lost-task", "deadline: incomplete"]);
+    let says = run.verdict("no_task_lost").says;
+    assert!(says.contains("are cancelled by nobody: task-15"), "{says}");
+}
+
+#[test]
+fn only_a_case_that_creates_tasks_explains_a_task_nobody_sent() {
+    let ghost = |name: &str, request: &str, outcome: Outcome| {
+        let mut run = Run::sound();
+        for event in [TaskEvent::Start, TaskEvent::Effect, TaskEvent::Committed] {
+            run.add(8 * SEC, line("ghost", 1, "worker-2", event));
+        }
+        let mut case = op(name, Role::Survey, 2 * SEC);
+        (case.request, case.outcome) = (request.to_owned(), outcome);
+        run.add(case.ret, Fact::Op(case));
+        run.verdict("no_phantom_task").outcome
+    };
+    assert_eq!(
+        ghost("POST /auth/refresh", "POST /auth/refresh", Outcome::Ok),
+        Came::Fail
+    );
+    assert_eq!(ghost("a task", "POST /tasks", Outcome::Ok), Came::Pass);
+    assert_eq!(ghost("a task", "POST /tasks", Outcome::Unknown), Came::Pass);
+    assert_eq!(
+        ghost("POST /tasks malformed", "POST /tasks", Outcome::Failed),
+        Came::Fail
+    );
+}
+
+#[test]
+fn a_readiness_that_hangs_through_an_outage_is_a_health_lie() {
+    let from = OUTAGE.from + 2 * SEC + 100 * MS;
+    pulses(from, OUTAGE.to + 100 * MS, PulseOf::Ready, Answer::Hung).finds(&["health_truthful: health-lie"]);
+    // Two are no habit, and the client's patience may outlast the outage.
+    let mut run = pulses(from, from + 100 * MS, PulseOf::Ready, Answer::Hung);
+    run.finds(&[]);
+    for call in [OUTAGE.to - 900 * MS, OUTAGE.to - 800 * MS, OUTAGE.to - 700 * MS] {
+        let (of, answer) = (PulseOf::Ready, Answer::Hung);
+        run.add(call + 2 * SEC, Fact::Pulse(Pulse { of, call, answer }));
+    }
+    run.finds(&["health_truthful: health-lie"]);
 }

@@ -76,6 +76,7 @@ fn system() -> Facts {
             effects: Delivery::AtLeastOnce,
             kinds: kinds.into_iter().map(|(kind, ends)| (kind.to_owned(), ends)).collect(),
             witnessed: true,
+            create: "POST /tasks".to_owned(),
         }),
     }
 }
@@ -170,6 +171,7 @@ fn kind(job: &Job) -> &'static str {
 pub fn op(name: &str, role: Role, due: u64) -> Op {
     Op {
         name: name.to_owned(),
+        request: String::new(),
         role,
         due,
         call: due,

@@ -115,7 +115,7 @@ proptest! {
     #[test]
     fn no_storm_of_kills_and_outages_makes_a_sound_queue_look_broken(
         workers in 2..=4_usize,
-        tasks in 8..40_usize,
+        tasks in 12..40_usize,
         takes in 40..800_u64,
         kills in prop::collection::vec((0..4_usize, 100..30_000_u64, 200..3_000_u64), 0..12),
         fails in prop::collection::vec(0..4_u64, 40),

@@ -1,13 +1,13 @@
 //! Strikes of each sort: what proves them, and what their clocks show.
 
 use squall_core::check::Outcome as Came;
-use squall_core::clock::{Band, Origin, Sample};
+use squall_core::clock::{Band, Origin, Sample, samples};
 use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, TaskEvent};
 use squall_core::place::{Condition, Cut, Death};
 use squall_core::plan::{Hold, Step};
 
 use super::queue::Gone;
-use super::run::{MS, Run, SEC, line, place, step};
+use super::run::{MS, Run, SEC, line, op, place, step};
 
 /// The sound run with a strike of this sort in place of its own two, from `gone.from` on; nothing of
 /// it is felt yet.
@@ -234,4 +234,30 @@ fn a_band_holds_slow_machines_but_not_broken_ones() {
     assert!(!band.holds(&window(3, sample(SEC, true))));
     assert!(!band.holds(&[]));
     assert_eq!(Band::of(&[]), None);
+}
+
+#[test]
+fn a_slow_survey_does_not_widen_the_band_of_the_traffic() {
+    let mut run = Run::sound();
+    let before = samples(&run.journal().history());
+    for due in (SEC..3 * SEC).step_by(50 * MS as usize) {
+        let mut case = op("POST /auth/register", Role::Survey, due);
+        case.ret = due + SEC;
+        run.add(case.ret, Fact::Op(case));
+    }
+    assert_eq!(samples(&run.journal().history()), before);
+}
+
+#[test]
+fn without_a_readiness_probe_an_outage_of_the_entry_ends_with_the_first_right_answer() {
+    let mut run = restarted_server();
+    run.header.system.health = false;
+    run.keep(|_, fact| !matches!(fact, Fact::Pulse(_)));
+    run.finds(&[]);
+    let wrong = Gone {
+        from: 11 * SEC,
+        to: 15 * SEC,
+    };
+    unanswered(&mut run, wrong, Answer::Wrong);
+    run.finds(&["api_success: wrong-answer"]);
 }

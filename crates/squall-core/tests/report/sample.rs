@@ -177,6 +177,7 @@ impl Run {
         let role = if work.is_some() { Role::Create } else { Role::Traffic };
         let op = Op {
             name: name.to_owned(),
+            request: String::new(),
             role,
             due: due * MS,
             call: due * MS + 40_000,
@@ -334,6 +335,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 effects: Delivery::AtLeastOnce,
                 kinds: BTreeMap::from([("work".to_owned(), Ends::Done)]),
                 witnessed: true,
+                create: "POST /tasks".to_owned(),
             }),
         },
         plan,

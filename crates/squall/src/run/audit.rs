@@ -66,5 +66,5 @@ async fn session(stage: &Stage) {
     let reply = stage.client.send(&call).await;
     let judged = reply.judge(request.expect, None);
     let title = format!("{} {}", request.method.name(), request.path);
-    stage.op(&title, Role::Audit, reply.call, (&reply, judged, None));
+    stage.op((&title, &call), Role::Audit, reply.call, (&reply, judged, None));
 }

@@ -10,6 +10,7 @@ use squall_core::contract::{Contracts, Request, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
+use squall_core::system::request_line;
 use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
@@ -137,7 +138,7 @@ impl Stage {
                 }
                 lock(&self.names).set(name, value);
             }
-            self.op(&title, Role::Session, reply.call, (&reply, judged, None));
+            self.op((&title, &call), Role::Session, reply.call, (&reply, judged, None));
         }
         Ok(())
     }
@@ -176,9 +177,15 @@ impl Stage {
         })
     }
 
-    /// Writes a request down.
-    pub(super) fn op(&self, name: &str, role: Role, due: Instant, seen: (&Reply, Judged, Option<Work>)) {
-        let (reply, judged, work) = seen;
+    /// Writes a request down, under its name.
+    pub(super) fn op(
+        &self,
+        (name, call): (&str, &Call),
+        role: Role,
+        due: Instant,
+        (reply, judged, work): (&Reply, Judged, Option<Work>),
+    ) {
+        let request = request_line(call.method, &call.path);
         if role == Role::Traffic {
             let mut recent = lock(&self.recent);
             if recent.len() == RECENT {
@@ -192,6 +199,7 @@ impl Stage {
         }
         self.recorder.record(Fact::Op(Op {
             name: name.to_owned(),
+            request,
             role,
             due: self.recorder.at(due),
             call: self.recorder.at(reply.call),
@@ -230,7 +238,7 @@ impl Stage {
             payload_crc32: payload_crc32(&payload),
             mark: mark.to_owned(),
         };
-        self.op("create", Role::Create, due, (&reply, judged, Some(work)));
+        self.op(("create", &call), Role::Create, due, (&reply, judged, Some(work)));
         if let Some(task) = task {
             let mut ledger = lock(&self.ledger);
             ledger.push(Acknowledged {

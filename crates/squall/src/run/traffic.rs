@@ -166,7 +166,7 @@ impl Stage {
             judged.answer = Answer::Wrong;
             judged.fault = Some(format!("the answer has no {path}"));
         }
-        self.op(&case.title(), role, due, (&reply, judged, None));
+        self.op((&case.title(), &call), role, due, (&reply, judged, None));
         Some(taken)
     }
 
