@@ -77,12 +77,7 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
 
 /// The lies told while something the entry service needs was gone: what they are, their events, and the
 /// number of such outages that were looked at. `up` is when the entry service itself has no excuse.
-fn while_gone(
-    ready: &[Look],
-    up: &[Span],
-    within: Nanos,
-    history: &History<'_>,
-) -> (Vec<String>, Vec<EventId>, usize) {
+fn while_gone(ready: &[Look], up: &[Span], within: Nanos, history: &History<'_>) -> (Vec<String>, Vec<EventId>, usize) {
     let (mut says, mut evidence, mut outages) = (Vec::new(), Vec::new(), 0);
     for strike in &history.strikes {
         let Some(gone) = gone(strike, within, history) else {
@@ -102,7 +97,9 @@ fn while_gone(
         let gone = format!("while {} was {}", strike.place, strike.condition.word());
         if lies.len() >= LIES {
             let (times, within) = (count(lies.len(), "time"), words(within));
-            says.push(format!("ready was said {times} {gone}, later than {within} after its loss"));
+            says.push(format!(
+                "ready was said {times} {gone}, later than {within} after its loss"
+            ));
             evidence.extend(lies);
         }
         if hung.len() >= LIES {

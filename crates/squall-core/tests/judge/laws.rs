@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use squall_core::check::Outcome as Came;
-use squall_core::fault::Aim;
 use squall_core::event::{End, Event, Fact, LinkCounts, NoteKind, Phase, TaskEvent};
+use squall_core::fault::Aim;
 use squall_core::journal::Journal;
 use squall_core::judgement::judgement;
 use squall_core::place::{Condition, Cut};
@@ -309,6 +309,10 @@ fn too_few_tasks_for_several_workers_tell_nothing_of_their_spread() {
         (2, 1, Came::Pass),
     ] {
         let run = super::sound::stormy(&Model::plain(tasks, SEC, workers, 4 * SEC));
-        assert_eq!(run.verdict("work_spread").outcome, came, "{tasks} tasks, {workers} workers");
+        assert_eq!(
+            run.verdict("work_spread").outcome,
+            came,
+            "{tasks} tasks, {workers} workers"
+        );
     }
 }

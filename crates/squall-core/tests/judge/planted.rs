@@ -481,7 +481,10 @@ fn only_a_case_that_creates_tasks_explains_a_task_nobody_sent() {
     );
     assert_eq!(ghost("a task", "POST /tasks", Outcome::Ok), Came::Pass);
     assert_eq!(ghost("a task", "POST /tasks", Outcome::Unknown), Came::Pass);
-    assert_eq!(ghost("POST /tasks malformed", "POST /tasks", Outcome::Failed), Came::Fail);
+    assert_eq!(
+        ghost("POST /tasks malformed", "POST /tasks", Outcome::Failed),
+        Came::Fail
+    );
 }
 
 #[test]
