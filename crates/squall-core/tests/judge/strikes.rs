@@ -193,7 +193,7 @@ fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
             ..LinkCounts::default()
         };
         let place = place("server-1->db");
-        run.add(8 * SEC + MS, Fact::Traffic { place, counts });
+        run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
         assert_eq!(run.judge().proofs[0].seen, seen);
         run.finds(&[]);
     }
@@ -260,4 +260,61 @@ fn without_a_readiness_probe_an_outage_of_the_entry_ends_with_the_first_right_an
     };
     unanswered(&mut run, wrong, Answer::Wrong);
     run.finds(&["api_success: wrong-answer"]);
+}
+
+/// The sound run with the server's link to its database cut for a second; 3 connections were closed.
+fn refused_link() -> Run {
+    let mut cut = step(0, "server", Condition::Cut(Cut::Refuse), Hold::For(SEC));
+    cut.link_to = Some("db".to_owned());
+    let mut run = struck(cut, "server-1->db", GONE);
+    let counts = LinkCounts {
+        closed: 3,
+        ..LinkCounts::default()
+    };
+    let place = place("server-1->db");
+    run.add(GONE.to - 2 * MS, Fact::Traffic { step: 0, place, counts });
+    run
+}
+
+#[test]
+fn a_cut_of_idle_connections_is_proven_only_by_who_needed_them() {
+    let mut run = refused_link();
+    let judgement = run.judge();
+    assert!(!judgement.proofs[0].seen, "{:?}", judgement.proofs[0]);
+    assert_eq!(judgement.outcome, Came::Inconclusive);
+    unanswered(&mut run, GONE, Answer::Refused);
+    let judgement = run.judge();
+    assert!(judgement.proofs[0].seen, "{:?}", judgement.proofs[0]);
+    run.finds(&[]);
+}
+
+#[test]
+fn what_a_proxy_counted_belongs_to_the_step_it_names() {
+    let mut run = refused_link();
+    let mut again = run.header.plan.steps[0].clone();
+    again.entry = 1;
+    run.header.plan.steps.push(again);
+    let link = place("server-1->db");
+    let condition = Condition::Cut(Cut::Refuse);
+    let facts = [
+        Fact::Imposing {
+            step: 1,
+            place: link.clone(),
+            condition,
+        },
+        Fact::Imposed { step: 1 },
+        Fact::Healing { step: 1, place: link },
+        Fact::Healed { step: 1 },
+    ];
+    // Overlapping: the first one's counts come when the second is the latest at that place.
+    for (at, fact) in (GONE.to - 10 * MS..).step_by(100 * MS as usize).zip(facts) {
+        run.add(at, fact);
+    }
+    let both = Gone {
+        from: GONE.from,
+        to: GONE.to + SEC,
+    };
+    unanswered(&mut run, both, Answer::Refused);
+    let seen: Vec<bool> = run.judge().proofs.iter().map(|proof| proof.seen).collect();
+    assert_eq!(seen, [true, false]);
 }
