@@ -85,7 +85,7 @@ fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
         (None, Place::Instance(instance)) if history.works(&instance.service) => {
             serves_work(strike, instance, from, history)
         }
-        (None, Place::Instance(instance)) => ready_again(reborn(strike, instance, history), from),
+        (None, Place::Instance(instance)) => ready_again(reborn(strike, instance, history).0, from),
         (None, Place::Link { from: worker, .. }) => takes_work(worker, from, history),
     };
     // What was struck again before it was back is answered for by the later clock.
@@ -118,10 +118,13 @@ fn exit(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> Opti
         .map(|exited| exited.1)
 }
 
-/// The next process of what was struck down.
-fn reborn<'h>(strike: &Strike<'_>, instance: &Instance, history: &'h History<'_>) -> Option<&'h Life> {
-    let mut lives = history.lives.get(instance)?.iter();
-    lives.find(|life| life.started.1 >= strike.imposing.1)
+/// The process that what was struck down came back as, and whether others before it fell at once: those
+/// were no way back, whatever they answered.
+fn reborn<'h>(strike: &Strike<'_>, instance: &Instance, history: &'h History<'_>) -> (Option<&'h Life>, bool) {
+    let lives = history.lives.get(instance).into_iter().flatten();
+    let mut since = lives.filter(|life| life.started.1 >= strike.imposing.1).peekable();
+    let fell = since.peek().is_some_and(|life| history.fell_at_once(instance, life));
+    (since.find(|life| !history.fell_at_once(instance, life)), fell)
 }
 
 fn struck_again(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
@@ -161,12 +164,17 @@ fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
 /// The entry service or what it needs: seen by the readiness probe, or by requests where there is none.
 fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
     let expected = !matches!(strike.condition, Condition::Delay { .. });
-    let born = match strike.place {
-        Place::Instance(instance) => reborn(strike, instance, history).map(|life| life.started.1),
-        Place::Link { .. } => None,
+    let (life, fell) = match strike.place {
+        Place::Instance(instance) => reborn(strike, instance, history),
+        Place::Link { .. } => (None, false),
     };
+    let born = life.map(|life| life.started.1);
+    if fell && born.is_none() {
+        return (None, expected);
+    }
     // A death is not noticed at once: right answers before that are no recovery.
     let over = match (strike.condition, strike.step.hold) {
+        (Condition::Down(_), Hold::Restart(_)) if fell => born,
         (Condition::Down(_), Hold::Restart(_)) => [born, noticed(strike, history)].into_iter().flatten().min(),
         (Condition::Down(_), Hold::For(_)) => Some(born.unwrap_or(from)),
         _ => Some(from),
@@ -195,7 +203,7 @@ fn serves_work(strike: &Strike<'_>, worker: &Instance, from: Nanos, history: &Hi
     if *strike.condition == Condition::Frozen {
         return takes_work(worker, from, history);
     }
-    let life = reborn(strike, worker, history);
+    let (life, _) = reborn(strike, worker, history);
     let Some((life, ready)) = life.and_then(|life| Some((life, life.ready?.1))) else {
         return ready_again(life, from);
     };
@@ -227,7 +235,7 @@ fn ready_again(life: Option<&Life>, from: Nanos) -> Way {
     match life {
         Some(life) => match (life.ready, life.exited) {
             (Some((_, ready)), _) => (Some(ready.max(from)), true),
-            // Ended again before it was ready: the next strike's or the next start's matter.
+            // Struck again, or without something it needs, before it was ready: the later strike's matter.
             (None, Some(_)) => (None, false),
             (None, None) => (None, true),
         },

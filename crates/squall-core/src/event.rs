@@ -141,6 +141,8 @@ pub enum Fact {
     },
     /// What a link's proxy counted while a fault held there.
     Traffic {
+        /// The step of the plan whose window it was.
+        step: usize,
         /// The link.
         place: Place,
         /// The counters, over the fault's window.

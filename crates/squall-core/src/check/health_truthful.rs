@@ -43,7 +43,6 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
     }
     let within = nanos(wanted.within.get());
     let quiet = Quiet::of(within, history);
-    let up = quiet.live();
     let (mut says, mut evidence, outages) = while_gone(&ready, &quiet.live(), within, history);
     let rows = [(&ready, quiet.ready(), "ready"), (&live, quiet.live(), "live")];
     for (looks, spans, word) in rows {

@@ -1,18 +1,18 @@
 //! What broke came back, and soon.
 //!
 //! Classes: `no-recovery` (what could be asked to serve again never did, or a process that ended by
-//! itself was never back), `slow-recovery` (it served or was steady only after the bound, or a start
+//! itself was never back: ready, and up for the steady time), `slow-recovery` (it served or was steady only after the bound, or a start
 //! was given up on before it served). From death for what must come back by itself, from heal for what
 //! squall held; how each moment is found is in [`crate::clock`]. Grace: none beyond the bound; between
 //! `warn` and `within` it is a warning. Inconclusive when the journal ends before the bound was over,
-//! nothing that was planned was struck, or steadiness could not be watched for long enough.
+//! nothing that was planned was struck, a process that ended by itself was back too briefly, or steadiness could not be watched for long enough.
 
 use crate::check::Verdict;
 use crate::check::sentence::count;
 use crate::clock::{Clock, clocks, watched_until};
 use crate::demand::{Demand, Recovery};
 use crate::event::EventId;
-use crate::journal::{History, Strike};
+use crate::journal::{History, Life, Strike};
 use crate::place::{Instance, Place};
 use crate::time::{Nanos, nanos, words};
 
@@ -159,30 +159,63 @@ fn steady(clocks: &[Clock], bounds: (Nanos, Nanos), history: &History<'_>, seen:
     }
 }
 
-/// Processes that ended although nobody struck them.
+/// Processes that ended although nobody struck them. Back is only what became ready and stayed up for the
+/// steady time, or until squall struck it or ended the run.
 fn crashes(within: Nanos, history: &History<'_>, seen: &mut Seen) {
     for (instance, lives) in &history.lives {
-        let Some(last) = lives.last() else { continue };
-        let crashed: Vec<_> = lives
-            .iter()
-            .filter_map(|life| life.exited)
-            .filter(|(_, at, wanted)| !wanted && !struck(instance, *at, history))
-            .collect();
-        let Some((event, at, _)) = crashed.last().copied() else {
+        let Some((first, at, crashes)) = since_it_lasted(instance, lives, history) else {
+            let all = lives.iter().filter(|life| history.crashed(instance, life)).count();
+            if all > 0 {
+                let times = count(all, "time");
+                seen.warnings
+                    .push(format!("{instance} ended {times} although nothing struck it"));
+            }
             continue;
         };
-        let back = last.started.1 > at && last.not_ready.is_none();
-        if !back && history.until.saturating_sub(at) > within.min(restart_bound(instance, history)) {
-            seen.never.push((
-                event,
-                format!("{instance} ended although nothing struck it, and was not back"),
-            ));
+        let times = count(crashes, "time");
+        let what = format!("{instance} ended {times} although nothing struck it, and was not back");
+        // While something it needs is struck, it may be unable to come back.
+        let concerning = history
+            .strikes
+            .iter()
+            .filter(|strike| history.concerns(strike, instance));
+        let healed = concerning.map(|strike| strike.healed.unwrap_or(history.until)).max();
+        let since = at.max(healed.unwrap_or(0));
+        let watched = history.until.saturating_sub(since);
+        let up = lives
+            .last()
+            .is_some_and(|life| life.ready.is_some() && !history.crashed(instance, life));
+        // One crash just before the end of the run may be mended; a row of them longer than the bound is not.
+        let told = crashes > 1 || !up;
+        if told && watched > within.min(restart_bound(instance, history)) {
+            seen.never.push((first, what));
         } else {
-            let times = count(crashed.len(), "time");
-            seen.warnings
-                .push(format!("{instance} ended {times} although nothing struck it"));
+            let watched = words(history.until.saturating_sub(at));
+            seen.unknown
+                .push(format!("{what} for long enough, but was watched for {watched} only"));
         }
     }
+}
+
+/// The first crash after which no process of an instance lasted: its event, its time, and how many there are.
+fn since_it_lasted(instance: &Instance, lives: &[Life], history: &History<'_>) -> Option<(EventId, Nanos, usize)> {
+    let mut open: Option<(EventId, Nanos, usize)> = None;
+    for life in lives {
+        let crashed = history.crashed(instance, life);
+        let (end, meant) = life
+            .exited
+            .map_or((history.until, false), |exited| (exited.1, exited.2));
+        let struck = (meant || !crashed) && struck(instance, end, history);
+        let lasted = |ready: Nanos| struck || end.saturating_sub(ready) >= history.header.plan.steady;
+        if life.ready.is_some_and(|ready| lasted(ready.1)) {
+            open = None;
+        }
+        if let Some((event, at, _)) = life.exited.filter(|_| crashed) {
+            let (first, since, before) = open.unwrap_or((event, at, 0));
+            open = Some((first, since, before + 1));
+        }
+    }
+    open
 }
 
 /// How long a start may take at most, the pause before it included.

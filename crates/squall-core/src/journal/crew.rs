@@ -135,6 +135,35 @@ impl<'a> History<'a> {
         lives.iter().rev().find(|life| life.started.1 <= began)
     }
 
+    /// Whether a process ended by itself: squall did not mean it to, and no strike hit this very process.
+    pub fn crashed(&self, instance: &Instance, life: &Life) -> bool {
+        let Some((_, at, wanted)) = life.exited else {
+            return false;
+        };
+        let hit = |strike: &Strike<'_>| {
+            let here = matches!(strike.place, Place::Instance(struck) if struck == instance);
+            let (from, to) = (strike.imposing.1, strike.healed.unwrap_or(self.until));
+            // What was in force when it was started is what it came back from.
+            here && (life.started.1..=at).contains(&from) && at <= to
+        };
+        !wanted && !self.strikes.iter().any(hit)
+    }
+
+    /// Whether a process ended by itself before it had been ready for the steady time: it never served. Nobody
+    /// can say so while something it needs was struck: to end then and be started again is one way to cope.
+    pub fn fell_at_once(&self, instance: &Instance, life: &Life) -> bool {
+        let Some((_, at, _)) = life.exited.filter(|_| self.crashed(instance, life)) else {
+            return false;
+        };
+        let excused = self.strikes.iter().any(|strike| {
+            let own = matches!(strike.place, Place::Instance(struck) if struck == instance);
+            let back = strike.healed.unwrap_or(self.until).saturating_add(SETTLE);
+            !own && self.concerns(strike, instance) && strike.imposing.1 <= at && at <= back
+        });
+        let lasted = |ready: Nanos| at.saturating_sub(ready) >= self.header.plan.steady;
+        !excused && !life.ready.is_some_and(|ready| lasted(ready.1))
+    }
+
     /// The longest a planned task takes.
     pub fn longest_task(&self) -> Nanos {
         let tasks = self.header.plan.tasks.iter();

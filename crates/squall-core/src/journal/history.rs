@@ -233,12 +233,7 @@ impl<'a> History<'a> {
             Fact::Imposed { step } => self.struck(*step, |strike| strike.imposed = Some(at)),
             Fact::Healing { step, .. } => self.struck(*step, |strike| strike.healing = Some((id, at))),
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
-            Fact::Traffic { place, counts } => {
-                let found = self.strikes.iter_mut().rev().find(|strike| strike.place == place);
-                if let Some(strike) = found {
-                    strike.counts = Some((id, *counts));
-                }
-            }
+            Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
             Fact::Record(record) => {

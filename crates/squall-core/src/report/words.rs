@@ -207,7 +207,7 @@ fn seen(fact: &Fact) -> String {
             usage.fds
         ),
         Fact::Connections { instance, open } => format!("{instance} had {open} client connections"),
-        Fact::Traffic { place, counts } => format!(
+        Fact::Traffic { place, counts, .. } => format!(
             "{place}: {} connections cut, {} bytes swallowed, {} bytes delayed",
             counts.closed, counts.swallowed, counts.delayed
         ),

@@ -65,7 +65,7 @@ fn a_kill_after_the_commit_but_before_its_report_is_neither_proof_nor_finding() 
 /// The sound run with a link cut besides, of which the proxy counted this.
 fn with_a_cut(counts: LinkCounts) -> Run {
     let mut run = Run::sound();
-    let mut cut = step(2, "worker", Condition::Cut(Cut::Refuse), Hold::For(100 * MS));
+    let mut cut = step(2, "worker", Condition::Cut(Cut::Refuse), Hold::For(SEC));
     cut.link_to = Some("db".to_owned());
     run.header.plan.steps.push(cut.clone());
     let link = place("worker-2->db");
@@ -82,9 +82,14 @@ fn with_a_cut(counts: LinkCounts) -> Run {
             place: link.clone(),
         },
         Fact::Healed { step },
-        Fact::Traffic { place: link, counts },
+        Fact::Traffic {
+            step,
+            place: link,
+            counts,
+        },
     ];
-    for (at, fact) in (7_000..).step_by(25).zip(facts) {
+    // Long enough for worker-2 to end a task and to begin the next.
+    for (at, fact) in (6_500..).step_by(400).zip(facts) {
         run.add(at * MS, fact);
     }
     run

@@ -193,7 +193,7 @@ fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
             ..LinkCounts::default()
         };
         let place = place("server-1->db");
-        run.add(8 * SEC + MS, Fact::Traffic { place, counts });
+        run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
         assert_eq!(run.judge().proofs[0].seen, seen);
         run.finds(&[]);
     }
@@ -260,4 +260,158 @@ fn without_a_readiness_probe_an_outage_of_the_entry_ends_with_the_first_right_an
     };
     unanswered(&mut run, wrong, Answer::Wrong);
     run.finds(&["api_success: wrong-answer"]);
+}
+
+/// The sound run with the server's link to its database cut for a second; 3 connections were closed.
+fn refused_link() -> Run {
+    let mut cut = step(0, "server", Condition::Cut(Cut::Refuse), Hold::For(SEC));
+    cut.link_to = Some("db".to_owned());
+    let mut run = struck(cut, "server-1->db", GONE);
+    let counts = LinkCounts {
+        closed: 3,
+        ..LinkCounts::default()
+    };
+    let place = place("server-1->db");
+    run.add(GONE.to - 2 * MS, Fact::Traffic { step: 0, place, counts });
+    run
+}
+
+#[test]
+fn a_cut_of_idle_connections_is_proven_only_by_who_needed_them() {
+    let mut run = refused_link();
+    let judgement = run.judge();
+    assert!(!judgement.proofs[0].seen, "{:?}", judgement.proofs[0]);
+    assert_eq!(judgement.outcome, Came::Inconclusive);
+    unanswered(&mut run, GONE, Answer::Refused);
+    run.each(|_, fact| match fact {
+        Fact::Pulse(pulse) if pulse.of == PulseOf::Live => pulse.answer = Answer::Right,
+        _ => {}
+    });
+    let judgement = run.judge();
+    assert!(judgement.proofs[0].seen, "{:?}", judgement.proofs[0]);
+    run.finds(&[]);
+    assert_eq!(judgement.outcome, Came::Pass);
+}
+
+#[test]
+fn what_a_proxy_counted_belongs_to_the_step_it_names() {
+    let mut run = refused_link();
+    let mut again = run.header.plan.steps[0].clone();
+    again.entry = 1;
+    run.header.plan.steps.push(again);
+    let link = place("server-1->db");
+    let condition = Condition::Cut(Cut::Refuse);
+    let facts = [
+        Fact::Imposing {
+            step: 1,
+            place: link.clone(),
+            condition,
+        },
+        Fact::Imposed { step: 1 },
+        Fact::Healing { step: 1, place: link },
+        Fact::Healed { step: 1 },
+    ];
+    // Overlapping: the first one's counts come when the second is the latest at that place.
+    for (at, fact) in (GONE.to - 10 * MS..).step_by(100 * MS as usize).zip(facts) {
+        run.add(at, fact);
+    }
+    let both = Gone {
+        from: GONE.from,
+        to: GONE.to + SEC,
+    };
+    unanswered(&mut run, both, Answer::Refused);
+    let seen: Vec<bool> = run.judge().proofs.iter().map(|proof| proof.seen).collect();
+    assert_eq!(seen, [true, false]);
+}
+
+/// The restarted server, which ends by itself again and again from 9 s on until the journal ends at `end`:
+/// up for `up` after each start, ready for the second half of that where `ready` says so.
+fn crash_loop(run: &mut Run, end: u64, up: u64, ready: bool) {
+    run.facts.iter_mut().for_each(|(at, fact)| {
+        if matches!(fact, Fact::Closed { .. }) {
+            *at = end;
+        }
+    });
+    let mut at = 9 * SEC;
+    run.exit("server-1", at, false);
+    while at + 200 * MS + up < end {
+        at += 200 * MS;
+        run.life("server-1", at, at + up / 2);
+        at += up;
+        run.exit("server-1", at, false);
+    }
+    if !ready {
+        run.keep(|at, fact| at < 9 * SEC || !matches!(fact, Fact::Ready { .. }));
+    }
+}
+
+#[test]
+fn a_server_that_is_ready_and_falls_again_and_again_is_no_recovery() {
+    for ready in [true, false] {
+        let mut run = restarted_server();
+        crash_loop(&mut run, 60 * SEC, SEC, ready);
+        let verdict = run.verdict("recovery");
+        assert_eq!(verdict.class.as_deref(), Some("no-recovery"), "{}", verdict.says);
+        // Its first life after the kill fell after a second already: the kill's clock has no end.
+        assert_eq!(run.judge().clocks[0].serving, None);
+    }
+}
+
+#[test]
+fn a_fall_watched_too_briefly_to_tell_is_inconclusive() {
+    let mut run = restarted_server();
+    run.exit("server-1", 18 * SEC, false);
+    run.life("server-1", 18 * SEC + 200 * MS, 18 * SEC + 500 * MS);
+    let verdict = run.verdict("recovery");
+    assert_eq!(verdict.outcome, Came::Inconclusive, "{}", verdict.says);
+    // Up for the steady time, it is back, which is a warning.
+    let mut mended = restarted_server();
+    mended.exit("server-1", 15 * SEC, false);
+    mended.life("server-1", 15 * SEC + 200 * MS, 15 * SEC + 500 * MS);
+    let verdict = mended.verdict("recovery");
+    assert_eq!(verdict.outcome, Came::Pass, "{}", verdict.says);
+    assert_eq!(verdict.warnings, ["server-1 ended 1 time although nothing struck it"]);
+}
+
+#[test]
+fn a_worker_that_a_later_strike_kills_soon_after_it_was_back_is_not_accused() {
+    let mut run = Run::sound();
+    let again = run.header.plan.steps[0].clone();
+    run.header.plan.steps.push(again);
+    let gone = Gone {
+        from: 7_200 * MS,
+        to: 8_400 * MS,
+    };
+    run.strike(2, "worker-1", gone);
+    let verdict = run.verdict("recovery");
+    assert_eq!(verdict.outcome, Came::Pass, "{}", verdict.says);
+    assert!(verdict.warnings.is_empty(), "{:?}", verdict.warnings);
+}
+
+#[test]
+fn a_worker_that_ends_before_it_is_ready_after_every_restart_is_no_recovery() {
+    let kill = step(0, "worker", Condition::Down(Death::Kill), Hold::Restart(200 * MS));
+    let mut run = struck(kill, "worker-3", GONE);
+    run.exit("worker-3", 7 * SEC + 2 * MS, true);
+    for n in 0..100 {
+        let at = 7 * SEC + 300 * MS + n * 500 * MS;
+        run.life("worker-3", at, at + 100 * MS);
+        run.exit("worker-3", at + 100 * MS, false);
+    }
+    run.keep(|at, fact| at < SEC || !matches!(fact, Fact::Ready { .. }));
+    // Given up on only late: the strike's window covers the first ends.
+    run.facts.iter_mut().for_each(|(at, fact)| match fact {
+        Fact::Healed { .. } => *at = 22 * SEC,
+        Fact::Closed { .. } => *at = 60 * SEC,
+        _ => {}
+    });
+    let clock = &run.judge().clocks[0];
+    assert_eq!((clock.serving, clock.expected), (None, true));
+    let verdict = run.verdict("recovery");
+    assert_eq!(verdict.class.as_deref(), Some("no-recovery"), "{}", verdict.says);
+    assert!(
+        verdict.says.contains("worker-3 (killed) did not serve again"),
+        "{}",
+        verdict.says
+    );
 }

@@ -690,6 +690,7 @@ fn worker_restart() -> (Journal, Judgement) {
     run.add(
         5_710,
         Fact::Traffic {
+            step: 0,
             place,
             counts: LinkCounts::default(),
         },

@@ -141,6 +141,7 @@ impl Strikes {
         sleep(Duration::from_nanos(step.hold.nanos())).await;
         if let Some(counts) = self.stage.world.counts(&place) {
             recorder.record(Fact::Traffic {
+                step: index,
                 place: place.clone(),
                 counts,
             });
