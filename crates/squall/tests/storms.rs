@@ -2,6 +2,8 @@
 //!
 //! They need taskhub's release binary (`cargo build --release -p taskhub`) and PostgreSQL.
 
+#![expect(clippy::print_stdout, reason = "a failed test shows what squall said")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use squall_core::event::{Event, Fact, Role, TaskEvent};
@@ -21,7 +22,13 @@ pub(super) struct View {
 /// Shows that something goes on which gives no events.
 pub(super) struct Waiting {
     bar: ProgressBar,
+    /// Where no line can move: when something was said last.
+    said: Option<Mutex<Instant>>,
+    began: Instant,
 }
+
+/// Without a terminal, something is said this often while something goes on.
+const SAY: Duration = Duration::from_secs(10);
 
 impl View {
     /// Opens the view; with a file, every event is printed and kept there.
@@ -55,13 +62,29 @@ impl View {
         }
         let bar = bar();
         bar.set_message(what.to_owned());
-        Waiting { bar }
+        let plain = !std::io::stderr().is_terminal();
+        Waiting {
+            bar,
+            said: plain.then(|| Mutex::new(Instant::now())),
+            began: Instant::now(),
+        }
     }
 }
 
 impl Waiting {
     pub(super) fn tell(&self, text: &str) {
         self.bar.set_message(text.trim().to_owned());
+        let Some(Ok(mut said)) = self.said.as_ref().map(Mutex::lock) else {
+            return;
+        };
+        if said.elapsed() >= SAY {
+            *said = Instant::now();
+            say::err(&format!(
+                "squall: {} s: {}",
+                self.began.elapsed().as_secs(),
+                text.trim()
+            ));
+        }
     }
 
     pub(super) fn close(self) {
