@@ -112,7 +112,7 @@ fn bar(clock: &Clock, x: &dyn Fn(f64) -> f64, y: f64) -> Markup {
 fn proofs(index: usize, scenario: &Scenario) -> Markup {
     let told = |time: Option<Nanos>| time.map_or("–".to_owned(), clocked);
     let table = html! {
-        table {
+        table.stack {
             thead {
                 tr {
                     th { "Step" } th { "Fault" } th.number { "From" } th.number { "To" } th { "Effect seen" }
@@ -123,15 +123,15 @@ fn proofs(index: usize, scenario: &Scenario) -> Markup {
                 @for fault in &scenario.faults {
                     @let clock = scenario.clocks.iter().find(|clock| clock.step == fault.step && clock.place == fault.place);
                     tr {
-                        td { (fault.step) }
-                        td { (fault.place) " " (fault.state) }
-                        td.number { (moment(fault.from)) }
-                        td.number { (fault.to.map_or("never".to_owned(), moment)) }
+                        td data-label="Step" { (fault.step) }
+                        td.name { (fault.place) " " (fault.state) }
+                        td.number data-label="from" { (moment(fault.from)) }
+                        td.number data-label="to" { (fault.to.map_or("never".to_owned(), moment)) }
                         td.says { b { @if fault.seen { "Yes: " } @else { "No: " } } (fault.proof) }
-                        td.events { (evidence::links(index, &fault.evidence)) }
-                        td.number { (told(clock.and_then(|clock| clock.detected))) }
-                        td.number { (told(clock.and_then(|clock| clock.serving))) }
-                        td.number { (told(clock.and_then(|clock| clock.steady))) }
+                        td.events data-label="Evidence" { (evidence::links(index, &fault.evidence)) }
+                        td.number data-label="Detected" { (told(clock.and_then(|clock| clock.detected))) }
+                        td.number data-label="Serving" { (told(clock.and_then(|clock| clock.serving))) }
+                        td.number data-label="Steady" { (told(clock.and_then(|clock| clock.steady))) }
                     }
                 }
             }

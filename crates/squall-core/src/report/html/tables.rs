@@ -14,7 +14,7 @@ pub(super) fn boxed(name: &str, table: &Markup) -> Markup {
 /// Every check with what it found.
 pub(super) fn checks(index: usize, scenario: &Scenario) -> Markup {
     let table = html! {
-        table.checks {
+        table.checks.stack {
             thead { tr { th { "Outcome" } th { "Check" } th { "Class" } th { "What was found" } th { "Evidence" } } }
             tbody {
                 @for verdict in &scenario.verdicts {
@@ -104,7 +104,7 @@ fn uses(scenario: &Scenario) -> Markup {
             tbody {
                 @for (instance, used) in &scenario.uses {
                     tr {
-                        td { (instance) }
+                        td.name { (instance) }
                         td.number { (told(used.cpu_percent.map(|cpu| format!("{cpu:.1}%")))) }
                         td.number { (told(used.rss_kib.map(|rss| memory(rss as f64)))) }
                         td.number { (growth(used)) }
@@ -128,7 +128,7 @@ fn starts(scenario: &Scenario) -> Markup {
             tbody {
                 @for start in scenario.starts.iter().take(STARTS) {
                     tr {
-                        td { (start.instance) }
+                        td.name { (start.instance) }
                         td.number { (moment(start.at)) }
                         td.number { (start.took.map_or("never".to_owned(), length)) }
                     }
