@@ -36,7 +36,12 @@ fn report() -> TempDir {
         .arg(folder.path())
         .output()
         .unwrap();
-    assert_eq!(judged.status.code(), Some(1), "{}", String::from_utf8_lossy(&judged.stderr));
+    assert_eq!(
+        judged.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&judged.stderr)
+    );
     folder
 }
 
@@ -46,7 +51,10 @@ fn expected() -> (u64, u64) {
     for text in [PASSING, FAILING] {
         let journal = Journal::parse(text).unwrap();
         let facts = journal.events().iter().map(|event| &event.fact);
-        strikes += facts.clone().filter(|fact| matches!(fact, Fact::Imposing { .. })).count();
+        strikes += facts
+            .clone()
+            .filter(|fact| matches!(fact, Fact::Imposing { .. }))
+            .count();
         let started = facts.filter_map(|fact| match fact {
             Fact::Task(task) if task.event == TaskEvent::Start => Some((&task.task, task.attempt, &task.worker)),
             _ => None,
@@ -67,7 +75,9 @@ async fn the_page_shows_every_strike_and_attempt_alone_and_fits_and_can_be_read(
             chrome.look(width, height, scheme).await;
             chrome.open(&page).await;
             assert_eq!(chrome.run("return window.innerWidth;").await, width, "{at}");
-            let dark = chrome.run("return matchMedia('(prefers-color-scheme: dark)').matches;").await;
+            let dark = chrome
+                .run("return matchMedia('(prefers-color-scheme: dark)').matches;")
+                .await;
             assert_eq!(dark, scheme == "dark", "{at}");
 
             let count = |what: &str| format!("return document.querySelectorAll('{what}').length;");
@@ -79,7 +89,10 @@ async fn the_page_shows_every_strike_and_attempt_alone_and_fits_and_can_be_read(
 
             let worst = chrome.run(include_str!("browser/contrast.js")).await;
             assert!(worst["badges"].as_u64().unwrap() > 2, "{at}: {worst}");
-            assert!(worst["ratio"].as_f64().unwrap() >= READABLE, "{at}: hard to read: {worst}");
+            assert!(
+                worst["ratio"].as_f64().unwrap() >= READABLE,
+                "{at}: hard to read: {worst}"
+            );
 
             let asked = chrome.asked_for().await;
             assert_eq!(asked, [page.as_str()], "{at}: more was asked for than the file");

@@ -73,7 +73,11 @@ fn kill_once(target: Target, moment: Moment, extra: f64, what: &str) -> Option<D
     if !moment.wait(&mut running, &trail, _place.path()) {
         panic!("{what}: its moment never came: {:#?}", running.said);
     }
-    std::thread::sleep(moment.spread().mul_f64(extra));
+    // Not a wait for anything: the random part of the moment itself.
+    let strike = Instant::now() + moment.spread().mul_f64(extra);
+    while Instant::now() < strike {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let hit = target.kill(&running, &trail);
     let since = Instant::now();
     let took = gone(&trail, since, what);

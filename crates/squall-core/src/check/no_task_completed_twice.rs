@@ -121,11 +121,16 @@ fn died_in(attempt: &Attempt<'_>, history: &History<'_>) -> bool {
     let Some((_, died, _)) = history.life_of(attempt).and_then(|life| life.exited) else {
         return false;
     };
-    let went_on = history
-        .attempts_by(attempt.worker)
+    died >= heard && !went_on(attempt, heard, died, history)
+}
+
+/// Whether the worker began something else in that time: then it had done with this attempt, and
+/// with reporting of it, before.
+fn went_on(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) -> bool {
+    let others = history.attempts_by(attempt.worker);
+    others
         .iter()
-        .any(|(_, other)| other.began().is_some_and(|began| began > heard && began <= died));
-    died >= heard && !went_on
+        .any(|(_, other)| other.began().is_some_and(|began| began > from && began <= to))
 }
 
 /// Something the worker needs was struck while it may have tried to commit.
@@ -140,5 +145,6 @@ fn struck_in(attempt: &Attempt<'_>, history: &History<'_>) -> bool {
         .filter(|strike| history.concerns(strike, &worker))
         // A killed worker is told by its death: see `died_in`.
         .filter(|strike| strike.place.to_string() != attempt.worker || strike.condition.word() == "frozen")
+        .filter(|strike| !went_on(attempt, heard, strike.imposing.1, history))
         .any(|strike| strike.imposing.1 <= tried && strike.healed.unwrap_or(history.until) >= heard)
 }

@@ -25,10 +25,6 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
     }));
     for (name, service) in &system.services {
         let at = format!("/services/{}", escaped(name));
-        if service.replicas == 0 {
-            let help = "leave the service out, or begin with 1".to_owned();
-            found.push(doc.mistake(&format!("{at}/replicas"), "no copy of it would run", Some(help)));
-        }
         if service.run.as_ref().is_some_and(|run| run.trim().is_empty()) {
             found.push(doc.mistake(&format!("{at}/run"), "the command is empty", None));
         }

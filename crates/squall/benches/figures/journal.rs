@@ -110,7 +110,11 @@ pub fn read(path: &str) -> ExitCode {
 /// Records a million facts and answers the CPU seconds that took, the kernel's and the second thread's included.
 fn record(recorded: &Journal, path: &Path) -> Result<f64, Box<dyn std::error::Error>> {
     let secrets = Secrets::default();
-    for secret in ["a-password-of-some-length", "eyJhbGciOiJIUzI1NiJ9.e30.token", "another secret"] {
+    for secret in [
+        "a-password-of-some-length",
+        "eyJhbGciOiJIUzI1NiJ9.e30.token",
+        "another secret",
+    ] {
         secrets.add(secret);
     }
     let recorder = Recorder::open(path, secrets)?;

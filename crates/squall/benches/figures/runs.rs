@@ -50,7 +50,8 @@ pub fn measure() -> Measured {
     let (work, over) = (of(|chaos| chaos.work), of(|chaos| chaos.wall - chaos.work));
     let first = of(|chaos| chaos.first_fault);
     let least = chaos[0].least;
-    let [reference, calm, drain] = [0, 1, 2].map(|part| median(&chaos.iter().map(|run| run.parts[part]).collect::<Vec<_>>()));
+    let [reference, calm, drain] =
+        [0, 1, 2].map(|part| median(&chaos.iter().map(|run| run.parts[part]).collect::<Vec<_>>()));
     let row = |target, what: &str, goal: String, measured, met| Row {
         target,
         what: what.to_owned(),
@@ -147,11 +148,24 @@ fn run(folder: &Path, scenario: &str, seed: u64) -> Result<Run, Box<dyn Error>> 
 fn workers(run: &Run) -> Result<Chaos, Box<dyn Error>> {
     let history = run.journal.history();
     let plan = &history.header.plan;
-    let main = plan.tasks.iter().filter(|task| Some(&task.kind) == plan.main_kind.as_ref());
-    let least = main.map(|task| task.ms as f64 / 1e3).sum::<f64>() / f64::from(history.header.system.services["worker"].replicas);
-    let created = history.ops.iter().filter(|(_, op)| op.role == Role::Create).map(|(_, op)| op.call);
+    let main = plan
+        .tasks
+        .iter()
+        .filter(|task| Some(&task.kind) == plan.main_kind.as_ref());
+    let least = main.map(|task| task.ms as f64 / 1e3).sum::<f64>()
+        / f64::from(history.header.system.services["worker"].replicas);
+    let created = history
+        .ops
+        .iter()
+        .filter(|(_, op)| op.role == Role::Create)
+        .map(|(_, op)| op.call);
     let created = created.min().ok_or("no task was created")?;
-    let done = history.events.iter().filter(|event| committed(event)).map(|event| event.at).max();
+    let done = history
+        .events
+        .iter()
+        .filter(|event| committed(event))
+        .map(|event| event.at)
+        .max();
     let part = |phase| Some(seconds(history.began(phase)?, history.ended(phase)?));
     let storm = history.began(Phase::Storm).ok_or("no storm")?;
     let strike = history.strikes.first().ok_or("no strike")?;
@@ -160,7 +174,9 @@ fn workers(run: &Run) -> Result<Chaos, Box<dyn Error>> {
         Start::After { .. } => 0,
     };
     let reference = part(Phase::Reference).ok_or("no reference")?;
-    let drain = part(Phase::Drain).zip(part(Phase::Audit)).map(|(drain, audit)| drain + audit);
+    let drain = part(Phase::Drain)
+        .zip(part(Phase::Audit))
+        .map(|(drain, audit)| drain + audit);
     Ok(Chaos {
         least,
         work: seconds(created, done.ok_or("no task was done")?),

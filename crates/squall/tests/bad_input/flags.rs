@@ -100,7 +100,6 @@ fn other_verbs_name_what_they_can_not_find() {
         (&["judge", "nowhere"][..], &["nowhere", "tmp/latest"][..]),
         (&["judge", "."], &["no journal", "tmp/latest"]),
         (&["judge", "storm.yaml"], &["storm.yaml"]),
-        (&["heal", "--output", "nowhere"], &["nowhere", "--output"]),
         (&["list", "scenaros"], &["'scenaros'", "scenarios"]),
         (&["vaildate"], &["'vaildate'", "'validate'"]),
         (&[], &["Usage"]),

@@ -175,12 +175,6 @@ pub const SLIPS: &[Slip] = &[
         &["system.yaml:4", "empty"],
     ),
     system(
-        "no copies",
-        "    links: [db]",
-        "    links: [db]\n    replicas: 0",
-        &["system.yaml:9", "replicas"],
-    ),
-    system(
         "a link to nowhere",
         "links: [db]",
         "links: [bd]",

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use thirtyfour::{CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 use tokio::time::timeout;
 
 /// Far longer than anything here takes, so that a hang is a failure and a slow machine is not.
@@ -80,11 +80,21 @@ impl Chrome {
         wanted.set_binary(&browser.display().to_string()).unwrap();
         let profile = format!("--user-data-dir={}", processes.profile.path().display());
         // Without a sandbox, since tests run as root in containers; the page is our own.
-        for arg in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", &profile] {
+        for arg in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            &profile,
+        ] {
             wanted.add_arg(arg).unwrap();
         }
-        wanted.insert_base_capability("goog:loggingPrefs".to_owned(), json!({ "performance": "ALL" }));
-        let driver = within("starting the browser", WebDriver::new(&processes.url, wanted)).await.unwrap();
+        wanted
+            .set("goog:loggingPrefs", json!({ "performance": "ALL" }))
+            .unwrap();
+        let driver = within("starting the browser", WebDriver::new(&processes.url, wanted))
+            .await
+            .unwrap();
         Self { driver, processes }
     }
 
@@ -96,13 +106,17 @@ impl Chrome {
             ("Emulation.setDeviceMetricsOverride", size),
             ("Emulation.setEmulatedMedia", media),
         ] {
-            within(command, self.driver.cdp().send_raw(command, with)).await.unwrap();
+            within(command, self.driver.cdp().send_raw(command, with))
+                .await
+                .unwrap();
         }
     }
 
     /// Opens a page and waits until it is loaded; what was asked for before is forgotten.
     pub async fn open(&self, url: &str) {
-        within("leaving the page", self.driver.goto("about:blank")).await.unwrap();
+        within("leaving the page", self.driver.goto("about:blank"))
+            .await
+            .unwrap();
         self.asked_for().await;
         within("opening the page", self.driver.goto(url)).await.unwrap();
     }
@@ -116,7 +130,10 @@ impl Chrome {
     /// Everything the page asked for since this was last called.
     pub async fn asked_for(&self) -> Vec<String> {
         let url = format!("{}/session/{}/se/log", self.processes.url, self.driver.session_id());
-        let ask = reqwest::Client::new().post(url).json(&json!({ "type": "performance" })).send();
+        let ask = reqwest::Client::new()
+            .post(url)
+            .json(&json!({ "type": "performance" }))
+            .send();
         let log: Value = within("the log", async { ask.await.unwrap().json().await.unwrap() }).await;
         let entries = log["value"].as_array().expect("a log").clone();
         let messages = entries.iter().map(|entry| {
