@@ -30,14 +30,9 @@ impl Journal {
     /// # Errors
     /// A line that is no event, numbers that do not follow each other, or no header in the first line.
     pub fn parse(text: &str) -> Result<Self, BadJournal> {
-        let mut events: Vec<Event> = Vec::new();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        for (index, line) in whole.lines().enumerate() {
-            let bad = |cause: String| BadJournal { line: index + 1, cause };
-            let event: Event = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-            events.push(event);
-        }
-        Self::new(events)
+        let mut lines = Lines::default();
+        text.split_inclusive('\n').try_for_each(|line| lines.take(line))?;
+        lines.end()
     }
 
     /// A journal of these events.
@@ -86,5 +81,36 @@ impl Journal {
     /// The events by subject.
     pub fn history(&self) -> History<'_> {
         History::of(self)
+    }
+}
+
+/// A journal that is read line by line: one of hours is never in memory as text.
+#[derive(Debug, Default)]
+pub struct Lines {
+    events: Vec<Event>,
+}
+
+impl Lines {
+    /// Takes the next line with its end; one without was cut off by a crash and is left out.
+    ///
+    /// # Errors
+    /// It is no event.
+    pub fn take(&mut self, line: &str) -> Result<(), BadJournal> {
+        if let Some(line) = line.strip_suffix('\n') {
+            let bad = |cause: serde_json::Error| BadJournal {
+                line: self.events.len() + 1,
+                cause: cause.to_string(),
+            };
+            self.events.push(serde_json::from_str(line).map_err(bad)?);
+        }
+        Ok(())
+    }
+
+    /// The journal.
+    ///
+    /// # Errors
+    /// Numbers or times that go back, or no header in the first line.
+    pub fn end(self) -> Result<Journal, BadJournal> {
+        Journal::new(self.events)
     }
 }

@@ -106,17 +106,20 @@ pub(super) fn preview(plan: &Plan) -> String {
 
 /// `squall judge`.
 pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
-    if let Err(error) = journals(path) {
-        say::problem(&error.to_string(), Some("name a run's folder, for example tmp/latest"));
-        return exit::BAD_INPUT;
-    }
+    let journals = match journals(path) {
+        Ok(journals) => journals,
+        Err(error) => {
+            say::problem(&error.to_string(), Some("name a run's folder, for example tmp/latest"));
+            return exit::BAD_INPUT;
+        }
+    };
     // A journal of its own is judged beside itself.
     let folder = if path.is_file() {
         path.parent().unwrap_or(Path::new("."))
     } else {
         path
     };
-    match run::write_reports(&Folder::open(folder)) {
+    match run::write_reports(&Folder::open(folder), &journals) {
         Ok(report) if as_json => {
             say::out(&json::render(&report));
             exit::code(report.outcome)

@@ -328,21 +328,20 @@ impl Workshop {
 
     /// Judges all journals there are and writes every format of the report.
     pub(super) fn report(&self) -> Result<Report, Trouble> {
-        write_reports(&self.folder)
+        let unreadable =
+            |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
+        write_reports(&self.folder, &journals(self.folder.path()).map_err(unreadable)?)
     }
 }
 
-/// Judges all journals of a folder and writes every format of the report.
-pub(super) fn write_reports(folder: &Folder) -> Result<Report, Trouble> {
-    let unreadable =
-        |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
-    let journals: Vec<Journal> = journals(folder.path()).map_err(unreadable)?;
-    let report = report(&journals).of_planned(&folder.planned());
+/// Judges journals and writes every format of the report into a folder.
+pub(super) fn write_reports(folder: &Folder, journals: &[Journal]) -> Result<Report, Trouble> {
+    let report = report(journals).of_planned(&folder.planned());
     let files = [
         ("report.json", json::render(&report)),
         ("report.md", markdown::render(&report)),
         ("junit.xml", junit::render(&report)),
-        ("report.html", html::render(&report, &journals)),
+        ("report.html", html::render(&report, journals)),
     ];
     for (name, text) in files {
         folder

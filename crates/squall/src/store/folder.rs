@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use squall_core::journal::{BadJournal, Journal};
+use squall_core::journal::{BadJournal, Journal, Lines};
 
 use crate::gate;
 use crate::processes;
@@ -273,8 +273,7 @@ pub fn journals(path: &Path) -> Result<Vec<Journal>, Unreadable> {
     }
     let mut journals = Vec::new();
     for file in files {
-        let text = fs::read_to_string(&file).map_err(io(&file))?;
-        journals.push(Journal::parse(&text).map_err(|cause| Unreadable::Bad { path: file, cause })?);
+        journals.push(journal(&file)?);
     }
     journals.sort_by(|one: &Journal, other: &Journal| one.header().opened.cmp(&other.header().opened));
     if journals.is_empty() {
@@ -282,6 +281,24 @@ pub fn journals(path: &Path) -> Result<Vec<Journal>, Unreadable> {
     } else {
         Ok(journals)
     }
+}
+
+fn journal(file: &Path) -> Result<Journal, Unreadable> {
+    let io = |cause| Unreadable::Io {
+        path: file.to_owned(),
+        cause,
+    };
+    let bad = |cause| Unreadable::Bad {
+        path: file.to_owned(),
+        cause,
+    };
+    let mut reader = BufReader::with_capacity(256 * 1024, fs::File::open(file).map_err(io)?);
+    let (mut lines, mut line) = (Lines::default(), String::new());
+    while reader.read_line(&mut line).map_err(io)? > 0 {
+        lines.take(&line).map_err(bad)?;
+        line.clear();
+    }
+    lines.end().map_err(bad)
 }
 
 /// The journal's file name.
