@@ -20,8 +20,10 @@ use table::{Row, print};
 /// What a measurement gives: its rows, or why there are none.
 type Measured = Result<Vec<Row>, Box<dyn Error>>;
 
-/// Each measurement, with the targets it is for.
-const ALL: [(&[&str], fn() -> Measured); 4] = [
+/// A measurement, with the targets it is for.
+type Measurement = (&'static [&'static str], fn() -> Measured);
+
+const ALL: [Measurement; 4] = [
     (&["R8"], binary::measure),
     (&["R6"], journal::measure),
     (&["R4"], clock::measure),
