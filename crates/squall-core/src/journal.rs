@@ -2,9 +2,11 @@
 
 mod crew;
 mod history;
+mod index;
 
 pub use crew::{Crew, Span};
 pub use history::{Attempt, GRACE_AFTER_HEAL, History, Life, Strike, TaskHistory, Window};
+pub use index::Stint;
 
 use crate::event::{Event, Fact, Header};
 

@@ -110,7 +110,7 @@ fn used(strike: &Strike<'_>, history: &History<'_>) -> Vec<EventId> {
     let (from, to) = window(strike, history);
     let (entry, name) = (&history.header.system.entry, caller.service.as_str());
     let mut found = Vec::new();
-    if name == entry || history.needs(entry).contains(name) {
+    if name == entry || history.needs(entry, name) {
         let ops = history.ops.iter();
         let ops = ops.filter(|(_, op)| op.answer != Answer::Right && op.call <= to && op.ret >= from);
         found.extend(ops.map(|(id, _)| *id));
@@ -124,7 +124,7 @@ fn used(strike: &Strike<'_>, history: &History<'_>) -> Vec<EventId> {
         let failed = attempt.failed.map(|failed| (failed.0, failed.1));
         let lines = match attempt.worker.parse::<Instance>() {
             _ if attempt.worker == own => [attempt.start, attempt.commits.first().copied(), failed],
-            Ok(worker) if history.needs(&worker.service).contains(name) => [None, None, failed],
+            Ok(worker) if history.needs(&worker.service, name) => [None, None, failed],
             _ => continue,
         };
         let meanwhile = lines.into_iter().flatten().filter(|(_, at)| (from..=to).contains(at));
@@ -182,8 +182,12 @@ fn stood_still(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) ->
         return Proof::unseen(format!("{worker} was frozen, and its thawing was not seen"), strike);
     };
     let lasted = thawed.saturating_sub(frozen);
-    let stirred = history.attempts_by(&worker.to_string()).iter().any(|(_, attempt)| {
-        let inside = |at: Nanos| at > frozen.saturating_add(UNDER_WAY) && at < thawed;
+    let quiet = frozen.saturating_add(UNDER_WAY);
+    let name = worker.to_string();
+    let begun = history.stints_begun(&name, 0..thawed).iter();
+    let stirred = begun.filter(|stint| stint.heard > quiet).any(|stint| {
+        let attempt = history.attempt(stint);
+        let inside = |at: Nanos| at > quiet && at < thawed;
         attempt.effects.iter().any(|effect| inside(effect.1))
             || attempt.commits.iter().any(|commit| inside(commit.1))
             || attempt.start.is_some_and(|start| inside(start.1))
@@ -295,7 +299,7 @@ fn workers_need(service: &str, history: &History<'_>) -> bool {
     let names = history.header.system.services.keys();
     names
         .filter(|name| history.works(name))
-        .any(|name| history.needs(name).contains(service))
+        .any(|name| history.needs(name, service))
 }
 
 /// From just before a strike to its end, or to the journal's.
@@ -310,12 +314,13 @@ fn at_work<'h, 'a>(worker: &Instance, at: Nanos, history: &'h History<'a>) -> Ve
         .get(worker)
         .and_then(|lives| lives.iter().rev().find(|life| life.started.1 <= at))
         .map_or(0, |life| life.started.1);
-    let mut running = history.attempts_by(&worker.to_string());
-    running.retain(|(_, attempt)| {
-        let began = attempt.start.is_some_and(|start| start.1 < at && start.1 >= born);
-        began && (!attempt.ended() || attempt.last_heard().is_some_and(|heard| heard >= at))
+    let worker = worker.to_string();
+    let begun = history.stints_begun(&worker, 0..at).iter();
+    let running = begun.filter(|stint| {
+        let began = stint.start.is_some_and(|start| start < at && start >= born);
+        began && (!stint.ended || stint.heard >= at)
     });
-    running
+    running.map(|stint| (stint.task, history.attempt(stint))).collect()
 }
 
 /// A kill between the system's commit and the worker's report of it leaves an attempt without end

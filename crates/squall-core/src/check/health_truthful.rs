@@ -261,8 +261,8 @@ impl Quiet {
 
 /// When something the entry service needs had ended, until the bound after it was ready again.
 fn gaps(within: Nanos, history: &History<'_>) -> Vec<Span> {
-    let needs = history.needs(&history.header.system.entry);
-    let needed = |instance: &&Instance| needs.contains(instance.service.as_str());
+    let entry = &history.header.system.entry;
+    let needed = |instance: &&Instance| history.needs(entry, &instance.service);
     let mut found = Vec::new();
     for lives in history
         .lives

@@ -127,10 +127,8 @@ fn died_in(attempt: &Attempt<'_>, history: &History<'_>) -> bool {
 /// Whether the worker began something else in that time: then it had done with this attempt, and
 /// with reporting of it, before.
 fn went_on(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) -> bool {
-    let others = history.attempts_by(attempt.worker);
-    others
-        .iter()
-        .any(|(_, other)| other.began().is_some_and(|began| began > from && began <= to))
+    let after = from.saturating_add(1)..to.saturating_add(1);
+    !history.stints_begun(attempt.worker, after).is_empty()
 }
 
 /// Something the worker needs was struck while it may have tried to commit.

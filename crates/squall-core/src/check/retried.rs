@@ -122,10 +122,10 @@ fn need(attempt: &Attempt<'_>, history: &History<'_>) -> Option<Need> {
         .life_of(attempt)
         .and_then(|life| life.exited)
         .map(|exited| exited.1);
+    let worker = attempt.worker.parse::<Instance>();
     let frozen = history.strikes.iter().filter(|strike| {
-        let worker = attempt.worker.parse::<Instance>();
-        worker.is_ok_and(|worker| history.concerns(strike, &worker))
-            && strike.healed.is_none_or(|healed| healed >= heard)
+        strike.healed.is_none_or(|healed| healed >= heard)
+            && worker.as_ref().is_ok_and(|worker| history.concerns(strike, worker))
     });
     // What struck a living worker may have kept its lease alive or its successors away until healed.
     let healed = frozen.filter_map(|strike| strike.healed).max().unwrap_or(0);

@@ -45,7 +45,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let starts: Vec<(&Instance, usize)> = crew
         .free
         .iter()
-        .map(|(worker, _)| (*worker, history.attempts_by(&worker.to_string()).len()))
+        .map(|(worker, _)| (*worker, history.stints(&worker.to_string()).len()))
         .collect();
     let all: usize = starts.iter().map(|(_, starts)| starts).sum();
     let each: Vec<String> = starts.iter().map(|(worker, n)| format!("{worker} {n}")).collect();

@@ -4,8 +4,6 @@
 //! Late starts and stuck tasks are only ever held against a system whose workers were free, so a
 //! long queue behind few workers is never mistaken for a defect.
 
-use std::collections::BTreeSet;
-
 use super::{Attempt, History, Life, Strike};
 use crate::place::{Instance, Place};
 use crate::time::{Nanos, SECOND};
@@ -42,7 +40,7 @@ impl Span {
 /// The workers and the times in which each was free.
 #[derive(Debug)]
 pub struct Crew<'a> {
-    /// Each worker with its free time, in order.
+    /// Each worker with its free times, in order and apart from each other.
     pub free: Vec<(&'a Instance, Vec<Span>)>,
 }
 
@@ -50,7 +48,10 @@ impl Crew<'_> {
     /// The longest stretch inside `from..to` in which some worker was free.
     pub fn longest_free(&self, from: Nanos, to: Nanos) -> Nanos {
         let asked = Span { from, to: to.max(from) };
-        let spans = self.free.iter().flat_map(|(_, spans)| spans);
+        let spans = self.free.iter().flat_map(|(_, spans)| {
+            let before = spans.partition_point(|span| span.to <= asked.from);
+            spans[before..].iter().take_while(|span| span.from < asked.to)
+        });
         spans
             .filter_map(|span| span.and(asked))
             .map(Span::length)
@@ -80,51 +81,25 @@ impl<'a> History<'a> {
         if service == facts.entry {
             return false;
         }
-        let reports = self.tasks.values().flat_map(|task| &task.attempts).any(|attempt| {
-            let instance = attempt.worker.parse::<Instance>();
+        let reports = self.index.workers().any(|worker| {
+            let instance = worker.parse::<Instance>();
             instance.is_ok_and(|instance| instance.service == service)
         });
         let linked = |other: &crate::system::ServiceFacts| other.links.iter().any(|link| link == service);
         reports || !facts.services.values().any(linked)
     }
 
-    /// All services a service needs, directly or through others.
-    pub fn needs(&self, service: &str) -> BTreeSet<&'a str> {
-        let services = &self.header.system.services;
-        let mut found = BTreeSet::new();
-        let mut open = vec![service];
-        while let Some(name) = open.pop() {
-            for link in services.get(name).into_iter().flat_map(|facts| &facts.links) {
-                if found.insert(link.as_str()) {
-                    open.push(link);
-                }
-            }
-        }
-        found
+    /// Whether a service needs another, directly or through others.
+    pub fn needs(&self, service: &str, other: &str) -> bool {
+        self.index.needs(service).is_some_and(|needs| needs.contains(other))
     }
 
     /// Whether a strike hits an instance itself, its links, or something it needs.
     pub fn concerns(&self, strike: &Strike<'_>, instance: &Instance) -> bool {
         match strike.place {
-            Place::Instance(struck) => {
-                struck == instance || self.needs(&instance.service).contains(struck.service.as_str())
-            }
-            Place::Link { from, .. } => {
-                from == instance || self.needs(&instance.service).contains(from.service.as_str())
-            }
+            Place::Instance(struck) => struck == instance || self.needs(&instance.service, &struck.service),
+            Place::Link { from, .. } => from == instance || self.needs(&instance.service, &from.service),
         }
-    }
-
-    /// The attempts a worker reported, with their tasks, in order of their first event.
-    pub fn attempts_by(&self, worker: &str) -> Vec<(&'a str, &Attempt<'a>)> {
-        let mut found: Vec<_> = self
-            .tasks
-            .iter()
-            .flat_map(|(id, task)| task.attempts.iter().map(|attempt| (*id, attempt)))
-            .filter(|(_, attempt)| attempt.worker == worker)
-            .collect();
-        found.sort_by_key(|(_, attempt)| attempt.first_event());
-        found
     }
 
     /// The process of a worker that an attempt ran in.
@@ -132,7 +107,8 @@ impl<'a> History<'a> {
         let instance: Instance = attempt.worker.parse().ok()?;
         let began = attempt.began()?;
         let lives = self.lives.get(&instance)?;
-        lives.iter().rev().find(|life| life.started.1 <= began)
+        let after = lives.partition_point(|life| life.started.1 <= began);
+        lives[..after].last()
     }
 
     /// Whether a process ended by itself: squall did not mean it to, and no strike hit this very process.
@@ -216,24 +192,20 @@ impl<'a> History<'a> {
 
     /// When a worker was at an attempt, as far as anyone can tell.
     fn busy(&self, worker: &str) -> Vec<Span> {
-        let attempts = self.attempts_by(worker);
-        let starts: Vec<Nanos> = attempts.iter().filter_map(|(_, attempt)| attempt.began()).collect();
+        let stints = self.stints(worker);
         let lease = self.header.system.tasks.as_ref().map_or(0, |tasks| tasks.lease);
         let silence = self.longest_task().saturating_add(lease).saturating_add(SILENCE);
-        let spans = attempts.iter().filter_map(|(_, attempt)| {
-            let heard = attempt.last_heard()?;
-            let from = attempt.began()?;
-            if attempt.ended() {
-                return Some(Span { from, to: heard });
+        let spans = stints.iter().map(|stint| {
+            let (from, heard) = (stint.began, stint.heard);
+            if stint.ended {
+                return Span { from, to: heard };
             }
-            let next = starts.iter().copied().find(|start| *start > heard);
-            let died = self
-                .life_of(attempt)
-                .and_then(|life| life.exited)
-                .map(|exited| exited.1);
+            let next = stints.get(stints.partition_point(|other| other.began <= heard));
+            let died = self.life_of(self.attempt(stint)).and_then(|life| life.exited);
             let quiet = heard.saturating_add(silence);
-            let to = [next, died, Some(quiet)].into_iter().flatten().min().unwrap_or(quiet);
-            Some(Span { from, to: to.max(from) })
+            let ends = [next.map(|next| next.began), died.map(|exited| exited.1)];
+            let to = ends.into_iter().flatten().fold(quiet, Nanos::min);
+            Span { from, to: to.max(from) }
         });
         spans.collect()
     }

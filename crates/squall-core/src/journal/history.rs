@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Journal;
+use super::index::Index;
 use crate::event::{
-    Answer, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, PulseOf, Record, Role, TaskEvent,
-    TaskFact,
+    End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Record, Role, TaskEvent, TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -41,6 +41,7 @@ pub struct History<'a> {
     pub pulses: Vec<(EventId, Nanos, &'a Pulse)>,
     /// Each instance's processes, in order.
     pub lives: BTreeMap<&'a Instance, Vec<Life>>,
+    pub(super) index: Index<'a>,
 }
 
 /// A fault in force.
@@ -208,10 +209,12 @@ impl<'a> History<'a> {
             unacknowledged: Vec::new(),
             pulses: Vec::new(),
             lives: BTreeMap::new(),
+            index: Index::default(),
         };
         for event in journal.events() {
             history.take(event);
         }
+        history.index = Index::of(&history.tasks, &history.header.system);
         history
     }
 
@@ -376,20 +379,5 @@ impl<'a> History<'a> {
             })
         });
         windows.collect()
-    }
-
-    /// The first right `ready` answer that was asked for at `from` or later. A system that does not tell how it
-    /// is serves again with the first request it answers right.
-    pub fn serving_since(&self, from: Nanos) -> Option<Nanos> {
-        let ready = self.pulses.iter().filter(|(_, _, pulse)| pulse.of == PulseOf::Ready);
-        let mut ready = ready.peekable();
-        if ready.peek().is_none() {
-            let asks = |role: Role| matches!(role, Role::Traffic | Role::Survey | Role::Create);
-            let mut ops = self.ops.iter().filter(|(_, op)| asks(op.role) && op.call >= from);
-            return ops.find(|(_, op)| op.answer == Answer::Right).map(|(_, op)| op.ret);
-        }
-        ready
-            .find(|(_, _, pulse)| pulse.call >= from && pulse.answer == Answer::Right)
-            .map(|(_, at, _)| *at)
     }
 }

@@ -147,26 +147,32 @@ fn write_long(recorded: &Journal, path: &Path) -> Result<u64, Box<dyn std::error
     };
     let (body, last) = (&events[1..events.len() - 1], &events[events.len() - 1]);
     write(&events[0])?;
-    for index in 0..EVENTS - 2 {
-        let lap = index / body.len();
-        let mut event = body[index % body.len()].clone();
-        let late = long * lap as Nanos;
-        event.id = index as u64 + 2;
-        event.at += late;
-        move_on(&mut event.fact, late, lap);
-        if lap == 0 || !matches!(event.fact, Fact::Phase(_)) {
+    let (mut id, mut lap) = (1, 0);
+    while id < EVENTS as u64 - 1 {
+        let late = long * lap;
+        // A run has each of its parts once.
+        let again = body
+            .iter()
+            .filter(|event| lap == 0 || !matches!(event.fact, Fact::Phase(_)));
+        for event in again.take(EVENTS - 1 - id as usize) {
+            let mut event = event.clone();
+            id += 1;
+            event.id = id;
+            event.at += late;
+            move_on(&mut event.fact, late, lap);
             write(&event)?;
         }
+        lap += 1;
     }
     let mut end = last.clone();
-    end.id = EVENTS as u64;
-    end.at = long * (EVENTS / body.len() + 1) as Nanos;
+    end.id = id + 1;
+    end.at = long * lap;
     write(&end)?;
     file.flush()?;
     Ok(fs::metadata(path)?.len())
 }
 
-fn move_on(fact: &mut Fact, late: Nanos, lap: usize) {
+fn move_on(fact: &mut Fact, late: Nanos, lap: u64) {
     let rename = |task: &mut String| task.push_str(&format!("-{lap}"));
     match fact {
         Fact::Op(op) => {
