@@ -18,7 +18,7 @@ pub enum Bug {
     HangOnDbLoss,
     /// After the first lost connection the pool refuses for ever.
     NeverReconnects,
-    /// The server commits without waiting for the log to reach the disk.
+    /// Commits do not wait for the log to reach the disk.
     AckedNotDurable,
     /// Sessions live in the memory of one process.
     SessionsInMemory,
@@ -34,7 +34,7 @@ pub enum Bug {
     UnfencedCommit,
     /// A failed attempt is put off for ever.
     NoRetry,
-    /// A worker takes all tasks it can get (up to 32) at once and works them off alone.
+    /// The lock around claims is kept for the whole session: whoever has it first takes all the work.
     OneWorkerHoards,
     /// An exhausted task is cancelled without a reason instead of dead.
     DlqLeak,

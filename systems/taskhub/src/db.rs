@@ -170,7 +170,7 @@ fn connect_options(settings: &Settings) -> PgConnectOptions {
         .application_name(name)
         .options([("statement_timeout", statement_timeout.as_str())])
         .disable_statement_logging();
-    if settings.role == Role::Server && settings.has(Bug::AckedNotDurable) {
+    if settings.has(Bug::AckedNotDurable) {
         options = options.options([("synchronous_commit", "off")]);
     }
     options

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod backoff;
+mod floor;
 mod handlers;
 mod lease;
 mod queue;
@@ -19,6 +20,7 @@ use crate::settings::{Settings, WorkerSettings};
 use crate::shutdown::Shutdown;
 use attempt::Runner;
 use backoff::Backoff;
+use floor::Floor;
 use handlers::Handlers;
 use lease::Lease;
 use queue::{Claim, Queue};
@@ -67,7 +69,8 @@ struct Worker {
     queue: Queue,
     runner: Runner,
     settings: WorkerSettings,
-    prefetch: i64,
+    /// Only with a planted bug: claims need it.
+    floor: Option<Floor>,
     grace: Duration,
 }
 
@@ -75,7 +78,7 @@ impl Worker {
     fn new(db: Db, settings: &Settings) -> Result<Self, reqwest::Error> {
         let queue = Queue::new(db.clone(), settings);
         let witness = Witness::new(&settings.worker)?;
-        let hoards = settings.has(Bug::OneWorkerHoards);
+        let floor = settings.has(Bug::OneWorkerHoards).then(|| Floor::new(db.clone()));
         let runner = Runner {
             queue: queue.clone(),
             breakers: Breakers::new(db.clone(), settings),
@@ -92,14 +95,19 @@ impl Worker {
             queue,
             runner,
             settings: settings.worker.clone(),
-            prefetch: if hoards { 32 } else { settings.worker.prefetch },
+            floor,
             grace: settings.shutdown,
         })
     }
 
     /// Claims up to `prefetch` tasks and starts to renew their leases.
     async fn claim(&self) -> Result<Vec<Job>, crate::db::DbError> {
-        let claims = self.queue.claim(self.prefetch).await?;
+        if let Some(floor) = &self.floor
+            && !floor.mine().await
+        {
+            return Ok(Vec::new());
+        }
+        let claims = self.queue.claim(self.settings.prefetch).await?;
         let mut jobs = Vec::with_capacity(claims.len());
         for claim in claims {
             if claim.buried {

@@ -5,7 +5,7 @@
 //! long queue behind few workers is never mistaken for a defect.
 
 use super::{Attempt, History, Life, Strike};
-use crate::place::{Instance, Place};
+use crate::place::{Condition, Instance, Place};
 use crate::time::{Nanos, SECOND};
 
 /// A started process is given this long before it could have claimed anything.
@@ -163,9 +163,13 @@ impl<'a> History<'a> {
         let lease = self.header.system.tasks.as_ref().map_or(0, |tasks| tasks.lease);
         for strike in self.strikes.iter().filter(|strike| self.concerns(strike, instance)) {
             let back = strike.healed.unwrap_or(self.until);
+            // Its own death leaves nothing to settle: the next process is given its start-up below.
+            let own = matches!(strike.place, Place::Instance(struck) if struck == instance);
+            let died = own && matches!(strike.condition, Condition::Down(_));
+            let settled = if died { 0 } else { SETTLE.saturating_add(lease) };
             taken.push(Span {
                 from: strike.imposing.1,
-                to: back.saturating_add(SETTLE).saturating_add(lease),
+                to: back.saturating_add(settled),
             });
         }
         taken.sort();
