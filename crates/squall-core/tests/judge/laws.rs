@@ -36,6 +36,7 @@ fn a_kill_that_hit_an_idle_worker_proves_nothing() {
 #[test]
 fn a_kill_after_the_commit_but_before_its_report_is_neither_proof_nor_finding() {
     let mut run = Run::sound();
+    run.without_spread();
     // The attempt was committed in the moment of the kill: its effect is there, its report is not.
     let mut victim = None;
     run.each(|at, fact| {

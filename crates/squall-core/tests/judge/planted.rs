@@ -327,6 +327,7 @@ fn interrupted(run: &Run) -> String {
 #[test]
 fn a_task_that_nobody_takes_over_is_stuck_and_has_no_successor() {
     let mut run = Run::lasting(35 * SEC);
+    run.without_spread();
     let task = interrupted(&run);
     task_lines(&mut run, &task, |at, _| at < KILL.from);
     says_of(&mut run, &task, Some(State::Running));

@@ -424,6 +424,14 @@ impl Run {
             .expect("a verdict of that check")
     }
 
+    /// Leaves the sharing of work unjudged: a history from which attempts were taken out has workers that seem idle.
+    pub fn without_spread(&mut self) {
+        self.header
+            .plan
+            .checks
+            .retain(|check| !matches!(check, Demand::WorkSpread));
+    }
+
     /// The checks that failed, with their classes.
     pub fn findings(&self) -> Vec<(String, String)> {
         let verdicts = self.judge().verdicts.into_iter();
