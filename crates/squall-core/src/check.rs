@@ -4,20 +4,28 @@
 //! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish` and `sentence` are no checks: what
 //! several of them read and how they all speak.
 
+mod adaptation;
+mod amplification;
 mod answered_correctly;
 mod answers_in_time;
 mod api_success;
+mod attempts_in_time;
+mod breaker;
 mod completion;
 mod data_intact;
 mod deadline;
 mod dlq_accounted;
 mod health_truthful;
+mod isolated;
+mod no_degradation;
+mod no_panics;
 mod no_phantom_task;
 mod no_task_completed_twice;
 mod no_task_lost;
 mod none_stuck;
 mod recovery;
 mod retried;
+mod stable;
 mod work_spread;
 
 mod finish;
@@ -127,5 +135,13 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::Recovery(wanted) => recovery::judge(demand, wanted, history),
         Demand::DataIntact => data_intact::judge(demand, history),
         Demand::WorkSpread => work_spread::judge(demand, history),
+        Demand::Adaptation(wanted) => adaptation::judge(demand, wanted, history),
+        Demand::Amplification(wanted) => amplification::judge(demand, wanted, history),
+        Demand::AttemptsInTime(wanted) => attempts_in_time::judge(demand, wanted, history),
+        Demand::Breaker(wanted) => breaker::judge(demand, wanted, history),
+        Demand::Isolated(wanted) => isolated::judge(demand, wanted, history),
+        Demand::NoDegradation => no_degradation::judge(demand, history),
+        Demand::NoPanics => no_panics::judge(demand, history),
+        Demand::Stable => stable::judge(demand, history),
     }
 }

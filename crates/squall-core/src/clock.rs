@@ -79,6 +79,8 @@ fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
     let (origin, from) = match strike.step.hold {
         Hold::Restart(_) => (Origin::Death, death(strike, history)),
         Hold::For(_) => (Origin::Heal, strike.healing?.1),
+        // Another number of copies is no damage; how soon work is spread anew is `adaptation`'s to say.
+        Hold::Stays => return None,
     };
     let (serving, expected) = match (history.strikes_entry(strike), strike.place) {
         (Some(_), _) => serves_clients(strike, from, history),
@@ -87,6 +89,7 @@ fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
         }
         (None, Place::Instance(instance)) => ready_again(reborn(strike, instance, history).0, from),
         (None, Place::Link { from: worker, .. }) => takes_work(worker, from, history),
+        (None, Place::Service(_)) => return None,
     };
     // What was struck again before it was back is answered for by the later clock.
     let again = struck_again(strike, history);
@@ -106,7 +109,7 @@ fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
 fn death(strike: &Strike<'_>, history: &History<'_>) -> Nanos {
     let exit = match strike.place {
         Place::Instance(instance) => exit(strike, instance, history),
-        Place::Link { .. } => None,
+        Place::Link { .. } | Place::Service(_) => None,
     };
     exit.or(strike.imposed).unwrap_or(strike.imposing.1)
 }
@@ -132,6 +135,7 @@ fn struck_again(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
         Some(_) => history.strikes_entry(other).is_some(),
         None => match strike.place {
             Place::Instance(instance) | Place::Link { from: instance, .. } => history.concerns(other, instance),
+            Place::Service(_) => false,
         },
     };
     let mut later = history
@@ -146,7 +150,7 @@ fn detected(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
     let to = strike.healed.unwrap_or(history.until);
     let exit = match strike.place {
         Place::Instance(instance) => exit(strike, instance, history),
-        Place::Link { .. } => None,
+        Place::Link { .. } | Place::Service(_) => None,
     };
     let pulse = history.strikes_entry(strike).and_then(|_| noticed(strike, history));
     let first = [exit, pulse].into_iter().flatten().min()?;
@@ -166,7 +170,7 @@ fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Wa
     let expected = !matches!(strike.condition, Condition::Delay { .. });
     let (life, fell) = match strike.place {
         Place::Instance(instance) => reborn(strike, instance, history),
-        Place::Link { .. } => (None, false),
+        Place::Link { .. } | Place::Service(_) => (None, false),
     };
     let born = life.map(|life| life.started.1);
     if fell && born.is_none() {

@@ -22,6 +22,9 @@ pub struct Contracts {
     /// How to create tasks and read them back.
     #[serde(default)]
     pub tasks: Option<Tasks>,
+    /// Where the entry service shows its circuit breakers.
+    #[serde(default)]
+    pub breakers: Option<Breakers>,
     /// The API's promises, positive and negative, one case each.
     #[serde(default)]
     pub api: Vec<ApiCase>,
@@ -34,6 +37,34 @@ pub struct Health {
     pub live: String,
     /// Answers 200 while it can serve and 503 while it can't.
     pub ready: String,
+}
+
+/// Where the entry service shows its circuit breakers, one for each type of task. All but `path` are JSONPaths, the
+/// last two into an item of the list.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Breakers {
+    /// Asked with GET, without a session.
+    pub path: String,
+    /// The list of breakers.
+    pub list: String,
+    /// Which type of task a breaker is for.
+    pub of: String,
+    /// Its state.
+    pub state: String,
+    /// The system's words for the states.
+    pub words: BreakerWords,
+}
+
+/// The system's words for the states of a breaker.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct BreakerWords {
+    /// Everything is let through.
+    pub closed: Vec<String>,
+    /// Nothing is.
+    pub open: Vec<String>,
+    /// A trial is.
+    #[serde(default)]
+    pub half_open: Vec<String>,
 }
 
 /// The methods a request may have.

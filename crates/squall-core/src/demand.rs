@@ -39,6 +39,22 @@ pub enum Demand {
     DataIntact,
     /// With work waiting, every worker takes its share.
     WorkSpread,
+    /// Every change of the number of copies is adapted to, and soon.
+    Adaptation(Within),
+    /// Failing calls are not repeated without measure.
+    Amplification(AtMost),
+    /// No attempt goes on for longer than it may.
+    AttemptsInTime(Within),
+    /// The circuit breaker of a kind of work opens, fails fast, and closes again.
+    Breaker(Breaker),
+    /// What fails for one kind of work fails for no other.
+    Isolated(Kinds),
+    /// Recovery takes no longer from cycle to cycle.
+    NoDegradation,
+    /// Nothing panics.
+    NoPanics,
+    /// Memory, descriptors and connections do not grow without end.
+    Stable,
 }
 
 /// A share that must be reached.
@@ -78,6 +94,32 @@ pub struct Recovery {
     pub within: Dur,
 }
 
+/// A figure that must not be exceeded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AtMost {
+    /// The figure.
+    pub at_most: f64,
+}
+
+/// Which kinds of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Kinds {
+    /// Kinds of the tasks contract.
+    pub kinds: Vec<String>,
+}
+
+/// What a circuit breaker must do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Breaker {
+    /// The kind of work it is for.
+    pub kind: String,
+    /// Whether it must close again.
+    #[serde(default)]
+    pub closes: bool,
+    /// How soon after the last heal.
+    pub within: Dur,
+}
+
 /// What `squall list checks` says of each: name, finding classes, what it demands, and its grace.
 pub const CATALOGUE: &[(&str, &str, &str)] = &[
     (
@@ -112,7 +154,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ),
     (
         "no_task_completed_twice",
-        "double-commit",
+        "double-commit, double-effect",
         "at most one commit of each task",
     ),
     (
@@ -153,7 +195,43 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     (
         "work_spread",
         "hoarding",
-        "with work waiting, no worker takes more than twice its share and none takes none",
+        "with work waiting, no worker is left without any",
+    ),
+    (
+        "adaptation",
+        "no-adaptation, slow-adaptation",
+        "every copy that comes takes work, and every copy that goes is gone, within the bound",
+    ),
+    (
+        "amplification",
+        "retry-storm",
+        "calls over a cut link for each attempt stay below the bound",
+    ),
+    (
+        "attempts_in_time",
+        "hung",
+        "no attempt at work without a length of its own goes on for longer than the bound",
+    ),
+    (
+        "breaker",
+        "never-opened, no-fast-failure, never-closed",
+        "the breaker of a kind of work opens when it keeps failing, fails fast meanwhile, and closes again",
+    ),
+    (
+        "isolated",
+        "not-isolated",
+        "kinds of work that need nothing of what is broken go on without a failure",
+    ),
+    (
+        "no_degradation",
+        "degradation",
+        "the time to serve again does not grow from cycle to cycle (claimed from 6 cycles on)",
+    ),
+    ("no_panics", "panic", "no line of a log speaks of a panic"),
+    (
+        "stable",
+        "memory-growth, descriptor-growth, connection-growth",
+        "memory, descriptors and database connections do not grow without end",
     ),
 ];
 
@@ -176,6 +254,14 @@ impl Demand {
             Demand::Recovery(_) => "recovery",
             Demand::DataIntact => "data_intact",
             Demand::WorkSpread => "work_spread",
+            Demand::Adaptation(_) => "adaptation",
+            Demand::Amplification(_) => "amplification",
+            Demand::AttemptsInTime(_) => "attempts_in_time",
+            Demand::Breaker(_) => "breaker",
+            Demand::Isolated(_) => "isolated",
+            Demand::NoDegradation => "no_degradation",
+            Demand::NoPanics => "no_panics",
+            Demand::Stable => "stable",
         }
     }
 }

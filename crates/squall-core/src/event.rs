@@ -3,11 +3,13 @@
 //! Events are owned, typed and free of display settings. Times are nanoseconds of one monotonic
 //! clock since the journal was opened; durations are nanoseconds too.
 
+mod line;
 mod look;
 mod op;
 mod task;
 
-pub use look::{LinkCounts, Pulse, PulseOf, Usage};
+pub use line::{Line, line};
+pub use look::{BreakerState, LinkCounts, Pulse, PulseOf, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use task::{Record, State, TaskEvent, TaskFact};
 
@@ -138,6 +140,13 @@ pub enum Fact {
         instance: Instance,
         /// Client connections open.
         open: u32,
+    },
+    /// A circuit breaker was seen in another state than before.
+    Breaker {
+        /// The system's name for the type of task it is for.
+        of: String,
+        /// Its state.
+        state: BreakerState,
     },
     /// What a link's proxy counted while a fault held there.
     Traffic {

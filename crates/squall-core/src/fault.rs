@@ -6,16 +6,18 @@ mod cut;
 mod delay;
 mod freeze;
 mod kill;
+mod scale;
 
 pub use cut::CutLink;
 pub use delay::DelayLink;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
+pub use scale::Scale;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::amount::{Dur, DurRange};
+use crate::amount::{Dur, DurRange, Percent};
 use crate::place::Condition;
 
 /// What a storm does, once or again and again.
@@ -34,6 +36,8 @@ pub enum Fault {
     Cut(CutLink),
     /// Slows a link.
     Delay(DelayLink),
+    /// Changes how many copies of a service run.
+    Scale(Scale),
 }
 
 /// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
@@ -44,6 +48,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("freeze", freeze::DOES, freeze::PROOF),
     ("cut", cut::DOES, cut::PROOF),
     ("delay", delay::DOES, delay::PROOF),
+    ("scale", scale::DOES, scale::PROOF),
 ];
 
 /// A state of the system a fault waits for before it strikes.
@@ -146,6 +151,7 @@ impl Fault {
             Fault::Freeze(_) => "freeze",
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
+            Fault::Scale(_) => "scale",
         }
     }
 
@@ -158,6 +164,7 @@ impl Fault {
             Fault::Freeze(fault) => fault.timing(),
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
+            Fault::Scale(fault) => fault.timing(),
         }
     }
 
@@ -170,6 +177,7 @@ impl Fault {
             Fault::Freeze(fault) => Target::Service(&fault.on),
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Scale(fault) => Target::Service(&fault.on),
         }
     }
 
@@ -182,6 +190,15 @@ impl Fault {
             Fault::Freeze(fault) => fault.condition(),
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
+            Fault::Scale(fault) => fault.condition(),
+        }
+    }
+
+    /// The share of the main tasks that, once done, makes it strike before its time.
+    pub fn or_done(&self) -> Option<f64> {
+        match self {
+            Fault::Scale(fault) => fault.or_done.map(Percent::fraction),
+            _ => None,
         }
     }
 
@@ -194,6 +211,7 @@ impl Fault {
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),
+            Fault::Scale(_) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod time;
 pub mod amount;
+pub mod trend;
 pub mod diagnostic;
 pub mod expr;
 pub mod document;

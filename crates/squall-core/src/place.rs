@@ -64,6 +64,8 @@ pub enum Place {
         /// The service it connects to.
         to: String,
     },
+    /// A service with all its copies.
+    Service(String),
 }
 
 impl fmt::Display for Place {
@@ -71,6 +73,7 @@ impl fmt::Display for Place {
         match self {
             Place::Instance(instance) => instance.fmt(f),
             Place::Link { from, to } => write!(f, "{from}->{to}"),
+            Place::Service(service) => write!(f, "{service} (all)"),
         }
     }
 }
@@ -84,7 +87,10 @@ impl FromStr for Place {
                 from: from.parse()?,
                 to: to.to_owned(),
             }),
-            None => Ok(Place::Instance(text.parse()?)),
+            None => match text.strip_suffix(" (all)") {
+                Some(service) if !service.is_empty() => Ok(Place::Service(service.to_owned())),
+                _ => Ok(Place::Instance(text.parse()?)),
+            },
         }
     }
 }
@@ -148,6 +154,8 @@ pub enum Condition {
         /// Largest deviation from `latency`, drawn evenly.
         jitter: Duration,
     },
+    /// So many copies of the service run, the ones with the lowest numbers.
+    Replicas(u32),
 }
 
 impl Condition {
@@ -162,6 +170,7 @@ impl Condition {
             Condition::Cut(Cut::BlackHole) => "cut (black hole)",
             Condition::Cut(Cut::Reset) => "cut (reset)",
             Condition::Delay { .. } => "delayed",
+            Condition::Replicas(_) => "scaled",
         }
     }
 }

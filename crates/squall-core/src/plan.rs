@@ -7,6 +7,8 @@ mod draw;
 
 pub use draw::{Request, plan};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::demand::Demand;
@@ -36,8 +38,8 @@ pub struct Plan {
     pub main_kind: Option<String>,
     /// When they shall be done, from the storm's start.
     pub deadline: Option<Nanos>,
-    /// Small writes all through the storm.
-    pub writes: Option<PlannedWrites>,
+    /// Streams of small writes, all through the storm.
+    pub writes: Vec<PlannedWrites>,
     /// Distance between two requests of the rotating API traffic.
     pub api_every: Option<Nanos>,
     /// Whether every API case is tried once before and after.
@@ -50,6 +52,9 @@ pub struct Plan {
     pub lasts: Nanos,
     /// The faults, in the order of the scenario.
     pub steps: Vec<Step>,
+    /// Copies of a service instead of the system's own number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<String, u32>,
     /// What is judged.
     pub checks: Vec<Demand>,
 }
@@ -63,6 +68,9 @@ pub struct Step {
     pub fault: String,
     /// When it strikes.
     pub start: Start,
+    /// Strikes sooner, once this share of the main tasks is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_done: Option<f64>,
     /// Waits for this state first, and how long at most.
     pub aim: Option<(Aim, Nanos)>,
     /// The service it strikes, or whose links it strikes.
@@ -100,6 +108,8 @@ pub enum Hold {
     For(Nanos),
     /// The service's own supervision ends it after this long: recovery counts from the death.
     Restart(Nanos),
+    /// Until another step of its kind takes its place, or the storm ends.
+    Stays,
 }
 
 impl Hold {
@@ -107,6 +117,7 @@ impl Hold {
     pub fn nanos(self) -> Nanos {
         match self {
             Hold::For(nanos) | Hold::Restart(nanos) => nanos,
+            Hold::Stays => 0,
         }
     }
 }

@@ -50,6 +50,7 @@ impl Proof {
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
         (Condition::Cut(_) | Condition::Delay { .. }, _) => link(strike, history),
+        (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             nobody_there(strike, instance, *condition == Condition::Frozen, history)
         }
@@ -207,6 +208,44 @@ fn stood_still(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) ->
     );
     let evidence = attempt.first_event().into_iter().chain([strike.imposing.0]).collect();
     Proof::seen(says, evidence)
+}
+
+/// Another number of copies: they came or went, and there was work that could tell.
+fn scaled(strike: &Strike<'_>, (service, n): (&str, u32), history: &History<'_>) -> Proof {
+    let from = strike.imposing.1;
+    let (mut went, mut came, mut events) = (0, 0, vec![strike.imposing.0]);
+    for (_, lives) in history
+        .lives
+        .iter()
+        .filter(|(instance, _)| instance.service == *service)
+    {
+        let to = strike.healed.unwrap_or(history.until);
+        let inside = |at: Nanos| (from..=to).contains(&at);
+        let gone = lives
+            .iter()
+            .filter_map(|life| life.exited)
+            .filter(|exited| exited.2 && inside(exited.1));
+        let new = lives
+            .iter()
+            .filter(|life| inside(life.started.1))
+            .filter_map(|life| life.ready);
+        let (gone, new): (Vec<_>, Vec<_>) = (
+            gone.map(|exited| exited.0).collect(),
+            new.map(|ready| ready.0).collect(),
+        );
+        went += gone.len();
+        came += new.len();
+        events.extend(gone.into_iter().chain(new));
+    }
+    let what = format!("{service} was scaled to {n}: {went} ended, {came} came");
+    if went + came == 0 {
+        return Proof::unseen(what, strike);
+    }
+    // A change nobody works under shows nothing.
+    if !history.work_waited(from, from) {
+        return Proof::unseen(format!("{what}, but no work waited for them"), strike);
+    }
+    Proof::seen(format!("{what}, while work waited"), events)
 }
 
 /// The entry service: a client found nobody, or waited in vain.

@@ -1,5 +1,7 @@
 //! A scenario: hypothesis, workload, storm, checks.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,6 +23,9 @@ pub struct Scenario {
     /// What clients do.
     #[serde(default)]
     pub workload: Workload,
+    /// Copies of a service instead of the system's own number.
+    #[serde(default)]
+    pub replicas: BTreeMap<String, u32>,
     /// What is broken, and when.
     #[serde(default)]
     pub storm: Vec<Fault>,

@@ -103,6 +103,9 @@ pub struct Facts {
     pub health: bool,
     /// What it promises about tasks.
     pub tasks: Option<TaskFacts>,
+    /// Whether it shows its circuit breakers.
+    #[serde(default)]
+    pub breakers: bool,
 }
 
 /// What judging needs to know of a service.
@@ -135,6 +138,9 @@ pub struct TaskFacts {
     pub effects: Delivery,
     /// How each kind of work must end.
     pub kinds: BTreeMap<String, Ends>,
+    /// The system's own name for each kind of work.
+    #[serde(default)]
+    pub types: BTreeMap<String, String>,
     /// Whether a worker's own word (the witness) can be expected.
     pub witnessed: bool,
     /// Method and path that create a task, without the query, holes and all: `POST /tasks`.
@@ -224,6 +230,18 @@ impl System {
         order
     }
 
+    /// The same system with other numbers of copies.
+    #[must_use]
+    pub fn with_replicas(&self, replicas: &BTreeMap<String, u32>) -> Self {
+        let mut changed = self.clone();
+        for (name, copies) in replicas {
+            if let Some(service) = changed.services.get_mut(name) {
+                service.replicas = *copies;
+            }
+        }
+        changed
+    }
+
     /// What judging needs to know of it.
     pub fn facts(&self) -> Facts {
         let services = self.services.iter().map(|(name, service)| {
@@ -246,6 +264,7 @@ impl System {
             entry: self.entry.clone(),
             services: services.collect(),
             health: self.contracts.health.is_some(),
+            breakers: self.contracts.breakers.is_some(),
             tasks: self.contracts.tasks.as_ref().map(|tasks| TaskFacts {
                 lease: nanos(tasks.lease.get()),
                 backoff: nanos(tasks.backoff.get()),
@@ -256,6 +275,11 @@ impl System {
                     .kinds
                     .iter()
                     .map(|(name, kind)| (name.clone(), kind.ends))
+                    .collect(),
+                types: tasks
+                    .kinds
+                    .iter()
+                    .map(|(name, kind)| (name.clone(), kind.type_name.clone()))
                     .collect(),
                 witnessed,
                 create: request_line(tasks.create.method, &tasks.create.path),

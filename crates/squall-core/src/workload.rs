@@ -15,9 +15,9 @@ pub struct Workload {
     /// So many tasks of each other kind of the contract, so that retries and the dead-letter queue are exercised.
     #[serde(default)]
     pub others: u32,
-    /// A stream of small tasks, all through the storm.
+    /// Streams of small tasks, all through the storm.
     #[serde(default)]
-    pub writes: Option<Writes>,
+    pub writes: Vec<Writes>,
     /// The contract's API cases in turn, all through the run.
     #[serde(default)]
     pub api: Option<Api>,

@@ -1,9 +1,11 @@
 //! Probes: what looks at the system while it works and while it breaks. Each gives facts.
 
+mod breaker;
 mod pulse;
 mod usage;
 mod witness;
 
+pub use breaker::breakers;
 pub use pulse::pulses;
 pub use usage::usages;
 pub use witness::{Live, Running, Witness};

@@ -3,6 +3,7 @@
 mod audit;
 mod calm;
 mod drain;
+mod scale;
 mod stage;
 mod storm;
 mod strike;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use self::stage::Stage;
 use crate::client::Client;
-use crate::probe::{Witness, pulses, usages};
+use crate::probe::{Witness, breakers, pulses, usages};
 use crate::secrets::Secrets;
 use crate::store::{JOURNAL, Recorder, RunId};
 use crate::world::process::{Cluster, Means, ProcessWorld};
@@ -119,6 +120,11 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
         let probe =
             Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
         probes.start(pulses(probe, health.clone(), recorder.clone()));
+    }
+    if let Some(contract) = &order.system.contracts.breakers {
+        let probe =
+            Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
+        probes.start(breakers(probe, contract.clone(), recorder.clone()));
     }
 
     phase(Phase::Reference)?;

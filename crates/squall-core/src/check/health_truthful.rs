@@ -162,7 +162,7 @@ fn gone(strike: &Strike<'_>, within: Nanos, history: &History<'_>) -> Option<Spa
             let reborn = lives.find(|life| life.started.1 >= strike.imposing.1);
             reborn.map_or(lifted, |life| lifted.min(life.started.1))
         }
-        Place::Link { .. } => lifted,
+        Place::Link { .. } | Place::Service(_) => lifted,
     };
     (from < to).then_some(Span { from, to })
 }

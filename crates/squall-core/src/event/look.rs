@@ -40,9 +40,24 @@ pub struct Usage {
     pub fds: u32,
 }
 
+/// Whether a circuit breaker lets work through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// All of it.
+    Closed,
+    /// None.
+    Open,
+    /// One, as a trial.
+    HalfOpen,
+}
+
 /// What a link's proxy counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkCounts {
+    /// Connections that were opened.
+    #[serde(default)]
+    pub opened: u64,
     /// Connections the fault closed or reset. Those the kernel refused never reach the proxy.
     pub closed: u64,
     /// Bytes that vanished in a black hole.

@@ -99,6 +99,8 @@ impl<'a> History<'a> {
         match strike.place {
             Place::Instance(struck) => struck == instance || self.needs(&instance.service, &struck.service),
             Place::Link { from, .. } => from == instance || self.needs(&instance.service, &from.service),
+            // Fewer copies take nothing away from those that are left.
+            Place::Service(_) => false,
         }
     }
 

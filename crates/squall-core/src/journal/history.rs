@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Journal;
 use super::index::Index;
 use crate::event::{
-    End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Record, Role, TaskEvent, TaskFact,
+    BreakerState, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Record, Role, TaskEvent,
+    TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -39,6 +40,8 @@ pub struct History<'a> {
     pub unacknowledged: Vec<(EventId, &'a Op)>,
     /// The looks of the recovery probe; the time is that of the answer.
     pub pulses: Vec<(EventId, Nanos, &'a Pulse)>,
+    /// The changes of circuit breakers that were seen: event, time, type of task, state.
+    pub breakers: Vec<(EventId, Nanos, &'a str, BreakerState)>,
     /// Each instance's processes, in order.
     pub lives: BTreeMap<&'a Instance, Vec<Life>>,
     pub(super) index: Index<'a>,
@@ -208,6 +211,7 @@ impl<'a> History<'a> {
             tasks: BTreeMap::new(),
             unacknowledged: Vec::new(),
             pulses: Vec::new(),
+            breakers: Vec::new(),
             lives: BTreeMap::new(),
             index: Index::default(),
         };
@@ -247,6 +251,7 @@ impl<'a> History<'a> {
                     .push((id, at, record));
             }
             Fact::Pulse(pulse) => self.pulses.push((id, at, pulse)),
+            Fact::Breaker { of, state } => self.breakers.push((id, at, of, *state)),
             Fact::Closed { end } => self.end = Some(end),
             Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } => {}
             Fact::Log { .. } | Fact::Note { .. } => {}
@@ -357,6 +362,7 @@ impl<'a> History<'a> {
             Place::Instance(instance) if instance.service == facts.entry => Some(true),
             Place::Instance(instance) => needs(&instance.service).then_some(false),
             Place::Link { from, .. } => (from.service == facts.entry).then_some(false),
+            Place::Service(_) => None,
         }
     }
 

@@ -69,8 +69,13 @@ impl<'a> Index<'a> {
 
     /// Whether some acknowledged task waited for its first attempt from `from` to `to`.
     pub(super) fn waited(&self, from: Nanos, to: Nanos) -> bool {
+        to <= self.waited_until(from)
+    }
+
+    /// Until when some task that waited at `from` went on waiting; 0 when none did.
+    fn waited_until(&self, from: Nanos) -> Nanos {
         let before = self.waits.partition_point(|(since, _)| *since <= from);
-        before > 0 && self.waits[before - 1].1 >= to
+        before.checked_sub(1).map_or(0, |last| self.waits[last].1)
     }
 
     pub(super) fn needs(&self, service: &str) -> Option<&BTreeSet<&'a str>> {
@@ -99,6 +104,11 @@ impl<'a> History<'a> {
     /// Whether some acknowledged task waited for its first attempt from `from` to `to`.
     pub fn work_waited(&self, from: Nanos, to: Nanos) -> bool {
         self.index.waited(from, to)
+    }
+
+    /// How long after `from`, up to `to`, one acknowledged task went on waiting for its first attempt.
+    pub fn waited_for(&self, from: Nanos, to: Nanos) -> Nanos {
+        self.index.waited_until(from).min(to).saturating_sub(from)
     }
 
     /// The first right `ready` answer that was asked for at `from` or later. A system that does not tell how it

@@ -9,7 +9,7 @@ use super::{Hold, Plan, Start, Step};
 use crate::amount::{Dur, DurRange};
 use crate::diagnostic::{Mistake, Mistakes, nearest};
 use crate::document::Document;
-use crate::fault::{Fault, Target};
+use crate::fault::{Fault, Scale, Target};
 use crate::time::{Nanos, nanos};
 
 use crate::scenario::Scenario;
@@ -75,17 +75,23 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         deadline: load
             .and_then(|load| load.deadline.as_ref())
             .map(|deadline| drawer.nanos(deadline)),
-        writes: scenario.workload.writes.as_ref().map(|writes| PlannedWrites {
-            every: spacing(&writes.rate).saturating_mul(u64::from(writes.burst.max(1))),
-            burst: writes.burst.max(1),
-            kind: writes.kind.clone(),
-        }),
+        writes: scenario
+            .workload
+            .writes
+            .iter()
+            .map(|writes| PlannedWrites {
+                every: spacing(&writes.rate).saturating_mul(u64::from(writes.burst.max(1))),
+                burst: writes.burst.max(1),
+                kind: writes.kind.clone(),
+            })
+            .collect(),
         api_every: scenario.workload.api.as_ref().map(|api| spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),
         steady: short(REFERENCE),
         lasts: scenario.lasts.as_ref().map_or(0, |lasts| drawer.nanos(lasts)),
         steps,
+        replicas: scenario.replicas.clone(),
         checks: scenario.checks.clone(),
     };
     if drawer.mistakes.is_empty() {
@@ -128,7 +134,8 @@ impl Drawer<'_> {
 
     fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {
         let Some(promised) = &self.facts.tasks else {
-            if scenario.workload.tasks.is_some() || scenario.workload.writes.is_some() || scenario.workload.others > 0 {
+            if scenario.workload.tasks.is_some() || !scenario.workload.writes.is_empty() || scenario.workload.others > 0
+            {
                 self.wrong(
                     "/workload",
                     "this workload sends tasks, but the system has no `tasks` contract".to_owned(),
@@ -139,22 +146,14 @@ impl Drawer<'_> {
         };
         let names: Vec<&str> = promised.kinds.keys().map(String::as_str).collect();
         let mut kinds = Vec::new();
-        let asked = [
-            scenario
-                .workload
-                .tasks
-                .as_ref()
-                .map(|load| ("/workload/tasks/kind", load.kind.as_str())),
-            scenario
-                .workload
-                .writes
-                .as_ref()
-                .map(|writes| ("/workload/writes/kind", writes.kind.as_str())),
-        ];
-        for (pointer, kind) in asked.into_iter().flatten() {
+        let main = scenario.workload.tasks.iter();
+        let main = main.map(|load| ("/workload/tasks/kind".to_owned(), load.kind.as_str()));
+        let writes = scenario.workload.writes.iter().enumerate();
+        let writes = writes.map(|(index, writes)| (format!("/workload/writes/{index}/kind"), writes.kind.as_str()));
+        for (pointer, kind) in main.chain(writes) {
             if !promised.kinds.contains_key(kind) {
                 let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
-                self.wrong(pointer, format!("the tasks contract has no kind `{kind}`"), help);
+                self.wrong(&pointer, format!("the tasks contract has no kind `{kind}`"), help);
             }
         }
         let main = scenario.workload.tasks.as_ref();
@@ -218,6 +217,7 @@ impl Drawer<'_> {
                     entry,
                     fault: fault.word().to_owned(),
                     start,
+                    or_done: fault.or_done(),
                     aim: fault.timing().when.map(|aim| (aim, nanos(PATIENCE))),
                     service: service.clone(),
                     link_to: link_to.clone(),
@@ -242,6 +242,18 @@ impl Drawer<'_> {
             );
             return Vec::new();
         }
+        let own = self.outage(fault);
+        let most = [&timing.every, &timing.at]
+            .into_iter()
+            .flatten()
+            .map(|range| range.high().get())
+            .max();
+        // Between an outage's answers and the next one's a client must have had the time to be right again.
+        let floor = if own {
+            nanos(most.unwrap_or(SHORTEST_GAP).min(SHORTEST_GAP))
+        } else {
+            0
+        };
         let after = timing.after.as_ref().map(|gap| {
             let floor = if outage_before {
                 gap.get().min(SHORTEST_GAP)
@@ -267,7 +279,11 @@ impl Drawer<'_> {
             return (0..times)
                 .map(|n| Start::After {
                     step: next + n - 1,
-                    gap: if n == 0 { gap } else { self.gap(&timing.every, gap) },
+                    gap: if n == 0 {
+                        gap
+                    } else {
+                        self.gap(&timing.every, gap).max(floor)
+                    },
                 })
                 .collect();
         }
@@ -339,6 +355,9 @@ impl Drawer<'_> {
     }
 
     fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
+        if let Fault::Scale(scale) = fault {
+            return self.scaled(at, scale);
+        }
         let Some(asked) = fault.hold() else {
             let restart = self.facts.services.get(service).and_then(|facts| facts.restart_after);
             if restart.is_none() {
@@ -352,12 +371,39 @@ impl Drawer<'_> {
         };
         let short = self.nanos(&asked);
         let struck = link_to.unwrap_or(service);
-        let floor = if self.needed(struck) {
+        // A cut that is over sooner can't break a client's promise to give up in time either.
+        let floor = if self.needed(struck) || matches!(fault, Fault::Cut(_)) {
             nanos(asked.get().min(SHORTEST_OUTAGE))
         } else {
             0
         };
         Some(Hold::For(short.max(floor)))
+    }
+
+    /// A service can't have more copies than were started: their ports and links are made at the start.
+    fn scaled(&mut self, at: &str, scale: &Scale) -> Option<Hold> {
+        let most = self.facts.services.get(&scale.on).map_or(0, |facts| facts.replicas);
+        if scale.to > most {
+            let message = format!(
+                "`{}` has {most} copies, so it can't be scaled to {}",
+                scale.on, scale.to
+            );
+            let help = format!(
+                "start with more: `replicas: {{ {}: {} }}` in this scenario",
+                scale.on, scale.to
+            );
+            self.wrong(&format!("{at}/to"), message, Some(help));
+            return None;
+        }
+        Some(Hold::Stays)
+    }
+
+    /// Whether a fault takes something away that the entry service needs.
+    fn outage(&self, fault: &Fault) -> bool {
+        match fault.target() {
+            Target::Service(service) => self.needed(service),
+            Target::Link(from, to) => from == self.facts.entry && self.needed(to),
+        }
     }
 
     /// Whether the entry service can't do its work without `service`.

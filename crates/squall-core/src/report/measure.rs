@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Answer, Fact, Op, Phase, Role, State};
+use crate::event::{Answer, Fact, Line, Op, Phase, Role, State, line};
 use crate::journal::{Attempt, History, TaskHistory};
 use crate::place::Instance;
 use crate::time::Nanos;
@@ -97,30 +97,6 @@ pub struct LogCounts {
     pub warnings: usize,
     /// Lines that speak of a panic.
     pub panics: usize,
-}
-
-/// What a log line is, by its words: systems agree on no more than these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    Panic,
-    Error,
-    Warning,
-    Plain,
-}
-
-/// What kind of line this is.
-pub(super) fn line(text: &str) -> Line {
-    let text = text.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["panicked at", "panic:"]) {
-        Line::Panic
-    } else if says(&["error", "fatal"]) {
-        Line::Error
-    } else if says(&["warn"]) {
-        Line::Warning
-    } else {
-        Line::Plain
-    }
 }
 
 /// Counts requests and tasks.

@@ -182,6 +182,7 @@ fn struck(scenario: &Scenario) -> String {
         let place = match &fault.place {
             crate::place::Place::Instance(instance) => instance.service.clone(),
             crate::place::Place::Link { from, to } => format!("{}->{to}", from.service),
+            crate::place::Place::Service(service) => service.clone(),
         };
         let kind = format!("{place} {}", fault.state);
         match kinds.iter_mut().find(|(known, _)| *known == kind) {

@@ -88,7 +88,10 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             .and_then(|doc| doc.expand(&scope.for_scenario()))
             .and_then(|doc| doc.read::<Scenario>().map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
-            Some(system) => plan(&doc, &scenario, &system.facts(), request).map(Some),
+            Some(system) => {
+                let facts = system.with_replicas(&scenario.replicas).facts();
+                plan(&doc, &scenario, &facts, request).map(Some)
+            }
             None => Ok(None),
         });
         match planned {

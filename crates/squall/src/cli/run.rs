@@ -285,9 +285,10 @@ impl Workshop {
             .folder
             .scenario(work.name)
             .map_err(Trouble::io("the scenario's folder"))?;
+        let system = work.system.with_replicas(&work.plan.replicas);
         let order = Order {
             run: &self.id,
-            system: work.system,
+            system: &system,
             plan: work.plan,
             folder,
             cluster: work.cluster,

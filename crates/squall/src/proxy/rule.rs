@@ -40,7 +40,7 @@ impl Rule {
                         jitter: *jitter,
                     });
                 }
-                Condition::Down(_) | Condition::Frozen => {
+                Condition::Down(_) | Condition::Frozen | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
                 }

@@ -86,6 +86,16 @@ impl Stage {
         self.acks.subscribe()
     }
 
+    /// Which share of the planned main tasks is known to be done.
+    pub(super) fn done_share(&self) -> f64 {
+        let Some(main) = &self.plan.main_kind else { return 1.0 };
+        let planned = self.plan.tasks.iter().filter(|task| task.kind == *main).count();
+        let known = lock(&self.ledger);
+        let main = known.iter().filter(|known| known.kind == *main);
+        let done = main.filter(|known| self.live.finished(&known.task)).count();
+        done as f64 / planned.max(1) as f64
+    }
+
     /// Which kind of work a task is, where it was acknowledged already.
     pub(super) fn kind(&self, task: &str) -> Option<String> {
         lock(&self.ledger)

@@ -24,13 +24,15 @@ const LOOK: Duration = Duration::from_millis(25);
 /// A fault could not be put in force or lifted.
 pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let begin = Instant::now();
-    let writes = stage.plan.writes.clone().map(|writes| {
+    let streams = stage.plan.writes.clone().into_iter().enumerate();
+    let streams = streams.map(|(stream, writes)| {
         let sender = stage.clone();
         Schedule::start(Duration::from_nanos(writes.every), move |number, due| {
             let (stage, writes) = (sender.clone(), writes.clone());
-            async move { burst(&stage, &writes, number, due).await }
+            async move { burst(&stage, &writes, (stream, number), due).await }
         })
     });
+    let streams: Vec<Schedule> = streams.collect();
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
     let strikes = Arc::new(Strikes::new(stage.clone(), Instant::now()));
@@ -66,18 +68,19 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
             () = sleep(LOOK) => {}
         }
     }
-    if let Some(writes) = writes {
+    strikes.unscale().await?;
+    for writes in streams {
         writes.stop(stage, "writes").await;
     }
     Ok(())
 }
 
 /// Creates a burst of small tasks, all at once.
-async fn burst(stage: &Stage, writes: &PlannedWrites, number: usize, due: Instant) {
+async fn burst(stage: &Stage, writes: &PlannedWrites, (stream, number): (usize, usize), due: Instant) {
     let mut creating = tokio::task::JoinSet::new();
     for part in 0..writes.burst {
         let (stage, kind) = (stage.clone(), writes.kind.clone());
-        let mark = format!("w{:x}-{number}-{part}", stage.plan.seed);
+        let mark = format!("w{:x}-{stream}-{number}-{part}", stage.plan.seed);
         creating.spawn(async move { stage.create(&kind, 0, &mark, due).await });
     }
     while creating.join_next().await.is_some() {}

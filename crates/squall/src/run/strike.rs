@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use squall_core::event::Fact;
 use squall_core::fault::Aim;
 use squall_core::place::{Condition, Instance, Place};
-use squall_core::plan::{Start, Step};
+use squall_core::plan::{Hold, Start, Step};
+use squall_core::time::Nanos;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All strikes of a storm.
 pub(super) struct Strikes {
-    stage: Stage,
+    pub(super) stage: Stage,
     begin: Instant,
     /// What shall hold where: overlapping faults fold into one list per place.
     wanted: Mutex<BTreeMap<Place, Vec<(usize, Condition)>>>,
@@ -109,7 +110,10 @@ impl Strikes {
                 return Ok(());
             }
         };
-        self.strike(index, step, target).await
+        match &target.place {
+            Place::Service(service) => self.scale(index, step, service).await,
+            _ => self.strike(index, step, target).await,
+        }
     }
 
     async fn strike(&self, index: usize, step: &Step, target: Target) -> Result<(), Trouble> {
@@ -159,7 +163,7 @@ impl Strikes {
     }
 
     /// Changes what shall hold at a place, and answers all that then shall.
-    fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<(usize, Condition)>)) -> Vec<Condition> {
+    pub(super) fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<(usize, Condition)>)) -> Vec<Condition> {
         let mut wanted = lock(&self.wanted);
         let all = wanted.entry(place.clone()).or_default();
         change(all);
@@ -168,8 +172,15 @@ impl Strikes {
         conditions
     }
 
+    /// The services whose number of copies is another than the system's own.
+    pub(super) fn scaled(&self) -> Vec<Place> {
+        let wanted = lock(&self.wanted);
+        let services = wanted.keys().filter(|place| matches!(place, Place::Service(_)));
+        services.cloned().collect()
+    }
+
     /// Remembers that an entry struck; one aimed at running work only if it interrupted some.
-    fn felt(&self, step: &Step, place: &Place) {
+    pub(super) fn felt(&self, step: &Step, place: &Place) {
         let worker = place.to_string();
         let interrupted = !self.stage.live.running(&worker).is_empty();
         if matches!(step.condition, Condition::Down(_)) {
@@ -183,7 +194,7 @@ impl Strikes {
     /// Waits for the step's time and for a target that fits.
     async fn target(&self, step: &Step) -> Result<Target, String> {
         match step.start {
-            Start::At(at) => sleep_until((self.begin + Duration::from_nanos(at)).into()).await,
+            Start::At(at) => self.due(at, step.or_done).await,
             Start::After { step, gap } => {
                 // Its sender lives as long as this: waiting can only end with the step.
                 let _ = self.over[step].subscribe().wait_for(|over| *over).await;
@@ -211,6 +222,17 @@ impl Strikes {
         found.await.map_err(|_| self.in_vain(step, patience))
     }
 
+    /// Waits for a time, or for a share of the main tasks to be done.
+    async fn due(&self, at: Nanos, or_done: Option<f64>) {
+        let until = self.begin + Duration::from_nanos(at);
+        let Some(share) = or_done else {
+            return sleep_until(until.into()).await;
+        };
+        while Instant::now() < until && self.stage.done_share() < share {
+            sleep(LOOK).await;
+        }
+    }
+
     fn in_vain(&self, step: &Step, patience: Duration) -> String {
         let copies = self
             .stage
@@ -229,6 +251,14 @@ impl Strikes {
 
     /// The candidates at this moment, and the one the plan's rank falls on.
     fn choose(&self, step: &Step) -> Option<Target> {
+        if step.hold == Hold::Stays {
+            let place = Place::Service(step.service.clone());
+            return Some(Target {
+                candidates: vec![place.clone()],
+                place,
+                because: None,
+            });
+        }
         let struck: BTreeSet<Place> = lock(&self.wanted).keys().cloned().collect();
         let mut candidates = Vec::new();
         let mut reasons = BTreeMap::new();

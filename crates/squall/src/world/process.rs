@@ -262,6 +262,8 @@ impl ProcessWorld {
                 }
                 link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
             }
+            // Copies come and go one by one: whoever scales says which.
+            Place::Service(_) => Err(Trouble::NoPlace(place.clone())),
         }
     }
 
@@ -271,6 +273,7 @@ impl ProcessWorld {
         let before = link.before.lock().ok()?;
         let now = link.proxy.stats();
         Some(LinkCounts {
+            opened: now.accepted - before.accepted,
             closed: now.cut - before.cut,
             swallowed: now.bytes_swallowed - before.bytes_swallowed,
             delayed: now.bytes_delayed - before.bytes_delayed,

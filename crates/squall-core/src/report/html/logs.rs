@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::budget::{Budget, LINE_LENGTH};
 use crate::event::{Event, Fact};
+use crate::event::{Line, line};
 use crate::journal::History;
 use crate::place::Instance;
 use crate::report::Scenario;
-use crate::report::measure::{Line, line};
 use crate::report::words::{moment, number};
 use crate::time::Nanos;
 
