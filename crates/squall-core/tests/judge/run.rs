@@ -68,6 +68,7 @@ fn system() -> Facts {
             ("worker".to_owned(), service(3, &["db"])),
         ]),
         health: true,
+        breakers: false,
         tasks: Some(TaskFacts {
             lease: 2 * SEC,
             backoff: SEC,
@@ -75,6 +76,7 @@ fn system() -> Facts {
             max_deaths: Some(5),
             effects: Delivery::AtLeastOnce,
             kinds: kinds.into_iter().map(|(kind, ends)| (kind.to_owned(), ends)).collect(),
+            types: Default::default(),
             witnessed: true,
             create: "POST /tasks".to_owned(),
         }),
@@ -86,6 +88,7 @@ pub fn step(entry: usize, service: &str, condition: Condition, hold: Hold) -> St
         entry,
         fault: "kill".to_owned(),
         start: Start::At(0),
+        or_done: None,
         aim: None,
         service: service.to_owned(),
         link_to: None,

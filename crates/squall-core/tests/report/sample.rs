@@ -327,6 +327,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .map(|(name, facts)| (name.to_owned(), facts))
                 .collect(),
             health: true,
+            breakers: false,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,
                 backoff: 5_000 * MS,
@@ -334,6 +335,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 max_deaths: Some(20),
                 effects: Delivery::AtLeastOnce,
                 kinds: BTreeMap::from([("work".to_owned(), Ends::Done)]),
+                types: Default::default(),
                 witnessed: true,
                 create: "POST /tasks".to_owned(),
             }),
@@ -370,6 +372,7 @@ fn step(entry: usize, fault: &str, service: &str, condition: Condition) -> Step 
         entry,
         fault: fault.to_owned(),
         start: Start::At(2_000 * MS),
+        or_done: None,
         aim: None,
         service: service.to_owned(),
         link_to: None,

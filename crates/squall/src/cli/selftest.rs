@@ -169,9 +169,17 @@ async fn rows(
         }
     }
     for (number, bug) in bugs.iter().enumerate() {
-        let Some(plan) = inputs.plans.iter().find(|plan| plan.scenario == bug.scenario) else {
-            continue;
+        let sets = bug
+            .sets
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let own = Choice {
+            scenarios: bug.scenario.to_owned(),
+            sets: sets.collect(),
+            ..choice.clone()
         };
+        let Some(inputs) = planned(&own, seed) else { continue };
+        let Some(plan) = inputs.plans.first() else { continue };
         let system = planted(&inputs.system, bug);
         // The folder has a number, not a name: nothing a run leaves may give the bug away.
         let name = format!("planted-{:02}", number + 1);

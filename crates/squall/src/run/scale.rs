@@ -42,9 +42,9 @@ impl Strikes {
             let Place::Service(service) = &place else { continue };
             let ended = self.lifting(&place)?;
             self.copies(service, usize::MAX, u32::MAX).await?;
-            ended
-                .into_iter()
-                .for_each(|step| self.stage.recorder.record(Fact::Healed { step }));
+            for step in ended {
+                self.stage.recorder.record(Fact::Healed { step });
+            }
         }
         Ok(())
     }

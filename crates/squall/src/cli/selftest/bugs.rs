@@ -11,6 +11,8 @@ pub(super) struct Bug {
     pub(super) check: &'static str,
     /// As this class.
     pub(super) class: &'static str,
+    /// What the level needs for it to show.
+    pub(super) sets: &'static [(&'static str, &'static str)],
 }
 
 /// How the reference system is told which bug to have.
@@ -22,6 +24,13 @@ const fn bug(name: &'static str, scenario: &'static str, check: &'static str, cl
         scenario,
         check,
         class,
+        sets: &[],
+    }
+}
+
+impl Bug {
+    const fn with(self, sets: &'static [(&'static str, &'static str)]) -> Self {
+        Self { sets, ..self }
     }
 }
 
@@ -52,4 +61,14 @@ pub(super) const BUGS: &[Bug] = &[
     bug("no-retry", "multi-worker-chaos", "retried", "missing-retry"),
     bug("one-worker-hoards", "multi-worker-chaos", "work_spread", "hoarding"),
     bug("dlq-leak", "multi-worker-chaos", "dlq_accounted", "dlq-leak"),
+    bug("never-opens", "circuit-breaker", "breaker", "never-opened"),
+    bug("never-closes", "circuit-breaker", "breaker", "never-closed"),
+    bug("shared-breaker", "circuit-breaker", "isolated", "not-isolated"),
+    // A trend is claimed from 6 cycles on.
+    bug("slower-every-restart", "recovery", "no_degradation", "degradation").with(&[("cycles", "7")]),
+    bug("drops-on-sigterm", "dynamic-scaling", "no_task_lost", "lost-task"),
+    bug("ignores-new-workers", "dynamic-scaling", "adaptation", "no-adaptation"),
+    // At pace 10 a shorter cut would be over before a call without a bound is told from one with.
+    bug("no-timeout", "network", "attempts_in_time", "hung").with(&[("partition", "8s")]),
+    bug("retry-storm", "network", "amplification", "retry-storm"),
 ];
