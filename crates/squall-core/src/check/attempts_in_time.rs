@@ -1,15 +1,15 @@
 //! No attempt goes on for longer than it may, whatever is broken around it.
 //!
 //! Class `hung`: an attempt at a kind of work that takes no time of its own went on for longer than `within`, from its
-//! start to its end as its worker reported them; one without an end counts up to the end of the journal, or of its
-//! worker. Attempts of a worker that was itself struck meanwhile (killed, frozen) are left out. Grace: none beyond the
-//! bound. Inconclusive when there was no such attempt.
+//! start to its end as its worker reported them; one without an end counts up to the worker's
+//! next one, its death, or the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out, but not for a cut
+//! link: that is what bounds are for. Grace: none beyond the bound. Inconclusive when there was no such attempt.
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
 use crate::demand::{Demand, Within};
 use crate::journal::{Attempt, History};
-use crate::place::{Instance, Place};
+use crate::place::{Condition, Instance};
 use crate::time::{Nanos, nanos, words};
 
 pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> Verdict {
@@ -52,13 +52,19 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
     Verdict::pass(demand, checked, says)
 }
 
-/// When an attempt ended, or nobody was there any more to end it.
+/// When an attempt ended, or its worker died or was at the next one: an attempt that lost its lease may end unheard.
 fn end(attempt: &Attempt<'_>, history: &History<'_>) -> Nanos {
     if attempt.ended() {
         return attempt.last_heard().unwrap_or(0);
     }
-    let died = history.life_of(attempt).and_then(|life| life.exited);
-    died.map_or(history.until, |exited| exited.1)
+    let died = history
+        .life_of(attempt)
+        .and_then(|life| life.exited)
+        .map(|exited| exited.1);
+    let began = attempt.began().unwrap_or(0);
+    let stints = history.stints_begun(attempt.worker, began.saturating_add(1)..Nanos::MAX);
+    let next = stints.first().map(|stint| stint.began);
+    [died, next].into_iter().flatten().fold(history.until, Nanos::min)
 }
 
 fn struck(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) -> bool {
@@ -66,7 +72,8 @@ fn struck(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) 
         return false;
     };
     history.strikes.iter().any(|strike| {
-        let here = matches!(strike.place, Place::Instance(place) if *place == worker);
-        here && strike.imposing.1 <= to && strike.healed.is_none_or(|healed| healed >= from)
+        // A cut is what the bound is for; everything else costs time that no bound of its own can save.
+        let excuses = history.concerns(strike, &worker) && !matches!(strike.condition, Condition::Cut(_));
+        excuses && strike.imposing.1 <= to && strike.healed.is_none_or(|healed| healed >= from)
     })
 }

@@ -3,7 +3,6 @@
 
 mod bugs;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,7 +14,7 @@ use squall_core::plan::Plan;
 use squall_core::system::System;
 
 use self::bugs::{BUGS, Bug, SWITCH};
-use super::inputs::{Inputs, inputs};
+use super::inputs::{BUNDLED, Inputs, inputs};
 use super::run::{Work, Workshop, environment};
 use super::view::View;
 use super::{Choice, say};
@@ -82,9 +81,9 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         }
     };
     let seed = args.seed.unwrap_or_else(|| id.seed());
-    let scenarios: BTreeSet<&str> = BUGS.iter().map(|bug| bug.scenario).collect();
+    let scenarios: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
     let choice = Choice {
-        scenarios: scenarios.iter().copied().collect::<Vec<_>>().join(","),
+        scenarios: scenarios.join(","),
         difficulty: args.difficulty,
         system: args.system.clone(),
         seed: Some(seed),
