@@ -1,9 +1,10 @@
 //! No attempt goes on for longer than it may, whatever is broken around it.
 //!
 //! Class `hung`: an attempt at a kind of work that takes no time of its own went on for longer than `within`, from its
-//! start to its end as its worker reported them; one without an end counts up to the worker's
-//! next one, its death, or the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out, but not for a cut
-//! link: that is what bounds are for. Grace: none beyond the bound. Inconclusive when there was no such attempt.
+//! start to its end as its worker reported them; one without an end counts up to the worker's next one, its death, or
+//! the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out,
+//! but not for a cut link: that is what bounds are for. Grace: none beyond the bound. Inconclusive when there was no
+//! such attempt.
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
