@@ -91,6 +91,7 @@ impl Queue {
         let sql = "WITH lapsed AS (
                 SELECT id FROM tasks
                 WHERE status = 'running' AND lease_until <= now() AND $5
+                    AND ($6::timestamptz IS NULL OR created_at >= $6)
                 ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
             ), due AS (
                 SELECT id FROM tasks
