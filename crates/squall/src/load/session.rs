@@ -184,7 +184,8 @@ impl From<&Done<'_>> for Record {
 
 /// Carries what came of requests to another thread. It holds at most `capacity` records: then the load waits for
 /// the receiver, for a record that is dropped is a promise forgotten. The wait shows as lateness, and the
-/// receiver must be read or dropped for the load to end.
+/// receiver must be read or dropped for the load to end. There is no more to receive once every session that
+/// delivers to it is dropped.
 pub fn delivery(capacity: usize) -> (impl FnMut(&Done<'_>) + Clone + Send + 'static, Receiver<Record>) {
     let (to, from) = sync_channel(capacity);
     let send = move |done: &Done<'_>| {

@@ -47,7 +47,7 @@ pub struct Part {
     pub malformed: u64,
     /// Never taken up: the load ended before a connection was free.
     pub unsent: u64,
-    /// Of what was answered: from the due moment to the reply, in nanoseconds.
+    /// Of what was answered: from the due moment to the reply, in nanoseconds. [`Part::latency`] looks at all.
     pub from_due: Histogram<u64>,
     /// Of what was answered: from the first byte sent to the reply, in nanoseconds.
     pub from_send: Histogram<u64>,
@@ -224,6 +224,14 @@ impl Part {
         self.timed_out + self.cut_off + self.malformed
     }
 
+    /// The latency from due, in nanoseconds, that this share of all requests that were due stayed within. `None` where
+    /// requests without an answer reach into it: theirs has no end.
+    pub fn latency(&self, share: f64) -> Option<Nanos> {
+        let asked = share.clamp(0.0, 1.0) * self.planned() as f64;
+        let answered = self.all_answered() as f64;
+        (answered > 0.0 && asked <= answered).then(|| self.from_due.value_at_quantile(asked / answered))
+    }
+
     fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.answered.iter_mut().zip(other.answered) {
             *mine += theirs;
@@ -346,6 +354,23 @@ mod tests {
         let mut punctual = tally(BUSY);
         answer(&mut punctual, (MS / 2, MS), 20_000);
         assert_eq!(punctual.limits(), []);
+    }
+
+    #[test]
+    fn a_latency_that_not_enough_requests_had_is_none() {
+        let mut tally = tally(IDLE);
+        for ms in 1..=90 {
+            answer(&mut tally, (0, ms * MS), 0);
+        }
+        for k in 0..10 {
+            tally.count_unsent(&Due { k, stretch: 1, at: 0 });
+        }
+        let whole = tally.whole().unwrap();
+        let half = whole.latency(0.5).unwrap();
+        assert!((50 * MS..51 * MS).contains(&half), "{half}");
+        assert!(whole.latency(0.9).unwrap() >= 90 * MS);
+        assert_eq!((whole.latency(0.91), whole.latency(1.0)), (None, None));
+        assert_eq!(Part::new().unwrap().latency(0.5), None);
     }
 
     #[test]
