@@ -242,14 +242,12 @@ fn a_load_ends_in_time_and_says_what_was_never_answered() {
     let (part, records) = send(&load, get(), 0);
     assert!(begin.elapsed() < LONG);
     // Two at a time for a tenth of a second each, in four tenths.
-    assert!((2..=8).contains(&part.timed_out), "{} timed out", part.timed_out);
-    assert_eq!(part.unsent, 30 - part.timed_out);
+    assert!((1..=8).contains(&part.timed_out), "{} timed out", part.timed_out);
+    assert!(part.unsent >= 22, "{} were never sent", part.unsent);
     let patient = records.iter().filter(|record| record.ret < 400 * MS);
     for record in patient {
-        assert!(
-            record.ret - record.sent.unwrap() >= 99 * MS,
-            "given up early: {record:?}"
-        );
+        // Its time counts from its being taken up, which was not before it was due.
+        assert!(record.ret >= record.due.at + 100 * MS, "given up early: {record:?}");
     }
 }
 
