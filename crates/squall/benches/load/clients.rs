@@ -31,6 +31,8 @@ pub struct Peers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     Squall,
+    /// Sends nothing and only waits: as punctual as this machine can be.
+    Timer,
     Wrk,
     Oha,
     /// As it is unless told to correct its latencies.
@@ -93,7 +95,7 @@ impl Peers {
     /// Those of some clients that can be run.
     pub fn among(&self, clients: &[Client]) -> Vec<Client> {
         let there = |client: &Client| match client {
-            Client::Squall => true,
+            Client::Squall | Client::Timer => true,
             Client::Wrk => self.wrk.is_some(),
             Client::Oha | Client::OhaUncorrected => self.oha.is_some(),
             Client::Hey => self.hey.is_some(),
@@ -113,6 +115,11 @@ impl Peers {
                 let mut command = Command::new(std::env::current_exe()?);
                 let rate = rate.as_deref().unwrap_or(FLOOD);
                 command.args([own::VERB, &server.addr, rate, &seconds, CONNECTIONS]);
+                command
+            }
+            Client::Timer => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args([own::WAIT, rate.as_deref().unwrap_or(FLOOD), &seconds]);
                 command
             }
             Client::Wrk => {
@@ -173,10 +180,10 @@ fn told(client: Client, text: &str) -> Option<Told> {
     };
     let before = |words: &str| text.split(words).next()?.split_whitespace().next_back()?.parse().ok();
     match client {
-        Client::Squall => {
+        Client::Squall | Client::Timer => {
             let json: Value = serde_json::from_str(text).ok()?;
             for limit in json["limits"].as_array()? {
-                println!("squall says: {limit}");
+                println!("squall says: {}", limit.as_str()?);
             }
             Some(of(json["answered"].as_f64()?, &|key| {
                 json[key].as_f64().unwrap_or(f64::NAN)

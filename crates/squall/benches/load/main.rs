@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     // This program is also the server, and the client that is measured: a child's cost is told by the system.
     let played = match words.first().map(String::as_str) {
         Some(server::VERB) => Some(server::serve()),
+        Some(own::WAIT) => Some(own::wait(&words[1..])),
         Some(own::VERB) => Some(own::send(&words[1..])),
         _ => None,
     };
