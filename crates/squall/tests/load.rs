@@ -175,6 +175,15 @@ fn servers_that_close_after_each_reply_work() {
 }
 
 #[test]
+fn servers_that_close_without_saying_so_cost_at_most_what_was_sent_to_them() {
+    let server = Server::answering_once(OK);
+    let (part, _) = send(&load(server.addr, schedule(100.0, 300)), get(), 0);
+    // Whether the end of a connection is seen before the next request goes there is a matter of moments.
+    assert_eq!(part.answered[2] + part.cut_off, 30, "{part:?}");
+    assert!(part.answered[2] > 0);
+}
+
+#[test]
 fn replies_to_head_have_no_body() {
     let server = Server::answering(&[b"HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n"]);
     let head = HttpSession::fixed(&Requests::new("HEAD", "test", &[]).unwrap(), &Parts::default());

@@ -63,9 +63,12 @@ pub fn measure(peers: &Peers, rounds: usize) -> Measured {
         for (at, name) in ["p90", "p99"].into_iter().enumerate() {
             let pairs = seen[0].iter().zip(&seen[oha]);
             let ratios: Vec<f64> = pairs.map(|(own, theirs)| own.told[at] / theirs.told[at]).collect();
-            let met = (median(&ratios) - 1.0).abs() <= 0.02;
+            // How soon a client has caught up moves its p90, but hardly its p99.
+            let held = name == "p99";
+            let goal = if held { "within 2 %" } else { "" };
+            let met = held.then(|| (median(&ratios) - 1.0).abs() <= 0.02);
             let what = format!("{name}, squall / Oha, which corrects its latencies");
-            rows.push(row("G6", what, "within 2 %", (spread(&ratios, 3, "×"), Some(met))));
+            rows.push(row("G6", what, goal, (spread(&ratios, 3, "×"), met)));
         }
     }
     Ok(rows)

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use nix::libc::EINPROGRESS;
+use libc::{EADDRNOTAVAIL, ECONNREFUSED, EINPROGRESS, EMFILE, ENFILE, ENOBUFS, ENOMEM};
 use socket2::{Domain, Protocol, Socket, Type};
 use squall_core::schedule::Due;
 use squall_core::time::Nanos;
@@ -193,15 +193,24 @@ fn connect(target: SocketAddr) -> io::Result<TcpStream> {
 
 /// Why a connection did not come about.
 fn why(error: &io::Error) -> Failed {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => Failed::Refused,
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::HostUnreachable
-        | ErrorKind::NetworkUnreachable
-        | ErrorKind::NetworkDown
-        | ErrorKind::TimedOut => Failed::NotConnected,
-        // No descriptor, no memory, no port.
-        _ => Failed::NoSocket,
+    match error.raw_os_error() {
+        Some(ECONNREFUSED) => Failed::Refused,
+        Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL) => Failed::NoSocket,
+        _ => Failed::NotConnected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_ports_or_descriptors_is_not_the_targets_failure() {
+        let of = |code| why(&io::Error::from_raw_os_error(code));
+        assert_eq!(of(EMFILE), Failed::NoSocket);
+        assert_eq!(of(EADDRNOTAVAIL), Failed::NoSocket);
+        assert_eq!(of(ECONNREFUSED), Failed::Refused);
+        assert_eq!(of(libc::EHOSTUNREACH), Failed::NotConnected);
+        assert_eq!(why(&ErrorKind::TimedOut.into()), Failed::NotConnected);
     }
 }
