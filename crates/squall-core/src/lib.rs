@@ -2,6 +2,7 @@
 //! ambient randomness. A module imports only modules listed above it.
 
 pub mod time;
+pub mod schedule;
 pub mod amount;
 pub mod trend;
 pub mod diagnostic;

@@ -9,6 +9,7 @@ pub mod store;
 pub mod guard;
 pub mod world;
 pub mod client;
+pub mod load;
 pub mod probe;
 pub mod run;
 pub mod cli;
