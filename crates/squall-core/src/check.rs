@@ -1,7 +1,7 @@
 //! Checks: what a journal says about each demand of the scenario. Pure functions of the history.
 //!
 //! To add one: a file beside `check/api_success.rs`, a `mod` line, a variant and a catalogue row in
-//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish` and `sentence` are no checks: what
+//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish`, `flooded` and `sentence` are no checks: what
 //! several of them read and how they all speak.
 
 mod adaptation;
@@ -12,6 +12,7 @@ mod api_success;
 mod attempts_in_time;
 mod breaker;
 mod completion;
+mod create_latency;
 mod data_intact;
 mod deadline;
 mod dlq_accounted;
@@ -26,9 +27,11 @@ mod none_stuck;
 mod recovery;
 mod retried;
 mod stable;
+mod throughput;
 mod work_spread;
 
 mod finish;
+mod flooded;
 mod requests;
 mod sentence;
 
@@ -135,6 +138,8 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::Recovery(wanted) => recovery::judge(demand, wanted, history),
         Demand::DataIntact => data_intact::judge(demand, history),
         Demand::WorkSpread => work_spread::judge(demand, history),
+        Demand::CreateLatency(wanted) => create_latency::judge(demand, wanted, history),
+        Demand::Throughput(wanted) => throughput::judge(demand, wanted, history),
         Demand::Adaptation(wanted) => adaptation::judge(demand, wanted, history),
         Demand::Amplification(wanted) => amplification::judge(demand, wanted, history),
         Demand::AttemptsInTime(wanted) => attempts_in_time::judge(demand, wanted, history),

@@ -43,6 +43,10 @@ pub enum Demand {
     Adaptation(Within),
     /// Failing calls are not repeated without measure.
     Amplification(AtMost),
+    /// Under a flood creating a task stays quick.
+    CreateLatency(CreateLatency),
+    /// Under a flood the system takes what it is given.
+    Throughput(AtLeast),
     /// No attempt goes on for longer than it may.
     AttemptsInTime(Within),
     /// The circuit breaker of a kind of work opens, fails fast, and closes again.
@@ -99,6 +103,13 @@ pub struct Recovery {
 pub struct AtMost {
     /// The figure.
     pub at_most: f64,
+}
+
+/// How long a create may take under a flood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreateLatency {
+    /// 99 of 100 take no longer.
+    pub p99: Dur,
 }
 
 /// Which kinds of work.
@@ -233,6 +244,16 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
         "memory-growth, descriptor-growth, connection-growth",
         "memory, descriptors and database connections do not grow without end",
     ),
+    (
+        "create_latency",
+        "slow",
+        "under a flood, 99 of 100 creates take no longer than the bound from when they were due",
+    ),
+    (
+        "throughput",
+        "unserved",
+        "under a flood, the share of creates acknowledged within a second of when they were due; says where it saturates",
+    ),
 ];
 
 impl Demand {
@@ -254,6 +275,8 @@ impl Demand {
             Demand::Recovery(_) => "recovery",
             Demand::DataIntact => "data_intact",
             Demand::WorkSpread => "work_spread",
+            Demand::CreateLatency(_) => "create_latency",
+            Demand::Throughput(_) => "throughput",
             Demand::Adaptation(_) => "adaptation",
             Demand::Amplification(_) => "amplification",
             Demand::AttemptsInTime(_) => "attempts_in_time",

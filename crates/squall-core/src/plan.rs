@@ -15,7 +15,10 @@ use crate::demand::Demand;
 use crate::fault::Aim;
 use crate::place::Condition;
 use crate::time::Nanos;
-use crate::workload::{PlannedTask, PlannedWrites};
+use crate::workload::{PlannedFlood, PlannedTask, PlannedWrites};
+
+/// What requests of the flood are called in the journal.
+pub const FLOOD: &str = "flood";
 
 /// A scenario at a level, with a seed and a pace, without dice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,9 @@ pub struct Plan {
     pub deadline: Option<Nanos>,
     /// Streams of small writes, all through the storm.
     pub writes: Vec<PlannedWrites>,
+    /// Tasks created open-loop, from the storm's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flood: Option<PlannedFlood>,
     /// Distance between two requests of the rotating API traffic.
     pub api_every: Option<Nanos>,
     /// Whether every API case is tried once before and after.

@@ -18,6 +18,9 @@ pub struct Workload {
     /// Streams of small tasks, all through the storm.
     #[serde(default)]
     pub writes: Vec<Writes>,
+    /// Tasks created open-loop at a rate, from the storm's start.
+    #[serde(default)]
+    pub flood: Option<Flood>,
     /// The contract's API cases in turn, all through the run.
     #[serde(default)]
     pub api: Option<Api>,
@@ -61,6 +64,24 @@ fn one() -> u32 {
     1
 }
 
+/// Tasks created open-loop: each when it is due, whatever became of the ones before. Pace leaves its rates alone.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Flood {
+    /// Which kind of the contract.
+    pub kind: String,
+    /// How long each takes.
+    #[serde(default)]
+    pub takes: Option<Dur>,
+    /// How many in a time.
+    pub rate: Rate,
+    /// For how long; never less than 8 s, or there would be too few samples for a trend.
+    #[serde(rename = "for")]
+    pub lasts: Dur,
+    /// Then the rate grows evenly up to this one, in a quarter of that time: where answers no longer keep up is saturation.
+    #[serde(default)]
+    pub up_to: Option<Rate>,
+}
+
 /// Rotating API traffic.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Api {
@@ -77,6 +98,21 @@ pub struct PlannedWrites {
     pub burst: u32,
     /// Which kind of the contract.
     pub kind: String,
+}
+
+/// The flood, planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedFlood {
+    /// Which kind of the contract.
+    pub kind: String,
+    /// How long each takes, in milliseconds.
+    pub ms: u64,
+    /// Tasks a second.
+    pub rate: f64,
+    /// For how long.
+    pub lasts: Nanos,
+    /// Then up to this rate, and in which time.
+    pub up_to: Option<(f64, Nanos)>,
 }
 
 /// One task of the plan.

@@ -3,6 +3,7 @@
 mod audit;
 mod calm;
 mod drain;
+mod flood;
 mod scale;
 mod stage;
 mod storm;
@@ -136,12 +137,13 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     let reference = stage.samples_since(0);
 
     phase(Phase::Storm)?;
+    let stormed = recorder.now();
     storm::storm(&stage).await?;
     phase(Phase::Calm)?;
     calm::calm(&stage, &reference, recorder.now()).await;
     traffic.stop(&stage).await;
     phase(Phase::Drain)?;
-    drain::drain(&stage).await;
+    drain::drain(&stage, stormed).await;
     phase(Phase::Audit)?;
     stage.survey().await;
     audit::audit(&stage).await;

@@ -1,23 +1,24 @@
 //! Memory, descriptors and database connections do not grow without end.
 //!
-//! Classes `memory-growth`, `descriptor-growth`, `connection-growth`: over the storm one process's resident memory, open
-//! descriptors, or a database's client connections grow: Mann and Kendall's test says so (1 in 1,000 by chance) for the
-//! whole and for its second half alone, and by more than 16 MiB and 50 %, or by more than 10. A system that warms up
-//! and then holds still is stable, which is why the second half must grow too. Databases' memory is left out: their
-//! caches fill. Inconclusive when no process was looked at 20 times.
+//! Classes `memory-growth` (more than 16 MiB and 50 %), `connection-growth` (more than 10 and 25 %), `descriptor-growth`
+//! (more than 32 and 50 %): over the storm a process's resident memory, a database's client connections, or a process's
+//! open descriptors grow. Mann and Kendall's test must say so for the whole (1 in 1,000 by chance) and for the second
+//! half alone (1 in 100): a system that warms up and then holds still is stable. Under a flood only its even stretch is
+//! looked at. Databases' memory is left out: their caches fill. Inconclusive when no process was looked at 16 times.
 
 use std::collections::BTreeMap;
 
 use crate::check::Verdict;
+use crate::check::flooded::Flooded;
 use crate::check::sentence::count;
 use crate::demand::Demand;
 use crate::event::{EventId, Fact, Phase};
 use crate::journal::History;
 use crate::time::{Nanos, SECOND};
-use crate::trend::trend;
+use crate::trend::{Trend, trend};
 
 /// Fewer looks show no trend.
-const FEWEST: usize = 20;
+const FEWEST: usize = 16;
 
 /// One look at one figure.
 type Looks = Vec<(EventId, Nanos, f64)>;
@@ -26,8 +27,8 @@ type Looks = Vec<(EventId, Nanos, f64)>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Figure {
     Memory,
-    Descriptors,
     Connections,
+    Descriptors,
 }
 
 impl Figure {
@@ -51,7 +52,9 @@ impl Figure {
     fn matters(self, start: f64) -> f64 {
         match self {
             Figure::Memory => (start / 2.0).max(16.0 * 1024.0),
-            Figure::Descriptors | Figure::Connections => 10.0,
+            Figure::Connections => (start / 4.0).max(10.0),
+            // Clients keep connections open for later, so their number creeps up with the worst moment so far.
+            Figure::Descriptors => (start / 2.0).max(32.0),
         }
     }
 }
@@ -65,7 +68,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         }
         looked += 1;
         let half = &looks[looks.len() / 2..];
-        let (Some(whole), Some(later)) = (grown(looks), grown(half)) else {
+        let (Some(whole), Some(later)) = (grown(looks, Trend::surely_grows), grown(half, Trend::grows)) else {
             continue;
         };
         let start = looks.first().map_or(0.0, |look| look.2);
@@ -94,21 +97,25 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
 }
 
 /// By how much a series grew over its time, where it surely grew.
-fn grown(looks: &[(EventId, Nanos, f64)]) -> Option<f64> {
+fn grown(looks: &[(EventId, Nanos, f64)], sure: fn(&Trend) -> bool) -> Option<f64> {
     let points: Vec<(f64, f64)> = looks
         .iter()
         .map(|(_, at, value)| (*at as f64 / SECOND as f64, *value))
         .collect();
-    let trend = trend(&points).filter(crate::trend::Trend::surely_grows)?;
+    let trend = trend(&points).filter(sure)?;
     Some(trend.slope * (points.last()?.0 - points.first()?.0))
 }
 
 /// Every figure of every process that lived through the storm, and of the databases.
 fn series(history: &History<'_>) -> BTreeMap<(Figure, String), Looks> {
     let mut series: BTreeMap<(Figure, String), Looks> = BTreeMap::new();
-    let (Some(from), Some(to)) = (history.began(Phase::Storm), history.ended(Phase::Storm)) else {
+    let (Some(from), Some(mut to)) = (history.began(Phase::Storm), history.ended(Phase::Storm)) else {
         return series;
     };
+    // A load that grows may well take more connections: only under an even one does growth tell.
+    if let Some(flooded) = Flooded::of(history) {
+        to = to.min(flooded.begin.saturating_add(flooded.plan.lasts));
+    }
     let preset = |service: &str| {
         history
             .header

@@ -14,7 +14,7 @@ use crate::time::{Nanos, nanos};
 
 use crate::scenario::Scenario;
 use crate::system::Facts;
-use crate::workload::{PlannedTask, PlannedWrites};
+use crate::workload::{Flood, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// A shorter outage can't break a promise to answer within 2 s.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
@@ -22,6 +22,8 @@ const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
 const SHORTEST_GAP: Duration = Duration::from_secs(4);
 /// How long an aimed step waits for its moment.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A shorter flood gives too few samples for a trend.
+const SHORTEST_FLOOD: Duration = Duration::from_secs(8);
 /// Undisturbed traffic watched first, and the steady window, at pace 1.
 const REFERENCE: Duration = Duration::from_secs(3);
 /// Neither is ever shorter: fewer samples make no band.
@@ -85,6 +87,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
                 kind: writes.kind.clone(),
             })
             .collect(),
+        flood: scenario.workload.flood.as_ref().map(|flood| drawer.flood(flood)),
         api_every: scenario.workload.api.as_ref().map(|api| spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),
@@ -132,10 +135,28 @@ impl Drawer<'_> {
         self.mistakes.push(self.doc.mistake(pointer, message, help));
     }
 
+    fn sends_tasks(&self, scenario: &Scenario) -> bool {
+        let load = &scenario.workload;
+        load.tasks.is_some() || load.flood.is_some() || !load.writes.is_empty() || load.others > 0
+    }
+
+    fn flood(&self, flood: &Flood) -> PlannedFlood {
+        let second = |rate: &crate::amount::Rate| 1e9 / nanos(rate.interval().get()).max(1) as f64;
+        let lasts = self
+            .nanos(&flood.lasts)
+            .max(nanos(SHORTEST_FLOOD.min(flood.lasts.get())));
+        PlannedFlood {
+            kind: flood.kind.clone(),
+            ms: flood.takes.map_or(0, |takes| nanos(takes.get()) / 1_000_000),
+            rate: second(&flood.rate),
+            lasts,
+            up_to: flood.up_to.as_ref().map(|rate| (second(rate), lasts / 4)),
+        }
+    }
+
     fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {
         let Some(promised) = &self.facts.tasks else {
-            if scenario.workload.tasks.is_some() || !scenario.workload.writes.is_empty() || scenario.workload.others > 0
-            {
+            if self.sends_tasks(scenario) {
                 self.wrong(
                     "/workload",
                     "this workload sends tasks, but the system has no `tasks` contract".to_owned(),
@@ -150,7 +171,9 @@ impl Drawer<'_> {
         let main = main.map(|load| ("/workload/tasks/kind".to_owned(), load.kind.as_str()));
         let writes = scenario.workload.writes.iter().enumerate();
         let writes = writes.map(|(index, writes)| (format!("/workload/writes/{index}/kind"), writes.kind.as_str()));
-        for (pointer, kind) in main.chain(writes) {
+        let flood = scenario.workload.flood.iter();
+        let flood = flood.map(|flood| ("/workload/flood/kind".to_owned(), flood.kind.as_str()));
+        for (pointer, kind) in main.chain(writes).chain(flood) {
             if !promised.kinds.contains_key(kind) {
                 let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
                 self.wrong(&pointer, format!("the tasks contract has no kind `{kind}`"), help);

@@ -151,6 +151,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             main_kind: Some("work".to_owned()),
             deadline: Some(14 * SEC),
             writes: Vec::new(),
+            flood: None,
             replicas: Default::default(),
             api_every: Some(100 * MS),
             survey: false,

@@ -356,6 +356,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         main_kind: None,
         deadline: None,
         writes: Vec::new(),
+        flood: None,
         replicas: Default::default(),
         api_every: Some(100 * MS),
         survey: false,

@@ -10,20 +10,23 @@ use super::stage::{Acknowledged, Stage};
 
 /// Besides twice the remaining work over capacity, and the lease.
 const MARGIN: Duration = Duration::from_secs(10);
+/// Between two looks at the news.
+const NEWS: Duration = Duration::from_millis(20);
 /// Between two looks at what no witness told of.
 const LOOK: Duration = Duration::from_millis(500);
 /// So many are read back in one look.
 const AT_ONCE: usize = 20;
 
 /// Waits until every acknowledged task has ended, at most twice the remaining work over capacity
-/// plus lease plus 10 s; then says what kept it.
-pub(super) async fn drain(stage: &Stage) {
+/// plus lease plus 10 s; then says what kept it. Capacity is also measured: by what ended since `since`.
+pub(super) async fn drain(stage: &Stage, since: Nanos) {
     let left = outstanding(stage);
     let Some(promised) = stage.contracts.tasks.as_ref() else {
         return;
     };
     let lease = promised.lease.get() + promised.backoff.get();
-    let bound = work(stage, &left).saturating_mul(2) + lease + MARGIN;
+    let remaining = work(stage, &left).max(backlog(stage, left.len(), since));
+    let bound = remaining.saturating_mul(2) + lease + MARGIN;
     let until = Instant::now() + bound;
     let mut changes = stage.live.changes();
     let mut look = Instant::now() + LOOK;
@@ -46,7 +49,8 @@ pub(super) async fn drain(stage: &Stage) {
         }
         // News or the next look, whichever is first.
         let _ = timeout(look.saturating_duration_since(Instant::now()), changes.changed()).await;
-        sleep(Duration::from_millis(1)).await;
+        // Looking at everything is work, too: not for every single line of news.
+        sleep(NEWS).await;
     }
 }
 
@@ -68,6 +72,13 @@ fn work(stage: &Stage, left: &[Acknowledged]) -> Duration {
     let count = left.iter().filter(|known| Some(known.kind.as_str()) == main).count();
     let workers = stage.live.workers();
     Duration::from_millis(each) * u32::try_from(count.div_ceil(workers.max(1))).unwrap_or(u32::MAX)
+}
+
+/// How long what is left takes at the rate at which tasks ended since `since`.
+fn backlog(stage: &Stage, left: usize, since: Nanos) -> Duration {
+    let ended = stage.acknowledged().len().saturating_sub(left);
+    let took = Duration::from_nanos(stage.recorder.now().saturating_sub(since));
+    took.mul_f64(left as f64 / ended.max(1) as f64)
 }
 
 /// Work that still moves was not given the time it needs: nothing can be said. Work that stands

@@ -231,6 +231,18 @@ impl Stage {
             Err(name) => return self.blind(format!("tasks of kind {kind} can't be created: {name}")),
         };
         let reply = self.client.send(&call).await;
+        self.created(("create", &call), (kind, mark, payload_crc32(&payload)), due, &reply);
+    }
+
+    /// Writes down what came of a create, and remembers what was acknowledged.
+    pub(super) fn created(
+        &self,
+        (name, call): (&str, &Call),
+        (kind, mark, payload_crc32): (&str, &str, u32),
+        due: Instant,
+        reply: &Reply,
+    ) {
+        let Some(tasks) = &self.contracts.tasks else { return };
         let mut judged = reply.judge(Some(tasks.create.expect), None);
         let json = reply.what.as_ref().ok().and_then(|answered| answered.json.as_ref());
         let id = json
@@ -245,10 +257,10 @@ impl Stage {
         let work = Work {
             kind: kind.to_owned(),
             task: task.clone(),
-            payload_crc32: payload_crc32(&payload),
+            payload_crc32,
             mark: mark.to_owned(),
         };
-        self.op(("create", &call), Role::Create, due, (&reply, judged, Some(work)));
+        self.op((name, call), Role::Create, due, (reply, judged, Some(work)));
         if let Some(task) = task {
             let mut ledger = lock(&self.ledger);
             ledger.push(Acknowledged {
@@ -260,7 +272,7 @@ impl Stage {
         }
     }
 
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         tasks: &Tasks,
         kind: &str,

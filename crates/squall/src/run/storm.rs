@@ -8,6 +8,7 @@ use squall_core::event::{Fact, NoteKind};
 use squall_core::workload::PlannedWrites;
 use tokio::time::{sleep, sleep_until};
 
+use super::flood::Flood;
 use super::stage::Stage;
 use super::strike::Strikes;
 use super::traffic::Schedule;
@@ -33,6 +34,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         })
     });
     let streams: Vec<Schedule> = streams.collect();
+    let flood = Flood::start(stage, Instant::now())?;
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
     let strikes = Arc::new(Strikes::new(stage.clone(), Instant::now()));
@@ -56,7 +58,8 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
             .deadline
             .is_none_or(|deadline| begin.elapsed() >= Duration::from_nanos(deadline));
         let long_enough = begin.elapsed() >= Duration::from_nanos(stage.plan.lasts);
-        if struck && long_enough && (decided || past_deadline) {
+        let flooded = flood.as_ref().is_none_or(Flood::is_over);
+        if struck && flooded && long_enough && (decided || past_deadline) {
             break;
         }
         tokio::select! {
@@ -69,6 +72,9 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         }
     }
     strikes.unscale().await?;
+    if let Some(flood) = flood {
+        flood.end(stage).await?;
+    }
     for writes in streams {
         writes.stop(stage, "writes").await;
     }

@@ -61,6 +61,10 @@ pub(super) const BUGS: &[Bug] = &[
     bug("no-retry", "multi-worker-chaos", "retried", "missing-retry"),
     bug("one-worker-hoards", "multi-worker-chaos", "work_spread", "hoarding"),
     bug("dlq-leak", "multi-worker-chaos", "dlq_accounted", "dlq-leak"),
+    bug("memory-leak", "task-flood", "stable", "memory-growth").with(&[("flood", "100/s")]),
+    bug("connection-leak", "task-flood", "stable", "connection-growth")
+        .with(&[("flood", "20/s"), ("flood_top", "40/s")]),
+    bug("drops-under-load", "task-flood", "no_task_lost", "lost-task").with(&[("flood_top", "2000/s")]),
     bug("never-opens", "circuit-breaker", "breaker", "never-opened"),
     bug("never-closes", "circuit-breaker", "breaker", "never-closed"),
     bug("shared-breaker", "circuit-breaker", "isolated", "not-isolated"),
