@@ -1,10 +1,12 @@
 //! The command line: each verb is a slice of the pipeline.
 
+mod attend;
 mod inputs;
 mod look;
 mod run;
 mod say;
 mod selftest;
+mod up;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,22 @@ const EXIT_CODES: &str = "Exit codes: 0 all hypotheses hold · 1 a finding · 2 
 enum Verb {
     /// Run scenarios on a fresh system of their own, and judge them
     Run(RunArgs),
+    /// Start a system, wait until it is healthy, and keep it up
+    Up(up::UpArgs),
+    /// Stop a system that is up, and leave nothing
+    Down(attend::Which),
+    /// Show each system that is up: services, health, restarts, log files
+    Status {
+        #[command(flatten)]
+        which: attend::Which,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the services of a system that is up wrote
+    Logs(attend::LogsArgs),
+    /// Kill, stop and start a service of a system that is up
+    Service(attend::ServiceArgs),
     /// Show what a run would break, and when
     Plan(PlanArgs),
     /// Judge a run again from its journals, and write its reports anew
@@ -171,6 +189,11 @@ pub fn main() -> u8 {
         Verb::Run(args) if args.no_guard => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
         Verb::Run(args) => guarded(args.choice.seed, &args.output, |id| run::run(&args, id)),
         Verb::Selftest(args) => guarded(args.seed, &args.output, |id| selftest::selftest(&args, id)),
+        Verb::Up(args) => up::up(&args),
+        Verb::Down(which) => attend::down(&which),
+        Verb::Status { which, json } => attend::status(&which, json),
+        Verb::Logs(args) => attend::logs(&args),
+        Verb::Service(args) => attend::service(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::Validate { files } => look::validate(&files),

@@ -134,6 +134,20 @@ pub(super) struct Work<'a> {
 impl Workshop {
     /// Makes the run's folder, and this process one that heals when its guard dies.
     pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
+        Self::with(id, output, guarded, Folder::create)
+    }
+
+    /// The same in a folder that is no run's.
+    pub(super) fn aside(id: &RunId, output: &Path) -> Result<Self, Trouble> {
+        Self::with(id, output, true, Folder::aside)
+    }
+
+    fn with(
+        id: &RunId,
+        output: &Path,
+        guarded: bool,
+        make: impl FnOnce(&Path, &RunId) -> std::io::Result<Folder>,
+    ) -> Result<Self, Trouble> {
         if guarded {
             // Before anything is made: a guard that dies now takes nothing with it.
             let (id, folder) = (id.clone(), Folder::of(output, id));
@@ -141,11 +155,14 @@ impl Workshop {
                 gate::close();
                 let clean = guard::sweep(&id).clean();
                 folder.remove_partial();
+                if clean {
+                    folder.forget();
+                }
                 std::process::exit(i32::from(if clean { exit::ENVIRONMENT } else { exit::NOT_HEALED }));
             })
             .map_err(Trouble::io("standing apart from the guard"))?;
         }
-        let folder = Folder::create(output, id).map_err(|cause| Trouble::Output { cause })?;
+        let folder = make(output, id).map_err(|cause| Trouble::Output { cause })?;
         folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
         gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
@@ -321,7 +338,9 @@ impl Workshop {
     pub(super) fn close(self) {
         gate::close();
         self.runtime.shutdown_timeout(Duration::from_secs(5));
-        if guard::sweep(&self.id).clean() {
+        let clean = guard::sweep(&self.id).clean();
+        self.folder.remove_partial();
+        if clean {
             self.folder.forget();
         }
     }
