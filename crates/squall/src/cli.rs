@@ -1,12 +1,16 @@
 //! The command line: each verb is a slice of the pipeline.
 
 mod attend;
+mod auth;
+mod flood;
 mod inputs;
 mod look;
 mod run;
 mod say;
 mod selftest;
+mod target;
 mod up;
+mod verify;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +52,12 @@ enum Verb {
     Logs(attend::LogsArgs),
     /// Kill, stop and start a service of a system that is up
     Service(attend::ServiceArgs),
+    /// Register somebody new, and print their token and id as JSON
+    Auth(auth::AuthArgs),
+    /// Create many tasks
+    Flood(flood::FloodArgs),
+    /// Ask for everything the API promises, and say what was not kept
+    Verify(verify::VerifyArgs),
     /// Show what a run would break, and when
     Plan(PlanArgs),
     /// Judge a run again from its journals, and write its reports anew
@@ -194,6 +204,9 @@ pub fn main() -> u8 {
         Verb::Status { which, json } => attend::status(&which, json),
         Verb::Logs(args) => attend::logs(&args),
         Verb::Service(args) => attend::service(&args),
+        Verb::Auth(args) => auth::auth(&args),
+        Verb::Flood(args) => flood::flood(&args),
+        Verb::Verify(args) => verify::verify(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::Validate { files } => look::validate(&files),
