@@ -8,6 +8,7 @@ mod look;
 mod run;
 mod say;
 mod selftest;
+mod stages;
 mod target;
 mod up;
 mod verify;
@@ -122,6 +123,9 @@ struct Choice {
 struct RunArgs {
     #[command(flatten)]
     choice: Choice,
+    /// A step of taking chaos testing up: its own level, scenarios and time limit
+    #[arg(long, value_enum, conflicts_with_all = ["scenarios", "difficulty"])]
+    stage: Option<stages::Stage>,
     /// Print every event, and keep it in chaos-test.log
     #[arg(short, long, env = "VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     verbose: bool,
@@ -178,7 +182,8 @@ fn set(text: &str) -> Result<(String, String), String> {
 
 /// The program. Answers its exit code.
 pub fn main() -> u8 {
-    let parsed = Cli::command().mut_subcommands(unset_when_empty);
+    let staged = std::env::args_os().any(|arg| arg.to_string_lossy().starts_with("--stage"));
+    let parsed = Cli::command().mut_subcommands(|verb| unset_when_empty(verb, staged));
     let cli = match parsed
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches))
@@ -216,9 +221,11 @@ pub fn main() -> u8 {
     }
 }
 
-/// CI systems set what they have no value for to nothing: that is no value.
-fn unset_when_empty(verb: clap::Command) -> clap::Command {
-    verb.mut_args(|arg| match arg.get_env() {
+/// CI systems set what they have no value for to nothing: that is no value. And what a stage
+/// decides, whoever names the stage need not unset.
+fn unset_when_empty(verb: clap::Command, staged: bool) -> clap::Command {
+    verb.mut_args(|arg| match arg.get_env().and_then(|name| name.to_str()) {
+        Some("SCENARIOS" | "DIFFICULTY") if staged => arg.env(None::<&str>),
         Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env(None::<&str>),
         _ => arg,
     })

@@ -47,6 +47,9 @@ pub(super) struct FloodArgs {
     target: TargetArgs,
 }
 
+/// The contract of tasks; the type, and the payload with its `${…}`.
+type Work = (Arc<Tasks>, Arc<(String, Value)>);
+
 /// What came of all of them.
 #[derive(Default)]
 struct Tally {
@@ -103,7 +106,7 @@ pub(super) fn flood(args: &FloodArgs) -> u8 {
 }
 
 /// The contract of tasks, and the type and payload that are asked for.
-fn work(args: &FloodArgs, tasks: Option<&Tasks>) -> Result<(Arc<Tasks>, Arc<(String, Value)>), Bad> {
+fn work(args: &FloodArgs, tasks: Option<&Tasks>) -> Result<Work, Bad> {
     let bad = |what: &str, remedy: &str| Bad::Plain(what.to_owned(), remedy.to_owned());
     let Some(tasks) = tasks else {
         let remedy = "its system file has no `contracts.tasks`; add how a task is created";
@@ -129,7 +132,7 @@ fn work(args: &FloodArgs, tasks: Option<&Tasks>) -> Result<(Arc<Tasks>, Arc<(Str
 async fn send_all(
     args: &FloodArgs,
     target: &Target,
-    (tasks, work): (Arc<Tasks>, Arc<(String, Value)>),
+    (tasks, work): Work,
     names: Names,
 ) -> Result<Tally, squall_core::expr::UnknownName> {
     let open = Arc::new(Semaphore::new(OPEN));

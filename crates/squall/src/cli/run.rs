@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall_core::journal::Journal;
 use squall_core::place::Instance;
@@ -30,8 +30,12 @@ const ENOUGH: usize = 1;
 
 /// Runs what was asked for. Answers the exit code.
 pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
+    let began = Instant::now();
     let seed = args.choice.seed.unwrap_or_else(|| id.seed());
-    let inputs = match inputs(&args.choice, seed) {
+    let choice = args
+        .stage
+        .map_or_else(|| args.choice.clone(), |stage| stage.choice(&args.choice));
+    let inputs = match inputs(&choice, seed) {
         Ok(inputs) => inputs,
         Err(bad) => {
             bad.say();
@@ -52,6 +56,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
         args.choice.pace,
         workshop.folder.path().display()
     ));
+    args.stage.iter().for_each(|stage| stage.say());
     let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
         Ok(report) => {
             let text = if args.json {
@@ -69,6 +74,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
         Err(trouble) => workshop.say(&trouble),
     };
     workshop.close();
+    args.stage.iter().for_each(|stage| stage.warn(began.elapsed()));
     say::err(&format!("Repeat with --seed {seed}"));
     code
 }
