@@ -56,7 +56,7 @@ pub(super) struct ServiceArgs {
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
     /// Start it again after so many seconds
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     delay: Option<f64>,
     #[command(flatten)]
     which: Which,

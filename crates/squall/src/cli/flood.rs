@@ -29,7 +29,7 @@ pub(super) struct FloodArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
     /// Seconds between the creation of one and of the next; with 0 as fast as 64 at a time are answered
-    #[arg(long, value_name = "SECS", default_value = "0.1", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", default_value = "0.1", value_parser = seconds, allow_negative_numbers = true)]
     delay: f64,
     /// The token of a session [default: a session of its own]
     #[arg(long, value_name = "TOKEN")]
@@ -41,7 +41,7 @@ pub(super) struct FloodArgs {
     #[arg(long, conflicts_with = "kind")]
     fail: bool,
     /// How many seconds the work of a task takes
-    #[arg(long, value_name = "SECS", default_value = "0.1", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", default_value = "0.1", value_parser = seconds, allow_negative_numbers = true)]
     task_time: f64,
     #[command(flatten)]
     target: TargetArgs,
