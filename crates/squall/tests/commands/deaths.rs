@@ -93,7 +93,7 @@ fn who_breaks_off_the_waiting_breaks_off_the_start() {
             "{signal}: {:#?}",
             waiting.said
         );
-        gone(&trail, &signal.to_string());
+        gone(&trail, signal.as_ref());
         assert_eq!(statuses(&place), serde_json::json!([]));
     }
 }

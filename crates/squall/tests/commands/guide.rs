@@ -65,36 +65,7 @@ fn the_guides_commands_do_what_it_says() {
     );
     an_unknown_type_ends_in_the_dead_letter_queue(&up, &token);
 
-    // Its log is followed meanwhile, until it is down.
-    let mut follow = up
-        .place
-        .squall(&["logs", "-f", "server"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-    let restart = ["restart", "--service", "server", "--delay", "2"];
-    let restarted = up.script("helpers/service-chaos.sh", &restart);
-    said(
-        &restarted,
-        0,
-        &["server-1 killed", "started again in 2 s", "recovery took"],
-    );
-    assert_eq!(up.service("server-1")["restarts"], 1);
-    let listens = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .filter(|line| line.contains("server listens"));
-    assert_eq!(listens.take(2).count(), 2, "both starts are in its log");
-    up.down();
-    assert_eq!(
-        lines
-            .map_while(Result::ok)
-            .filter(|line| line.contains("server listens"))
-            .count(),
-        0
-    );
-    assert!(follow.wait().unwrap().success());
+    a_killed_server_comes_back_and_its_log_is_followed_to_the_end(up);
 }
 
 /// `auth-helper.sh --prefix "chaos_test"`, which prints one JSON object and nothing else.
@@ -143,4 +114,36 @@ fn an_unknown_type_ends_in_the_dead_letter_queue(up: &Up, token: &str) {
     wait_until("a task of another type to be done", || {
         get(up.port, &path, Some(token)).1["status"] == "completed"
     });
+}
+
+fn a_killed_server_comes_back_and_its_log_is_followed_to_the_end(up: Up) {
+    let mut follow = up
+        .place
+        .squall(&["logs", "-f", "server"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let restart = ["restart", "--service", "server", "--delay", "2"];
+    let restarted = up.script("helpers/service-chaos.sh", &restart);
+    said(
+        &restarted,
+        0,
+        &["server-1 killed", "started again in 2 s", "recovery took"],
+    );
+    assert_eq!(up.service("server-1")["restarts"], 1);
+    let listens = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .filter(|line| line.contains("server listens"));
+    assert_eq!(listens.take(2).count(), 2, "both starts are in its log");
+    up.down();
+    assert_eq!(
+        lines
+            .map_while(Result::ok)
+            .filter(|line| line.contains("server listens"))
+            .count(),
+        0
+    );
+    assert!(follow.wait().unwrap().success());
 }
