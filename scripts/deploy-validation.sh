@@ -11,6 +11,9 @@ done
 cd "$(dirname "$self")/.."
 . scripts/needs.sh
 
+case " $* " in
+*" --help "* | *" -h "*) exec scripts/test-chaos.sh --help ;;
+esac
 for level in 1 2 3; do
     if ! scripts/test-chaos.sh "$@" --difficulty "$level"; then
         printf '❌ Chaos testing failed at level %s\n' "$level"

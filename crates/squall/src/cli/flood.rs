@@ -158,9 +158,12 @@ async fn send_all(
     }
     let mut tally = Tally::default();
     while let Some(joined) = all.join_next().await {
-        if let Ok(result) = joined {
-            let (due, created) = result?;
-            tally.count(due, &created);
+        match joined {
+            Ok(result) => {
+                let (due, created) = result?;
+                tally.count(due, &created);
+            }
+            Err(broken) => *tally.failed.entry(broken.to_string()).or_default() += 1,
         }
     }
     Ok(tally)
@@ -212,4 +215,31 @@ fn parts<K: std::fmt::Display>(counts: &BTreeMap<K, usize>) -> String {
     }
     let parts = counts.iter().map(|(what, count)| format!("{what}: {count}"));
     format!(" ({})", parts.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_answers_took_no_longer_than_said() {
+        let took = |count: u32| Tally {
+            took: (1..=count).map(f64::from).collect(),
+            ..Tally::default()
+        };
+        assert_eq!((took(100).share(0.5), took(100).share(0.99)), (Some(50.0), Some(99.0)));
+        assert_eq!((took(1).share(0.5), took(1).share(0.99)), (Some(1.0), Some(1.0)));
+        assert_eq!(took(0).share(0.5), None);
+    }
+
+    #[test]
+    fn what_was_refused_was_answered_and_what_was_not_answered_is_a_finding() {
+        let tally = |refused, failed| Tally {
+            refused: BTreeMap::from([(503, refused)]),
+            failed: BTreeMap::from([("no answer in time".to_owned(), failed)]),
+            ..Tally::default()
+        };
+        assert_eq!(tally(3, 0).say(Duration::from_secs(1)), exit::PASS);
+        assert_eq!(tally(0, 1).say(Duration::from_secs(1)), exit::FINDING);
+    }
 }

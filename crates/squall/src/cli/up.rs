@@ -119,14 +119,15 @@ fn work(args: &UpArgs, id: &RunId) -> u8 {
 
 /// Tells whoever waits for it that the system is healthy.
 fn tell(args: &UpArgs, status: &Status) -> io::Result<()> {
-    let mut out = io::stdout();
     if !args.launched {
-        return writeln!(out, "{}", summary(args, status));
+        say::out(&summary(args, status));
+        return Ok(());
     }
+    let log = File::create(status.folder.join("squall.log"))?;
+    let mut out = io::stdout();
     writeln!(out, "{HEALTHY}{}", serde_json::to_string(status)?)?;
     out.flush()?;
     // Nobody reads the pipe from now on.
-    let log = File::create(status.folder.join("squall.log"))?;
     dup2_stdout(&log)?;
     dup2_stderr(&log)?;
     Ok(())

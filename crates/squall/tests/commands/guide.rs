@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::place::Place;
+use super::place::{Place, workspace};
 use super::{BUILD, Up, err, free_port, get, out, request, said, script, wait_until};
 
 #[test]
@@ -146,4 +146,62 @@ fn a_killed_server_comes_back_and_its_log_is_followed_to_the_end(up: Up) {
         0
     );
     assert!(follow.wait().unwrap().success());
+}
+
+/// The guide's scripts, and whose flags they take.
+const SCRIPTS: [(&str, &str); 9] = [
+    ("test-chaos.sh", "squall run"),
+    ("deploy-validation.sh", "squall run"),
+    ("dev-server.sh", "squall up"),
+    ("test-with-curl.sh", "squall verify"),
+    ("test-server.sh", "squall verify"),
+    ("status.sh", "squall status"),
+    ("helpers/auth-helper.sh", "squall auth"),
+    ("helpers/task-flood.sh", "squall flood"),
+    ("helpers/service-chaos.sh", "squall service"),
+];
+
+#[test]
+fn every_script_takes_the_flags_of_its_verb_also_by_a_link_from_elsewhere() {
+    let place = Place::with_taskhub(BUILD);
+    for (name, verb) in SCRIPTS {
+        let link = place.path().join(name.replace('/', "-"));
+        std::os::unix::fs::symlink(workspace().join("scripts").join(name), &link).unwrap();
+        for program in [name, link.to_str().unwrap()] {
+            // Joined to an absolute path, a folder before it counts for nothing.
+            let help = script(&place, program, &["--help"]).output().unwrap();
+            said(&help, 0, &[&format!("Usage: {verb}")]);
+            assert!(!out(&help).contains('✅'), "{name}: nothing was done");
+        }
+        let wrong = script(&place, name, &["--nonesuch"]).output().unwrap();
+        let code = if name == "deploy-validation.sh" { 1 } else { 2 };
+        said(&wrong, code, &["--nonesuch"]);
+    }
+}
+
+#[test]
+fn the_workflow_runs_what_is_there() {
+    let read = |name: &str| std::fs::read_to_string(workspace().join(name)).unwrap();
+    let workflow = read(".github/workflows/chaos.yml");
+    for part in [
+        "push:",
+        "pull_request:",
+        "branches: [main]",
+        "uses: ./",
+        "difficulty: 2",
+    ] {
+        assert!(workflow.contains(part), "{part}");
+    }
+    let scripts = workflow.split("./scripts/").skip(1);
+    let scripts: Vec<&str> = scripts.filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert_eq!(scripts, ["dev-server.sh", "test-with-curl.sh"]);
+    let action = read("action.yml");
+    for part in [
+        "chaos-test-results",
+        "GITHUB_STEP_SUMMARY",
+        "default: tmp",
+        "!${{ inputs.output }}/**/control.*",
+    ] {
+        assert!(action.contains(part), "{part}");
+    }
 }

@@ -3,11 +3,13 @@
 use super::place::Place;
 use super::{err, out, said, script};
 
-/// A calm scenario of a second, which the project calls as a bundled one is called.
+/// A calm scenario of a second, called as a bundled one is. It sends nothing at a fixed distance, so
+/// that it can be judged on the busiest machine.
 fn calm(name: &str) -> String {
     format!(
-        "scenario: {name}\nhypothesis: It answers.\nworkload: {{ api: {{ rate: 1/s }} }}\n\
-         checks:\n  - api_success: {{ at_least: 50% }}\n"
+        "scenario: {name}\nhypothesis: It takes a task.\n\
+         workload: {{ tasks: {{ count: 1, takes: 1s, deadline: 60s }} }}\n\
+         checks: [no_task_lost, none_stuck]\n"
     )
 }
 
