@@ -4,6 +4,7 @@ mod attend;
 mod auth;
 mod flood;
 mod inputs;
+mod logs;
 mod look;
 mod run;
 mod say;
@@ -50,7 +51,7 @@ enum Verb {
         json: bool,
     },
     /// Show what the services of a system that is up wrote
-    Logs(attend::LogsArgs),
+    Logs(logs::LogsArgs),
     /// Kill, stop and start a service of a system that is up
     Service(attend::ServiceArgs),
     /// Register somebody new, and print their token and id as JSON
@@ -207,7 +208,7 @@ pub fn main() -> u8 {
         Verb::Up(args) => up::up(&args),
         Verb::Down(which) => attend::down(&which),
         Verb::Status { which, json } => attend::status(&which, json),
-        Verb::Logs(args) => attend::logs(&args),
+        Verb::Logs(args) => logs::logs(&args),
         Verb::Service(args) => attend::service(&args),
         Verb::Auth(args) => auth::auth(&args),
         Verb::Flood(args) => flood::flood(&args),

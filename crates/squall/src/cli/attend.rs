@@ -1,24 +1,23 @@
-//! `squall down`, `status`, `logs` and `service`: a system that is up, seen and handled from outside.
+//! `squall down`, `status` and `service`: a system that is up, seen and handled from outside.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use squall_core::diagnostic::nearest;
+use nix::sys::signal::Signal;
 
 use super::inputs::Bad;
 use super::{say, up};
-use crate::control::{Act, Ask, Found, Order, Reply, Service, Status, ask, found};
+use crate::control::{Act, Ask, Found, Order, Reply, Status, Unheard, ask, found};
 use crate::store::Folder;
-use crate::{exit, processes};
+use crate::{exit, guard, processes};
 
 /// Both of squall's processes are gone within this after they were asked to end: what the guard
 /// grants its child, and a sweep.
 const GONE: Duration = Duration::from_secs(45);
-/// How often is looked whether they are, and whether there is more to show.
+/// How often is looked whether they are.
 const LOOK: Duration = Duration::from_millis(50);
 /// What is killed comes back after so many seconds, when nothing else is said.
 const DELAY: f64 = 5.0;
@@ -32,18 +31,6 @@ pub(super) struct Which {
     /// The folder `up` was given
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
     pub(super) output: PathBuf,
-}
-
-/// What `logs` takes.
-#[derive(Debug, Clone, Args)]
-pub(super) struct LogsArgs {
-    /// Only this service, or this copy of it (`worker-2`)
-    service: Option<String>,
-    /// Go on until the system ends
-    #[arg(short, long)]
-    follow: bool,
-    #[command(flatten)]
-    which: Which,
 }
 
 /// What `service` takes.
@@ -121,16 +108,18 @@ fn died(stale: &Found) -> String {
 }
 
 /// How a system that is up is.
-pub(super) fn look(found: &Found) -> Result<Status, String> {
-    match ask(&found.folder, &Ask::Status, |_| ()) {
-        Ok(Reply::Status(status)) => Ok(*status),
-        Ok(other) => Err(format!("{}: {other:?}", found.sign.system)),
-        Err(error) => Err(error.to_string()),
+pub(super) fn look(found: &Found) -> Result<Status, Unheard> {
+    match ask(&found.folder, &Ask::Status, |_| ())? {
+        Reply::Status(status) => Ok(*status),
+        other => Err(Unheard::Gone {
+            path: found.folder.clone(),
+            cause: io::Error::other(format!("{other:?}")),
+        }),
     }
 }
 
 /// Says that a system gives no answer, and what to do. Answers the exit code.
-fn mute(found: &Found, why: &str) -> u8 {
+pub(super) fn mute(found: &Found, why: &str) -> u8 {
     let pid = found.worker.map_or(String::new(), |pid| pid.to_string());
     let remedy = format!(
         "it may still be starting, or just end: try again\n\
@@ -140,7 +129,7 @@ fn mute(found: &Found, why: &str) -> u8 {
     exit::ENVIRONMENT
 }
 
-fn bad(bad: &Bad) -> u8 {
+pub(super) fn bad(bad: &Bad) -> u8 {
     bad.say();
     exit::BAD_INPUT
 }
@@ -166,7 +155,7 @@ pub(super) fn status(which: &Which, json: bool) -> u8 {
                 ));
             }
             // Looking is no failure, whatever is seen.
-            Err(why) => drop(mute(found, &why)),
+            Err(error) => drop(mute(found, &error.to_string())),
         }
     }
     for stale in &stale {
@@ -198,45 +187,53 @@ pub(super) fn down(which: &Which) -> u8 {
         Ok(found) => found,
         Err(error) => return bad(&error),
     };
-    let status = match look(&found) {
-        Ok(status) => status,
-        Err(why) => return mute(&found, &why),
-    };
-    let lives: Vec<_> = status.squall.iter().map(|pid| (*pid, life(*pid))).collect();
-    // Its own end may come before its answer's.
-    let _ = ask(&found.folder, &Ask::Down, |_| ());
+    let name = &found.sign.system;
+    // Before it is asked to: afterwards nobody knows who they were.
+    let worker = found.worker.unwrap_or_default();
+    let guard = processes::stat(worker).map_or(0, |stat| stat.parent);
+    let lives = [guard, worker].map(|pid| (pid, life(pid)));
+    ask_to_end(&found, worker);
     let until = Instant::now() + GONE;
     while lives
         .iter()
         .any(|(pid, began)| processes::runs(*pid) && life(*pid) == *began)
     {
         if Instant::now() > until {
-            let what = format!(
-                "{}: squall's processes still run {GONE:?} after they were asked to end",
-                status.system
-            );
-            let [guard, worker] = status.squall;
-            say::problem(
-                &what,
-                Some(&format!("`kill -9 {worker}`, and its guard ({guard}) clears up")),
-            );
+            let what =
+                format!("{name}: squall's processes {guard} and {worker} still run {GONE:?} after they were to end");
+            say::problem(&what, Some("are they stopped, or does the kernel still work for them?"));
             return exit::NOT_HEALED;
         }
         std::thread::sleep(LOOK);
     }
     if Folder::open(&found.folder).worker().is_some() {
-        say::problem(
-            &format!("{}: not everything could be removed", status.system),
-            Some(&which.heal()),
-        );
+        say::problem(&format!("{name}: not everything could be removed"), Some(&which.heal()));
         return exit::NOT_HEALED;
     }
     say::out(&format!(
-        "{} is down; its logs are in {}",
-        status.system,
-        up::near(&status.folder.join("logs"))
+        "{name} is down; its logs are in {}",
+        up::near(&found.folder.join("logs"))
     ));
     exit::PASS
+}
+
+/// Asks a system to end: through its socket; where there is none yet, by a signal; and where nothing
+/// is heard, by one that can't be ignored, after which its guard clears up.
+fn ask_to_end(found: &Found, worker: u32) {
+    let signal = match ask(&found.folder, &Ask::Down, |_| ()) {
+        Ok(Reply::Done(_)) => return,
+        Ok(_) | Err(Unheard::Gone { .. }) => Signal::SIGTERM,
+        Err(error @ Unheard::Silent { .. }) => {
+            say::err(&format!("squall: {error}; its working process is killed"));
+            Signal::SIGKILL
+        }
+    };
+    // Its number alone may be another's by now.
+    let tag = format!("{}={}", guard::CHILD, found.sign.run);
+    let environ = fs::read(format!("/proc/{worker}/environ")).unwrap_or_default();
+    if environ.split(|byte| *byte == 0).any(|entry| entry == tag.as_bytes()) {
+        processes::signal(&[worker], signal);
+    }
 }
 
 fn life(pid: u32) -> Option<u64> {
@@ -270,102 +267,5 @@ pub(super) fn service(args: &ServiceArgs) -> u8 {
         }
         Ok(other) => mute(&found, &format!("{other:?}")),
         Err(error) => mute(&found, &error.to_string()),
-    }
-}
-
-/// `squall logs`.
-pub(super) fn logs(args: &LogsArgs) -> u8 {
-    let found = match args.which.one() {
-        Ok(found) => found,
-        Err(error) => return bad(&error),
-    };
-    let status = match look(&found) {
-        Ok(status) => status,
-        Err(why) => return mute(&found, &why),
-    };
-    let meant = |service: &&Service| {
-        let instance = &service.instance;
-        args.service
-            .as_ref()
-            .is_none_or(|name| instance.service == *name || instance.to_string() == *name)
-    };
-    let chosen: Vec<&Service> = status.services.iter().filter(meant).collect();
-    if let (true, Some(name)) = (chosen.is_empty(), &args.service) {
-        let names: Vec<&str> = status
-            .services
-            .iter()
-            .map(|service| service.instance.service.as_str())
-            .collect();
-        let remedy = nearest(name, names.iter().copied()).map_or_else(
-            || format!("the services are {}", names.join(", ")),
-            |close| format!("did you mean `{close}`?"),
-        );
-        return bad(&Bad::Plain(format!("there is no service `{name}`"), remedy));
-    }
-    let mut tails = BTreeMap::new();
-    for service in chosen {
-        match Tail::open(&service.log) {
-            Ok(tail) => drop(tails.insert(service.instance.to_string(), tail)),
-            Err(error) => {
-                say::problem(&format!("{}: {error}", service.log.display()), None);
-                return exit::ENVIRONMENT;
-            }
-        }
-    }
-    loop {
-        let ended = !processes::runs(status.squall[1]);
-        show(&mut tails);
-        if !args.follow || ended {
-            return exit::PASS;
-        }
-        std::thread::sleep(LOOK);
-    }
-}
-
-/// Shows the new lines of all of them, in the order they were written.
-fn show(tails: &mut BTreeMap<String, Tail>) {
-    let mut lines: Vec<(f64, String)> = Vec::new();
-    let several = tails.len() > 1;
-    for (name, tail) in tails {
-        lines.extend(tail.fresh().into_iter().map(|line| {
-            // Each line begins with its time, in seconds.
-            let at = line
-                .split_whitespace()
-                .next()
-                .and_then(|at| at.parse().ok())
-                .unwrap_or(0.0);
-            match several {
-                true => (at, format!("{name:<12} {line}")),
-                false => (at, line),
-            }
-        }));
-    }
-    lines.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-    lines.iter().for_each(|(_, line)| say::out(line));
-}
-
-/// A file that is being written.
-struct Tail {
-    file: BufReader<File>,
-    /// A line whose end has not been written.
-    begun: String,
-}
-
-impl Tail {
-    fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self {
-            file: BufReader::new(File::open(path)?),
-            begun: String::new(),
-        })
-    }
-
-    /// The whole lines written since the last look.
-    fn fresh(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        while self.file.read_line(&mut self.begun).is_ok_and(|read| read > 0) && self.begun.ends_with('\n') {
-            lines.push(self.begun.trim_end().to_owned());
-            self.begun.clear();
-        }
-        lines
     }
 }

@@ -71,7 +71,10 @@ impl TargetArgs {
         };
         let found = which.one().map_err(|error| bad(with_base_url(error)))?;
         let status = look(&found).map_err(|why| {
-            say::problem(&why, Some("it may still be starting, or just end: try again"));
+            say::problem(
+                &why.to_string(),
+                Some("it may still be starting, or just end: try again"),
+            );
             exit::ENVIRONMENT
         })?;
         let address = self.allow.address(&status.url).map_err(bad)?;

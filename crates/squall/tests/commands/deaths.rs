@@ -71,6 +71,37 @@ fn what_both_left_when_they_died_is_named_and_healed() {
 }
 
 #[test]
+fn a_system_that_hangs_or_still_starts_is_taken_down_all_the_same() {
+    let up = Up::start();
+    send(up.pair()[1], Signal::SIGSTOP);
+    said(&up.squall(&["down"]), 0, &["nothing was heard", "taskhub is down"]);
+    up.nothing_is_left();
+
+    let place = Place::with_taskhub("sh -c true");
+    // It is never ready, and waited for long.
+    let text = std::fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let text = text.replace(
+        "path: /health/ready, within: 15s",
+        "path: /health/nonesuch, within: 300s",
+    );
+    place.write("system.yaml", text);
+    let mut starting = Running::start(place.squall(&["up", "--detach"]));
+    let trail = Trail::follow(starting.child.id(), place.path());
+    super::wait_until("the server", || {
+        trail.living().iter().any(|(_, words)| words.contains("taskhub server"))
+    });
+    said(&place.output(&["status"]), 0, &["still be starting"]);
+    said(
+        &place.output(&["service", "kill", "--service", "db"]),
+        3,
+        &["still be starting"],
+    );
+    said(&place.output(&["down"]), 0, &["taskhub is down"]);
+    assert_eq!(starting.end(PATIENCE), Some(3), "{:#?}", starting.said);
+    assert!(trail.residue().none(), "{:#?}", trail.residue());
+}
+
+#[test]
 fn who_breaks_off_the_waiting_breaks_off_the_start() {
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGHUP] {
         let place = Place::with_taskhub("sh build.sh");
