@@ -190,8 +190,11 @@ pub(super) fn down(which: &Which) -> u8 {
     let name = &found.sign.system;
     // Before it is asked to: afterwards nobody knows who they were.
     let worker = found.worker.unwrap_or_default();
-    let guard = processes::stat(worker).map_or(0, |stat| stat.parent);
-    let lives = [guard, worker].map(|pid| (pid, life(pid)));
+    let lives: Vec<_> = guard_of(worker)
+        .into_iter()
+        .chain([worker])
+        .map(|pid| (pid, life(pid)))
+        .collect();
     ask_to_end(&found, worker);
     let until = Instant::now() + GONE;
     while lives
@@ -199,8 +202,9 @@ pub(super) fn down(which: &Which) -> u8 {
         .any(|(pid, began)| processes::runs(*pid) && life(*pid) == *began)
     {
         if Instant::now() > until {
-            let what =
-                format!("{name}: squall's processes {guard} and {worker} still run {GONE:?} after they were to end");
+            let pids: Vec<String> = lives.iter().map(|(pid, _)| pid.to_string()).collect();
+            let pids = pids.join(" and ");
+            let what = format!("{name}: squall's processes {pids} still run {GONE:?} after they were to end");
             say::problem(&what, Some("are they stopped, or does the kernel still work for them?"));
             return exit::NOT_HEALED;
         }
@@ -234,6 +238,13 @@ fn ask_to_end(found: &Found, worker: u32) {
     if environ.split(|byte| *byte == 0).any(|entry| entry == tag.as_bytes()) {
         processes::signal(&[worker], signal);
     }
+}
+
+/// The guard of a working process, unless it died: then somebody else is its parent.
+fn guard_of(worker: u32) -> Option<u32> {
+    let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let parent = processes::stat(worker)?.parent;
+    (program(parent)? == program(worker)?).then_some(parent)
 }
 
 fn life(pid: u32) -> Option<u64> {

@@ -72,12 +72,21 @@ fn what_both_left_when_they_died_is_named_and_healed() {
 
 #[test]
 fn a_system_that_hangs_or_still_starts_is_taken_down_all_the_same() {
-    let up = Up::start();
-    send(up.pair()[1], Signal::SIGSTOP);
-    said(&up.squall(&["down"]), 0, &["nothing was heard", "taskhub is down"]);
-    up.nothing_is_left();
+    let [hanging, alone] = [Up::start(), Up::start()];
+    send(hanging.pair()[1], Signal::SIGSTOP);
+    send(alone.pair()[1], Signal::SIGSTOP);
+    send(alone.pair()[0], Signal::SIGKILL);
+    // Both at once: each waits long enough to be sure.
+    std::thread::scope(|scope| {
+        scope.spawn(|| said(&hanging.squall(&["down"]), 0, &["nothing was heard", "taskhub is down"]));
+        // With its guard dead, nobody is left to clear up but who is told to.
+        scope.spawn(|| said(&alone.squall(&["down"]), 4, &["nothing was heard", "squall heal"]));
+    });
+    hanging.nothing_is_left();
+    said(&alone.squall(&["heal"]), 0, &["nothing of it is left"]);
+    alone.nothing_is_left();
 
-    let place = Place::with_taskhub("sh -c true");
+    let place = Place::with_taskhub(BUILD);
     // It is never ready, and waited for long.
     let text = std::fs::read_to_string(place.path().join("system.yaml")).unwrap();
     let text = text.replace(
