@@ -11,11 +11,11 @@ done
 cd "$(dirname "$self")/.."
 . scripts/needs.sh
 
-port=${PORT:-3000}
 case ${1:-} in
 [0-9]*)
     port=$1
     shift
+    squall verify --quick localhost "$port" "$@"
     ;;
+*) squall verify --quick "$@" ;;
 esac
-squall verify --quick localhost "$port" "$@"

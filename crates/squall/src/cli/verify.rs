@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use squall_core::contract::{ApiCase, Ends, Method};
-use squall_core::event::Answer;
+use squall_core::event::{Answer, Outcome};
 use squall_core::expr::UnknownName;
+use tokio::time::timeout;
 
 use super::inputs::Bad;
 use super::say;
 use super::target::{Allow, Target, block_on, title};
-use crate::client::{Asked, Call, Names};
+use crate::client::{Asked, Call, Judged, Names};
 use crate::exit;
 use crate::secrets::Secrets;
 
@@ -22,13 +23,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What `verify` takes.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
-    /// Where the system is: a host
-    #[arg(default_value = "localhost")]
-    host: String,
+    /// Where the system is: a host [default: localhost]
+    host: Option<String>,
     /// Its port
     #[arg(env = "PORT", default_value = "3000", value_parser = super::port)]
     port: u16,
-    /// Where it is, instead of host and port
+    /// Where it is, when no host is named
     #[arg(long, env = "BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Only wait until it is ready, at most 30 s, and look at its health
@@ -74,10 +74,12 @@ pub(super) fn verify(args: &VerifyArgs) -> u8 {
 }
 
 fn target(args: &VerifyArgs) -> Result<Target, Bad> {
-    let base = match &args.base_url {
-        Some(base) => base.clone(),
-        None if args.host.contains(':') => format!("http://[{}]:{}", args.host.trim_matches(['[', ']']), args.port),
-        None => format!("http://{}:{}", args.host, args.port),
+    let port = args.port;
+    let base = match (&args.host, &args.base_url) {
+        (None, Some(base)) => base.clone(),
+        (None, None) => format!("http://localhost:{port}"),
+        (Some(host), _) if host.contains(':') => format!("http://[{}]:{port}", host.trim_matches(['[', ']'])),
+        (Some(host), _) => format!("http://{host}:{port}"),
     };
     let target = Target::at(&args.allow.address(&base)?, args.system.as_deref())?;
     let missing = |what: &str, add: &str| {
@@ -102,9 +104,17 @@ async fn quick(target: &Target, tally: &mut Tally) {
     };
     let (ready, began) = (get(&health.ready), Instant::now());
     let last = loop {
-        let reply = target.client.send(&ready).await;
-        let judged = reply.judge(Some(200), None);
-        if judged.answer == Answer::Right || began.elapsed() > READY {
+        let left = READY.saturating_sub(began.elapsed());
+        let judged = match timeout(left, target.client.send(&ready)).await {
+            Ok(reply) => reply.judge(Some(200), None),
+            Err(_) => Judged {
+                answer: Answer::Hung,
+                outcome: Outcome::Unknown,
+                status: None,
+                fault: Some("no answer".to_owned()),
+            },
+        };
+        if judged.answer == Answer::Right || began.elapsed() >= READY {
             break judged;
         }
         tokio::time::sleep(LOOK).await;
