@@ -13,6 +13,7 @@ mod stages;
 mod target;
 mod up;
 mod verify;
+mod validate;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,7 @@ enum Verb {
     /// Judge a run again from its journals, and write its reports anew
     Judge {
         /// The run's folder, a scenario's in it, or a journal
+        #[arg(default_value = "tmp/latest")]
         run: PathBuf,
         /// Print the report as JSON instead
         #[arg(long)]
@@ -215,7 +217,7 @@ pub fn main() -> u8 {
         Verb::Verify(args) => verify::verify(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
-        Verb::Validate { files } => look::validate(&files),
+        Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
         Verb::Schema { of } => look::schema(of),
         Verb::Heal { output } => look::heal(&output),

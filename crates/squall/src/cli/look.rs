@@ -1,9 +1,8 @@
 //! Verbs that only look: plan, judge, validate, list, schema; and heal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
-use squall_core::diagnostic::Mistakes;
 use squall_core::document::{Document, published_schema};
 use squall_core::level::{LevelScope, levels};
 use squall_core::place::Condition;
@@ -14,7 +13,7 @@ use squall_core::system::System;
 use squall_core::time::words;
 use squall_core::{demand, fault};
 
-use super::inputs::{Bad, all_scenarios, inputs, read, scenario_text, system_text};
+use super::inputs::{all_scenarios, inputs, scenario_text};
 use super::{PlanArgs, run, say};
 use crate::exit;
 use crate::guard::sweep;
@@ -169,46 +168,6 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
         }
         Err(trouble) => run::environment(&trouble),
     }
-}
-
-/// `squall validate`.
-pub(super) fn validate(files: &[PathBuf]) -> u8 {
-    let texts = if files.is_empty() {
-        let mut texts = vec![system_text(None)];
-        texts.extend(all_scenarios().iter().map(|name| scenario_text(name)));
-        texts
-    } else {
-        files.iter().map(|file| read(file)).collect()
-    };
-    let mut wrong = 0;
-    for text in texts {
-        let result = text.and_then(|(name, text)| check(&name, &text).map(|what| (name, what)).map_err(Bad::from));
-        match result {
-            Ok((name, what)) => say::out(&format!("{name}: {what}")),
-            Err(bad) => {
-                bad.say();
-                wrong += 1;
-            }
-        }
-    }
-    if wrong == 0 { exit::PASS } else { exit::BAD_INPUT }
-}
-
-/// Reads a file at every level, so that a mistake at level 6 is not found by a run at level 6.
-fn check(name: &str, text: &str) -> Result<&'static str, Mistakes> {
-    let doc = Document::parse(name, text)?;
-    let mut what = "";
-    for level in levels()? {
-        let scope = LevelScope::new(&level, &[], 1.0);
-        let scenario = doc.has("/scenario");
-        let doc = doc.expand(&if scenario { scope.for_scenario() } else { scope })?;
-        what = if scenario {
-            doc.read::<Scenario>().map(|_| "a scenario, at every level")?
-        } else {
-            System::read(&doc).map(|_| "a system, at every level")?
-        };
-    }
-    Ok(what)
 }
 
 /// `squall list`.
