@@ -257,6 +257,20 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
 ];
 
 impl Demand {
+    /// The kinds of work it names, each with its place below the check's name.
+    pub fn kinds(&self) -> Vec<(String, &str)> {
+        match self {
+            Demand::Breaker(wanted) => vec![("kind".to_owned(), &wanted.kind)],
+            Demand::Isolated(wanted) => {
+                let kinds = wanted.kinds.iter().enumerate();
+                kinds
+                    .map(|(index, kind)| (format!("kinds/{index}"), kind.as_str()))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Its name: the key in a scenario's `checks:`.
     pub fn name(&self) -> &'static str {
         match self {

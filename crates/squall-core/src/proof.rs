@@ -212,34 +212,41 @@ fn stood_still(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) ->
 
 /// Another number of copies: they came or went, and there was work that could tell.
 fn scaled(strike: &Strike<'_>, (service, n): (&str, u32), history: &History<'_>) -> Proof {
-    let from = strike.imposing.1;
-    let (mut went, mut came, mut events) = (0, 0, vec![strike.imposing.0]);
-    for (_, lives) in history
+    let (from, to) = (strike.imposing.1, strike.healed.unwrap_or(history.until));
+    let inside = |at: Nanos| (from..=to).contains(&at);
+    let (mut went, mut came, mut missing, mut events) = (0, 0, 0, vec![strike.imposing.0]);
+    for (instance, lives) in history
         .lives
         .iter()
         .filter(|(instance, _)| instance.service == *service)
     {
-        let to = strike.healed.unwrap_or(history.until);
-        let inside = |at: Nanos| (from..=to).contains(&at);
+        let ran = lives
+            .iter()
+            .any(|life| life.started.1 < from && life.exited.is_none_or(|exited| exited.1 >= from));
         let gone = lives
             .iter()
             .filter_map(|life| life.exited)
-            .filter(|exited| exited.2 && inside(exited.1));
+            .find(|exited| exited.2 && inside(exited.1));
         let new = lives
             .iter()
             .filter(|life| inside(life.started.1))
-            .filter_map(|life| life.ready);
-        let (gone, new): (Vec<_>, Vec<_>) = (
-            gone.map(|exited| exited.0).collect(),
-            new.map(|ready| ready.0).collect(),
-        );
-        went += gone.len();
-        came += new.len();
-        events.extend(gone.into_iter().chain(new));
+            .find_map(|life| life.ready);
+        match (ran, instance.index <= n) {
+            (true, false) => went += usize::from(gone.is_some()),
+            (false, true) => came += usize::from(new.is_some()),
+            _ => continue,
+        }
+        let event = if ran {
+            gone.map(|exited| exited.0)
+        } else {
+            new.map(|ready| ready.0)
+        };
+        missing += usize::from(event.is_none());
+        events.extend(event);
     }
     let what = format!("{service} was scaled to {n}: {went} ended, {came} came");
-    if went + came == 0 {
-        return Proof::unseen(what, strike);
+    if went + came == 0 || missing > 0 {
+        return Proof::unseen(format!("{what}, {missing} did not"), strike);
     }
     // A change nobody works under shows nothing.
     if !history.work_waited(from, from) {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Dur, Rate};
+use crate::schedule::{Arrivals, BadRate, Schedule, Stretch};
 use crate::time::Nanos;
 
 /// What clients do during a scenario.
@@ -74,7 +75,7 @@ pub struct Flood {
     pub takes: Option<Dur>,
     /// How many in a time.
     pub rate: Rate,
-    /// For how long; never less than 8 s, or there would be too few samples for a trend.
+    /// For how long; never less than 11 s, or there would be too few samples for a trend.
     #[serde(rename = "for")]
     pub lasts: Dur,
     /// Then the rate grows evenly up to this one, in a quarter of that time: where answers no longer keep up is saturation.
@@ -113,6 +114,19 @@ pub struct PlannedFlood {
     pub lasts: Nanos,
     /// Then up to this rate, and in which time.
     pub up_to: Option<(f64, Nanos)>,
+}
+
+impl PlannedFlood {
+    /// When each create is due, drawn from the plan's seed.
+    ///
+    /// # Errors
+    /// A rate no schedule can have.
+    pub fn schedule(&self, seed: u64) -> Result<Schedule, BadRate> {
+        let even = Stretch::even(self.rate, self.lasts);
+        let up = self.up_to.map(|(to, length)| Stretch::ramp(self.rate, to, length));
+        let stretches: Vec<Stretch> = [Some(even), up].into_iter().flatten().collect();
+        Schedule::new(stretches, Arrivals::Poisson { seed })
+    }
 }
 
 /// One task of the plan.

@@ -60,6 +60,10 @@ pub enum Bug {
     NoTimeout,
     /// A failed call to the partner is repeated at once, many times.
     RetryStorm,
+    /// The health check ends in a panic when the database goes away.
+    PanicsOnOutage,
+    /// Every tenth creation takes two seconds.
+    SlowCreates,
     /// Request bodies of any size are read into memory.
     UnboundedMemory,
 }

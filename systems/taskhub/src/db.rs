@@ -47,6 +47,7 @@ struct Inner {
     statement: Duration,
     probe: Duration,
     fail_fast: bool,
+    panics: bool,
 }
 
 impl Db {
@@ -61,6 +62,7 @@ impl Db {
             statement: limits.statement,
             probe: limits.probe,
             fail_fast: limits.fail_fast,
+            panics: settings.has(Bug::PanicsOnOutage),
         }));
         tokio::spawn(monitor::run(db.clone()));
         db

@@ -32,6 +32,8 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
             changes.extend(of(strike, (service, *n), history));
         }
     }
+    // Who was looked at for no longer than the bound may still have been about to begin.
+    changes.retain(|change| change.took.is_some() || change.watched > within);
     if changes.is_empty() {
         return Verdict::inconclusive(demand, "no copy came or went while work waited");
     }
@@ -112,7 +114,17 @@ fn went(instance: &Instance, life: &Life, from: Nanos, history: &History<'_>) ->
 /// A copy that came, where work waited for it.
 fn came(instance: &Instance, lives: &[Life], from: Nanos, history: &History<'_>) -> Option<Change> {
     let life = lives.iter().find(|life| life.started.1 >= from)?;
-    let (event, ready) = life.ready?;
+    let Some((event, ready)) = life.ready else {
+        // It never came as far as being able to begin.
+        let end = life.exited.map_or(history.until, |exited| exited.1);
+        return Some(Change {
+            event: life.started.0,
+            copy: instance.to_string(),
+            came: true,
+            took: None,
+            watched: end.saturating_sub(life.started.1),
+        });
+    };
     let end = life.exited.map_or(history.until, |exited| exited.1);
     let name = instance.to_string();
     let first = history

@@ -1,6 +1,7 @@
 //! Failing calls are not repeated without measure.
 //!
-//! Class `retry-storm`: while a worker's link to something it calls was cut, it opened more than `at_most` connections
+//! Class `retry-storm`: while a worker's link to something it calls was cut (reset or silent; a refusing cut is answered by
+//! the kernel, and nobody counts those), it opened more than `at_most` connections
 //! there for each attempt it was at, and at least 10. Each call over a link that resets needs a connection of its own,
 //! so connections count calls. Grace: none beyond the bound. Inconclusive when no worker opened a connection over a
 //! link while it was cut.
@@ -10,7 +11,7 @@ use crate::check::sentence::count;
 use crate::demand::{AtMost, Demand};
 use crate::event::EventId;
 use crate::journal::{History, Strike};
-use crate::place::{Condition, Instance, Place};
+use crate::place::{Condition, Cut, Instance, Place};
 
 /// Fewer connections are no storm, whatever they are for.
 const FEW: u64 = 10;
@@ -19,7 +20,8 @@ pub(super) fn judge(demand: &Demand, wanted: &AtMost, history: &History<'_>) -> 
     let mut found: Vec<(EventId, f64, String)> = Vec::new();
     let (mut calls, mut worst) = (0, 0.0_f64);
     for strike in &history.strikes {
-        let (Place::Link { from, .. }, Condition::Cut(_)) = (strike.place, strike.condition) else {
+        let (Place::Link { from, .. }, Condition::Cut(Cut::Reset | Cut::BlackHole)) = (strike.place, strike.condition)
+        else {
             continue;
         };
         let Some((event, counts)) = strike.counts.filter(|_| history.works(&from.service)) else {
@@ -57,8 +59,12 @@ pub(super) fn judge(demand: &Demand, wanted: &AtMost, history: &History<'_>) -> 
 /// How many attempts a worker was at while a strike held.
 fn attempts(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) -> usize {
     let (from, to) = (strike.imposing.1, strike.healed.unwrap_or(history.until));
-    let stints = history.stints(&worker.to_string()).iter();
-    stints
-        .filter(|stint| stint.began <= to && (!stint.ended || stint.heard >= from))
-        .count()
+    let stints = history.stints(&worker.to_string());
+    let begun = stints.iter().filter(|stint| (from..=to).contains(&stint.began)).count();
+    // Of those before it only the last can still have been at work: one without an end may just have ended unheard.
+    let before = stints
+        .partition_point(|stint| stint.began < from)
+        .checked_sub(1)
+        .and_then(|last| stints.get(last));
+    begun + usize::from(before.is_some_and(|stint| !stint.ended || stint.heard >= from))
 }

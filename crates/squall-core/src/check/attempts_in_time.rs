@@ -1,15 +1,16 @@
 //! No attempt goes on for longer than it may, whatever is broken around it.
 //!
 //! Class `hung`: an attempt at a kind of work that takes no time of its own went on for longer than `within`, from its
-//! start to its end as its worker reported them; one without an end counts up to the worker's next one, its death, or
-//! the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out,
+//! start to its end as its worker reported them; one without an end counts up to its worker's death, the task's next
+//! attempt, or the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out,
 //! but not for a cut link: that is what bounds are for. Grace: none beyond the bound. Inconclusive when there was no
 //! such attempt.
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
 use crate::demand::{Demand, Within};
-use crate::journal::{Attempt, History};
+use crate::event::State;
+use crate::journal::{Attempt, History, TaskHistory};
 use crate::place::{Condition, Instance};
 use crate::time::{Nanos, nanos, words};
 
@@ -23,7 +24,9 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
         }
         for attempt in &task.attempts {
             let Some((event, from)) = attempt.start else { continue };
-            let to = end(attempt, history);
+            let Some(to) = end(task, attempt, history) else {
+                continue;
+            };
             if struck(attempt, from, to, history) {
                 continue;
             }
@@ -53,19 +56,25 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
     Verdict::pass(demand, checked, says)
 }
 
-/// When an attempt ended, or its worker died or was at the next one: an attempt that lost its lease may end unheard.
-fn end(attempt: &Attempt<'_>, history: &History<'_>) -> Nanos {
+/// When an attempt ended, was taken over, or nobody was there any more to end it. `None` when that can't be told: the
+/// task came to its end, and only this attempt's report of it was lost.
+fn end(task: &TaskHistory<'_>, attempt: &Attempt<'_>, history: &History<'_>) -> Option<Nanos> {
     if attempt.ended() {
-        return attempt.last_heard().unwrap_or(0);
+        return attempt.last_heard();
     }
     let died = history
         .life_of(attempt)
         .and_then(|life| life.exited)
         .map(|exited| exited.1);
-    let began = attempt.began().unwrap_or(0);
-    let stints = history.stints_begun(attempt.worker, began.saturating_add(1)..Nanos::MAX);
-    let next = stints.first().map(|stint| stint.began);
-    [died, next].into_iter().flatten().fold(history.until, Nanos::min)
+    let others = task.attempts.iter().filter(|other| other.began() > attempt.began());
+    let taken_over = others.filter_map(Attempt::began).min();
+    let ended = task
+        .last_record()
+        .is_some_and(|(_, _, record)| !matches!(record.state, Some(State::Running)));
+    if ended && died.is_none() && taken_over.is_none() {
+        return None;
+    }
+    Some([died, taken_over].into_iter().flatten().fold(history.until, Nanos::min))
 }
 
 fn struck(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) -> bool {

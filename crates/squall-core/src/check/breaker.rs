@@ -1,9 +1,10 @@
 //! The circuit breaker of a kind of work opens when it keeps failing, fails fast meanwhile, and closes again.
 //!
-//! Classes: `never-opened` (5 or more attempts at that kind failed in a row, and no open breaker was seen for it),
-//! `no-fast-failure` (while it was open, no attempt failed within 250 ms), `never-closed` (where `closes` is asked for:
-//! not closed within `within` after the last heal, and that was watched). Grace: none beyond the bounds. Inconclusive
-//! when the contract shows no breakers, fewer than 5 attempts failed in a row, or the end was not watched for long enough.
+//! Classes: `never-opened` (5 or more attempts at that kind failed in a row, and its breaker was never seen open),
+//! `no-fast-failure` (attempts failed while it was open, and none within 250 ms), `never-closed` (where `closes` is asked
+//! for: not seen closed after the last heal within `within`, and that was watched). Grace: none beyond the bounds.
+//! Inconclusive when no breaker was seen at all, fewer than 5 attempts failed in a row, none failed while it was open,
+//! or its closing was not watched for long enough.
 
 use crate::check::Verdict;
 use crate::check::sentence::count;
@@ -46,15 +47,16 @@ pub(super) fn judge(demand: &Demand, wanted: &Breaker, history: &History<'_>) ->
         return unopened(demand, of, &failed, history);
     };
     let open_until = next_closed(&states, opened).map_or(history.until, |(_, at)| at);
-    let fast = failed
-        .iter()
-        .filter(|(_, _, from, to)| *from >= opened && *to <= open_until && to - from <= FAST);
-    let fast = fast.count();
-    if fast == 0
-        && failed
-            .iter()
-            .any(|(_, _, from, to)| *from >= opened && *to <= open_until)
-    {
+    let inside = |(_, bad, from, to): &&(EventId, bool, Nanos, Nanos)| *bad && *from >= opened && *to <= open_until;
+    let refused: Vec<_> = failed.iter().filter(inside).collect();
+    let fast = refused.iter().filter(|(_, _, from, to)| to - from <= FAST).count();
+    if refused.is_empty() {
+        return Verdict::inconclusive(
+            demand,
+            format!("no attempt at `{of}` failed while its breaker was open"),
+        );
+    }
+    if fast == 0 {
         let says = format!(
             "the breaker of `{of}` was open, but no attempt failed within {}",
             words(FAST)
@@ -81,6 +83,9 @@ fn unopened(demand: &Demand, of: &str, failed: &[(EventId, bool, Nanos, Nanos)],
             longest.clone_from(&row);
         }
     }
+    if history.breakers.is_empty() {
+        return Verdict::inconclusive(demand, "no breaker was seen: does the contract say where they are?");
+    }
     if longest.len() >= ENOUGH {
         let says = format!(
             "{} at `{of}` failed in a row, and its breaker never opened",
@@ -104,22 +109,22 @@ fn closed(
     history: &History<'_>,
 ) -> Verdict {
     let within = nanos(wanted.within.get());
-    let healed = history
-        .strikes
-        .iter()
-        .filter_map(|strike| strike.healed)
-        .max()
-        .unwrap_or(0);
+    let Some(healed) = history.strikes.iter().filter_map(|strike| strike.healed).max() else {
+        return Verdict::inconclusive(demand, format!("{says}; nothing was healed after which it could close"));
+    };
     let half = states
         .iter()
         .filter(|(_, _, state)| *state == BreakerState::HalfOpen)
         .count();
     let last = states.last().copied();
     match last {
-        Some((_, at, BreakerState::Closed)) if at.saturating_sub(healed) <= within => {
+        Some((_, at, BreakerState::Closed)) if at >= healed && at - healed <= within => {
             let after = words(at.saturating_sub(healed));
             let says = format!("{says}, was seen half-open {half} times, and closed {after} after the heal");
             Verdict::pass(demand, states.len(), says)
+        }
+        Some((_, at, BreakerState::Closed)) if at < healed => {
+            Verdict::inconclusive(demand, format!("{says}, and closed before anything was healed"))
         }
         Some((event, ..)) if history.until.saturating_sub(healed) > within => {
             let says = format!(

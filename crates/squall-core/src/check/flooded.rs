@@ -12,6 +12,8 @@ pub(super) struct Flooded<'a> {
     pub(super) plan: &'a PlannedFlood,
     /// When it began: no create was due before.
     pub(super) begin: Nanos,
+    /// When each planned create was due, since the beginning; whether or not it was ever sent.
+    dues: Vec<Nanos>,
     ops: Vec<(EventId, &'a Op)>,
 }
 
@@ -19,28 +21,38 @@ impl<'a> Flooded<'a> {
     /// `None` where none was planned, or the storm never began.
     pub(super) fn of(history: &History<'a>) -> Option<Self> {
         let plan = history.header.plan.flood.as_ref()?;
+        let schedule = plan.schedule(history.header.plan.seed).ok()?;
+        let dues: Vec<Nanos> = schedule.dues().map(|due| due.at).collect();
         let ops: Vec<_> = history.ops.iter().filter(|(_, op)| op.name == FLOOD).copied().collect();
-        let first = ops.iter().map(|(_, op)| op.due).min();
-        let begin = first.or_else(|| history.began(Phase::Storm))?;
-        Some(Self { plan, begin, ops })
+        // The first one was due when its plan says; by that the beginning is known from any of them.
+        let first = ops.iter().map(|(_, op)| op.due).min().zip(dues.first().copied());
+        let begin = first
+            .map(|(at, due)| at.saturating_sub(due))
+            .or_else(|| history.began(Phase::Storm))?;
+        Some(Self { plan, begin, dues, ops })
     }
 
-    /// The creates that were due in a time.
+    /// The creates that were due in a time after the beginning.
     pub(super) fn due(&self, from: Nanos, to: Nanos) -> impl Iterator<Item = (EventId, &'a Op)> {
-        let inside = self.ops.iter().filter(move |(_, op)| (from..to).contains(&op.due));
-        inside.copied()
+        let (from, to) = (self.begin.saturating_add(from), self.begin.saturating_add(to));
+        self.ops
+            .iter()
+            .filter(move |(_, op)| (from..to).contains(&op.due))
+            .copied()
     }
 
-    /// Those of the even stretch.
+    /// How many were planned to be due in a time after the beginning.
+    pub(super) fn planned_in(&self, from: Nanos, to: Nanos) -> usize {
+        self.dues.iter().filter(|due| (from..to).contains(*due)).count()
+    }
+
+    /// The creates of the even stretch.
     pub(super) fn even(&self) -> impl Iterator<Item = (EventId, &'a Op)> {
-        self.due(self.begin, self.begin.saturating_add(self.plan.lasts))
+        self.due(0, self.plan.lasts)
     }
 
-    /// How many were planned for the even stretch: as many as were due, or what the rate makes where fewer were.
+    /// How many were planned for the even stretch.
     pub(super) fn planned(&self) -> usize {
-        // Arrivals are drawn, so their number varies with its own square root; what is missing beyond that was unsent.
-        let mean = self.plan.rate * self.plan.lasts as f64 / 1e9;
-        let least = (mean - 4.0 * mean.sqrt()).max(0.0) as usize;
-        self.even().count().max(least)
+        self.planned_in(0, self.plan.lasts)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Class `not-isolated`: an attempt at one of the `kinds` failed while a fault held that this kind has no need of, or
 //! while a breaker was open. Grace: attempts of workers that were themselves struck, or whose database was, are left
-//! out. Inconclusive when no attempt at these kinds was made meanwhile.
+//! out. Inconclusive when of one of these kinds no attempt came to an end meanwhile.
+
+use std::collections::BTreeSet;
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
@@ -15,6 +17,7 @@ use crate::time::Nanos;
 pub(super) fn judge(demand: &Demand, wanted: &Kinds, history: &History<'_>) -> Verdict {
     let windows = troubles(history);
     let (mut found, mut checked) = (Vec::new(), 0);
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (id, task) in &history.tasks {
         let Some(kind) = task
             .kind()
@@ -30,7 +33,10 @@ pub(super) fn judge(demand: &Demand, wanted: &Kinds, history: &History<'_>) -> V
             {
                 continue;
             }
-            checked += 1;
+            if attempt.ended() {
+                checked += 1;
+                seen.insert(kind);
+            }
             if let Some((event, _, reason, _)) = attempt.failed {
                 found.push((
                     event,
@@ -53,10 +59,16 @@ pub(super) fn judge(demand: &Demand, wanted: &Kinds, history: &History<'_>) -> V
             says,
         );
     }
-    if checked == 0 {
+    let unseen: Vec<&str> = wanted
+        .kinds
+        .iter()
+        .map(String::as_str)
+        .filter(|kind| !seen.contains(kind))
+        .collect();
+    if !unseen.is_empty() {
         return Verdict::inconclusive(
             demand,
-            format!("no attempt at {} was made meanwhile", wanted.kinds.join(", ")),
+            format!("no attempt at {} came to an end meanwhile", names(&unseen)),
         );
     }
     let says = format!(
@@ -93,7 +105,7 @@ fn own_trouble(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<
         let meanwhile = strike.imposing.1 <= to && strike.healed.is_none_or(|healed| healed >= from);
         let own = match strike.place {
             Place::Instance(place) => *place == worker || history.strikes_entry(strike).is_some(),
-            Place::Link { .. } => history.strikes_entry(strike).is_some(),
+            Place::Link { from, .. } => *from == worker || history.strikes_entry(strike).is_some(),
             Place::Service(_) => false,
         };
         meanwhile && own

@@ -35,7 +35,21 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
             Place::Link { from, .. } => from.service.as_str(),
             Place::Service(service) => service.as_str(),
         };
-        let Some(serving) = clock.serving else { continue };
+        // One that was not seen serving again took at least as long as was watched.
+        let watched = history
+            .strikes
+            .iter()
+            .filter(|other| other.place == strike.place && other.imposing.1 > clock.from);
+        let watched = watched
+            .map(|other| other.imposing.1)
+            .min()
+            .unwrap_or(history.until)
+            .saturating_sub(clock.from);
+        let serving = match clock.serving {
+            Some(serving) => serving,
+            None if clock.expected => watched,
+            None => continue,
+        };
         let cycles = services.entry((name, strike.condition.word())).or_default();
         let number = cycles.len() as f64;
         cycles.push((strike.imposing.0, number, serving));

@@ -52,11 +52,11 @@ fn saturation(flooded: &Flooded<'_>, served: impl Fn(&crate::event::Op) -> bool)
     };
     let bin = SECOND / 2;
     for index in 0..length.div_ceil(bin) {
-        let from = flooded.begin + flooded.plan.lasts + index * bin;
-        let inside: Vec<_> = flooded.due(from, from + bin).collect();
-        let good = inside.iter().filter(|(_, op)| served(op)).count();
+        let from = flooded.plan.lasts + index * bin;
+        let planned = flooded.planned_in(from, from + bin);
+        let good = flooded.due(from, from + bin).filter(|(_, op)| served(op)).count();
         let share = index as f64 * bin as f64 / length as f64;
-        if !inside.is_empty() && !reaches(good, inside.len(), 0.95) {
+        if !reaches(good, planned, 0.95) {
             let rate = flooded.plan.rate + (to - flooded.plan.rate) * share;
             return format!("; saturated at about {rate:.0}/s");
         }

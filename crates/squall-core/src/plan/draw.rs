@@ -303,8 +303,9 @@ impl Drawer<'_> {
         };
         let short = self.nanos(&asked);
         let struck = link_to.unwrap_or(service);
-        // A cut that is over sooner can't break a client's promise to give up in time either.
-        let floor = if self.needed(struck) || matches!(fault, Fault::Cut(_)) {
+        // A cut or a freeze that is over sooner can't break a client's promise to give up in time either.
+        let silent = matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
+        let floor = if self.needed(struck) || silent {
             nanos(asked.get().min(SHORTEST_OUTAGE))
         } else {
             0
@@ -336,6 +337,12 @@ impl Drawer<'_> {
             Target::Service(service) => self.needed(service),
             Target::Link(from, to) => from == self.facts.entry && self.needed(to),
         }
+    }
+
+    /// Whether anything calls `service`.
+    fn called(&self, service: &str) -> bool {
+        let mut services = self.facts.services.values();
+        services.any(|other| other.links.iter().any(|link| link == service))
     }
 
     /// Whether the entry service can't do its work without `service`.

@@ -12,7 +12,7 @@ use crate::time::{Nanos, nanos};
 use crate::workload::{Flood, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// A shorter flood gives too few samples for a trend.
-const SHORTEST_FLOOD: Duration = Duration::from_secs(8);
+const SHORTEST_FLOOD: Duration = Duration::from_secs(11);
 /// More tasks than this are a slip, and would fill the memory.
 const MOST_TASKS: u64 = 1_000_000;
 
@@ -71,7 +71,12 @@ impl Drawer<'_> {
         let writes = writes.map(|(index, writes)| (format!("/workload/writes/{index}/kind"), writes.kind.as_str()));
         let flood = scenario.workload.flood.iter();
         let flood = flood.map(|flood| ("/workload/flood/kind".to_owned(), flood.kind.as_str()));
-        for (pointer, kind) in main.chain(writes).chain(flood) {
+        let checks = scenario.checks.iter().enumerate();
+        let checks = checks.flat_map(|(index, check)| {
+            let kinds = check.kinds().into_iter();
+            kinds.map(move |(key, kind)| (format!("/checks/{index}/{}/{key}", check.name()), kind))
+        });
+        for (pointer, kind) in main.chain(writes).chain(flood).chain(checks) {
             if !promised.kinds.contains_key(kind) {
                 let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
                 self.wrong(&pointer, format!("the tasks contract has no kind `{kind}`"), help);

@@ -2,10 +2,11 @@
 //! planted, passes what is sound, and says so where too little was seen.
 
 use squall_core::check::Outcome as Came;
-use squall_core::demand::{AtMost, Breaker, Demand, Kinds, Within};
-use squall_core::event::{BreakerState, Fact, LinkCounts, Role, TaskEvent, Usage, Work};
+use squall_core::demand::{AtLeast, AtMost, Breaker, CreateLatency, Demand, Kinds, Within};
+use squall_core::event::{Answer, BreakerState, Fact, LinkCounts, Outcome, Role, TaskEvent, Usage, Work};
 use squall_core::place::{Condition, Cut, Death, Place};
-use squall_core::plan::Hold;
+use squall_core::plan::{FLOOD, Hold};
+use squall_core::workload::PlannedFlood;
 
 use super::queue::Gone;
 use super::run::{MS, Run, SEC, instance, line, op, place, step};
@@ -80,6 +81,9 @@ fn a_breaker_that_never_opens_is_found_and_one_that_had_no_cause_is_not_judged()
     let mut run = asking(&[breaks(false)]);
     unsure(&run, "breaker");
     failing(&mut run, 10 * MS);
+    // A probe that saw no breaker at all can't say that one stayed shut.
+    unsure(&run, "breaker");
+    breaker(&mut run, 5 * SEC, BreakerState::Closed);
     run.finds(&["breaker: never-opened"]);
     breaker(&mut run, 10 * SEC + 400 * MS, BreakerState::Open);
     run.finds(&[]);
@@ -105,8 +109,24 @@ fn an_open_breaker_fails_fast_and_closes_after_the_heal() {
     let mut late = open.clone();
     breaker(&mut late, 17 * SEC, BreakerState::Closed);
     late.finds(&["breaker: never-closed"]);
+    // What closed before anything was healed says nothing about afterwards.
+    let mut early = open.clone();
+    breaker(&mut early, 12 * SEC, BreakerState::Closed);
+    unsure(&early, "breaker");
     open.keep(|at, _| at < 16 * SEC);
     unsure(&open, "breaker");
+}
+
+#[test]
+fn an_open_breaker_that_nothing_met_shows_nothing() {
+    let mut run = asking(&[breaks(false)]);
+    breaker(&mut run, 10 * SEC, BreakerState::Open);
+    unsure(&run, "breaker");
+    // A quick success is no quick failure.
+    task(&mut run, "flaky", "trial", 9 * SEC);
+    run.add(11 * SEC, line("trial", 1, "worker-3", TaskEvent::Start));
+    run.add(11 * SEC + 5 * MS, line("trial", 1, "worker-3", TaskEvent::Committed));
+    unsure(&run, "breaker");
 }
 
 #[test]
@@ -119,6 +139,7 @@ fn work_that_needs_nothing_of_what_is_broken_must_not_fail() {
     breaker(&mut run, 14 * SEC, BreakerState::Open);
     task(&mut run, "quick", "quick-0", 14 * SEC);
     run.add(14 * SEC + 100 * MS, line("quick-0", 1, "worker-3", TaskEvent::Start));
+    unsure(&run, "isolated");
     run.add(
         14 * SEC + 110 * MS,
         line("quick-0", 1, "worker-3", TaskEvent::Committed),
@@ -166,6 +187,16 @@ fn calls_that_are_repeated_without_measure_are_a_storm() {
     let mut mild = run.clone();
     cut(&mut mild, 4);
     assert_eq!(mild.verdict("amplification").outcome, Came::Pass);
+    // Attempts that ended unheard long ago don't dilute it.
+    let mut diluted = run.clone();
+    for n in 0..20 {
+        diluted.add(
+            4 * SEC + n * 100 * MS,
+            line(&format!("old-{n}"), 1, "worker-3", TaskEvent::Start),
+        );
+    }
+    cut(&mut diluted, 60);
+    diluted.finds(&["amplification: retry-storm"]);
     cut(&mut run, 200);
     run.finds(&["amplification: retry-storm"]);
 }
@@ -241,16 +272,16 @@ fn usage(values: impl Fn(u64) -> (u64, u32, u32)) -> Run {
     for n in 0..110 {
         let (rss_kib, fds, open) = values(n);
         let at = 4 * SEC + n * 100 * MS;
-        let of = instance("server-1");
-        run.add(
-            at,
-            Fact::Usage(Usage {
-                instance: of,
+        for name in ["db-1", "server-1", "worker-1", "worker-2", "worker-3"] {
+            let still = name != "server-1";
+            let usage = Usage {
+                instance: instance(name),
                 cpu_us: 1,
-                rss_kib,
-                fds,
-            }),
-        );
+                rss_kib: if still { 9_000 } else { rss_kib },
+                fds: if still { 9 } else { fds },
+            };
+            run.add(at, Fact::Usage(usage));
+        }
         let instance = instance("db-1");
         run.add(at, Fact::Connections { instance, open });
     }
@@ -260,7 +291,12 @@ fn usage(values: impl Fn(u64) -> (u64, u32, u32)) -> Run {
 #[test]
 fn what_grows_without_end_is_found_and_what_warms_up_is_not() {
     unsure(&asking(&[Demand::Stable]), "stable");
-    usage(|n| (20_000 + n % 7 * 100, 30 + (n % 3) as u32, 5)).finds(&[]);
+    let still = usage(|n| (20_000 + n % 7 * 100, 30 + (n % 3) as u32, 5));
+    assert_eq!(still.verdict("stable").outcome, Came::Pass);
+    // What nobody looked at is not known to hold still.
+    let mut unseen = still.clone();
+    unseen.keep(|_, fact| !matches!(fact, Fact::Usage(usage) if usage.instance.to_string() == "worker-2"));
+    unsure(&unseen, "stable");
     usage(|n| (20_000 + n * 1_000, 30, 5)).finds(&["stable: memory-growth"]);
     usage(|n| (20_000, 30 + n as u32, 5)).finds(&["stable: descriptor-growth"]);
     usage(|n| (20_000, 30, 5 + n as u32 / 4)).finds(&["stable: connection-growth"]);
@@ -306,8 +342,60 @@ fn copies_that_come_must_take_work_and_copies_that_go_must_be_gone() {
     soon.add(14 * SEC + 200 * MS, line("other", 1, "worker-3", TaskEvent::Start));
     soon.finds(&[]);
     assert_eq!(soon.verdict("adaptation").outcome, Came::Pass);
+    // A copy that never became ready adapted to nothing.
+    let mut unready = scaled();
+    unready.exit("worker-3", 7 * SEC + 50 * MS, true);
+    unready.keep(|_, fact| !matches!(fact, Fact::Ready { instance, took } if instance.to_string() == "worker-3" && *took == 100 * MS));
+    unready.finds(&["adaptation: no-adaptation"]);
     let mut stays = scaled();
     stays.add(14 * SEC + 200 * MS, line("other", 1, "worker-3", TaskEvent::Start));
     stays.exit("worker-3", 13 * SEC, true);
     stays.finds(&["adaptation: slow-adaptation"]);
+}
+
+/// A flood of 100/s for 10 s from 4 s on, of which the k-th create took `took(k)`; `None` was never answered, and what
+/// `sent` refuses was never sent.
+fn flooded(took: impl Fn(u64) -> Option<u64>, sent: impl Fn(u64) -> bool) -> Run {
+    let p99 = "1s".parse().expect("a duration");
+    let at_least = "95%".parse().expect("a share");
+    let mut run = asking(&[
+        Demand::CreateLatency(CreateLatency { p99 }),
+        Demand::Throughput(AtLeast { at_least }),
+    ]);
+    let flood = PlannedFlood {
+        kind: "work".to_owned(),
+        ms: 10,
+        rate: 100.0,
+        lasts: 10 * SEC,
+        up_to: None,
+    };
+    let schedule = flood.schedule(run.header.plan.seed).expect("a rate");
+    run.header.plan.flood = Some(flood);
+    for due in schedule.dues().filter(|due| sent(due.k)) {
+        let at = 4 * SEC + due.at;
+        let mut create = op(FLOOD, Role::Create, at);
+        create.ret = at + took(due.k).unwrap_or(5 * SEC);
+        if took(due.k).is_none() {
+            (create.answer, create.outcome, create.status) = (Answer::Hung, Outcome::Unknown, None);
+        }
+        run.add(create.ret, Fact::Op(create));
+    }
+    run
+}
+
+#[test]
+fn a_flood_that_is_taken_slowly_or_not_at_all_is_found() {
+    let quick = flooded(|_| Some(3 * MS), |_| true);
+    quick.finds(&[]);
+    assert!(quick.verdict("throughput").says.contains("(100.0 %)"));
+    let both = ["create_latency: slow", "throughput: unserved"];
+    flooded(|k| Some(if k % 10 == 0 { 2 * SEC } else { 3 * MS }), |_| true).finds(&both);
+    // Hung ones count as the slowest there are, not as none.
+    flooded(|k| (k % 30 != 0).then_some(3 * MS), |_| true).finds(&both[..1]);
+    // So do those that were never sent: open-loop load hides none.
+    flooded(|_| Some(3 * MS), |k| k % 10 != 0).finds(&both);
+    let none = asking(&[Demand::Throughput(AtLeast {
+        at_least: "95%".parse().expect("a share"),
+    })]);
+    unsure(&none, "throughput");
 }

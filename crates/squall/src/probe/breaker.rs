@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall_core::contract::{Breakers, Method};
-use squall_core::event::{BreakerState, Fact};
+use squall_core::event::{BreakerState, Fact, NoteKind};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::client::{Call, Client, take};
@@ -25,6 +25,7 @@ pub async fn breakers(client: Client, contract: Breakers, recorder: Recorder) {
         headers: BTreeMap::default(),
         json: None,
     };
+    let mut told = false;
     let mut known: BTreeMap<String, BreakerState> = BTreeMap::new();
     loop {
         ticks.tick().await;
@@ -34,6 +35,12 @@ pub async fn breakers(client: Client, contract: Breakers, recorder: Recorder) {
         let Some(json) = reply.what.ok().and_then(|answered| answered.json) else {
             continue;
         };
+        if !told && take(&json, &contract.list).is_none_or(|list| !list.is_array()) {
+            told = true;
+            let text = format!("{} shows no list of breakers at {}", contract.path, contract.list);
+            let kind = NoteKind::Blind;
+            recorder.record(Fact::Note { kind, text });
+        }
         for (of, state) in states(&json, &contract) {
             if known.insert(of.clone(), state) != Some(state) {
                 recorder.record(Fact::Breaker { of, state });

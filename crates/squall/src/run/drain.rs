@@ -10,6 +10,8 @@ use super::stage::{Acknowledged, Stage};
 
 /// Besides twice the remaining work over capacity, and the lease.
 const MARGIN: Duration = Duration::from_secs(10);
+/// However much is left, nobody waits twice as long as this.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Between two looks at the news.
 const NEWS: Duration = Duration::from_millis(20);
 /// Between two looks at what no witness told of.
@@ -27,7 +29,8 @@ pub(super) async fn drain(stage: &Stage, since: Nanos) {
     let lease = promised.lease.get() + promised.backoff.get();
     let remaining = work(stage, &left).max(backlog(stage, left.len(), since));
     let bound = remaining.saturating_mul(2) + lease + MARGIN;
-    let until = Instant::now() + bound;
+    let began = Instant::now();
+    let until = began + bound;
     let mut changes = stage.live.changes();
     let mut look = Instant::now() + LOOK;
     loop {
@@ -35,11 +38,18 @@ pub(super) async fn drain(stage: &Stage, since: Nanos) {
         if left.is_empty() {
             return;
         }
-        if Instant::now() > until {
+        let stalled = stage
+            .live
+            .last_start()
+            .is_some_and(|last| last.elapsed() > lease + MARGIN);
+        if Instant::now() > until || (stalled && began.elapsed() > lease + MARGIN) {
             return overrun(stage, &left, bound, lease);
         }
         if Instant::now() >= look {
             for known in left.iter().take(AT_ONCE) {
+                if Instant::now() > until {
+                    break;
+                }
                 // A task the system does not know any more has nothing left to wait for either.
                 if let Some(State::Done | State::Dead | State::Cancelled | State::Odd) = stage.show(&known.task).await {
                     stage.live.finish(&known.task);
@@ -78,7 +88,10 @@ fn work(stage: &Stage, left: &[Acknowledged]) -> Duration {
 fn backlog(stage: &Stage, left: usize, since: Nanos) -> Duration {
     let ended = stage.acknowledged().len().saturating_sub(left);
     let took = Duration::from_nanos(stage.recorder.now().saturating_sub(since));
-    took.mul_f64(left as f64 / ended.max(1) as f64)
+    if ended == 0 {
+        return Duration::ZERO;
+    }
+    took.mul_f64(left as f64 / ended as f64).min(LONGEST)
 }
 
 /// Work that still moves was not given the time it needs: nothing can be said. Work that stands

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::contract::Tasks;
 use squall_core::event::{Fact, NoteKind};
-use squall_core::schedule::{Arrivals, Due, Schedule, Stretch};
+use squall_core::schedule::Due;
 use squall_core::time::{Nanos, words};
 use squall_core::workload::PlannedFlood;
 use tokio::task::JoinHandle;
@@ -70,7 +70,7 @@ impl Flood {
         });
         let load = Load {
             target,
-            schedule: schedule(&plan, seed).map_err(wrong)?,
+            schedule: plan.schedule(seed).map_err(|error| wrong(error.to_string()))?,
             connections: CONNECTIONS,
             patience: PATIENCE,
             drain: PATIENCE + Duration::from_secs(1),
@@ -128,21 +128,6 @@ fn reason(limit: Limit) -> String {
     }
 }
 
-fn schedule(plan: &PlannedFlood, seed: u64) -> Result<Schedule, String> {
-    let even = Stretch {
-        length: plan.lasts,
-        from: plan.rate,
-        to: plan.rate,
-    };
-    let up = plan.up_to.map(|(to, length)| Stretch {
-        length,
-        from: plan.rate,
-        to,
-    });
-    let stretches: Vec<Stretch> = [Some(even), up].into_iter().flatten().collect();
-    Schedule::new(stretches, Arrivals::Poisson { seed }).map_err(|error| error.to_string())
-}
-
 fn mark(seed: u64, due: &Due) -> String {
     format!("f{seed:x}-{}", due.k)
 }
@@ -171,8 +156,9 @@ impl Template {
     /// One create, like any other.
     fn write_down(&self, stage: &Stage, tasks: &Tasks, begin: Instant, record: &Record) {
         let mark = mark(stage.plan.seed, &record.due);
-        let Ok((_, payload)) = stage.prepare(tasks, &self.kind, self.ms, &mark) else {
-            return;
+        let (_, payload) = match stage.prepare(tasks, &self.kind, self.ms, &mark) {
+            Ok(prepared) => prepared,
+            Err(name) => return stage.blind(format!("a create of the flood can't be understood: {name}")),
         };
         let at = |nanos: u64| begin + Duration::from_nanos(nanos);
         let what = match record.outcome {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::event::{Fact, NoteKind};
 use squall_core::workload::PlannedWrites;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::flood::Flood;
 use super::stage::Stage;
@@ -107,7 +107,6 @@ async fn create_all(stage: &Stage, begin: Instant) {
         });
     }
     while creating.join_next().await.is_some() {}
-    sleep_until(begin.into()).await;
 }
 
 /// Whether every task of the storm's work is known to have ended.

@@ -29,6 +29,9 @@ pub async fn run(db: Db) {
             probe.connection = None;
         }
         if db.health().record(verdict) {
+            if db.0.panics {
+                std::panic::panic_any("the database is gone");
+            }
             db.0.pool.outage();
             db.0.pool.connection_lost();
         }

@@ -61,6 +61,8 @@ pub(super) const BUGS: &[Bug] = &[
     bug("no-retry", "multi-worker-chaos", "retried", "missing-retry"),
     bug("one-worker-hoards", "multi-worker-chaos", "work_spread", "hoarding"),
     bug("dlq-leak", "multi-worker-chaos", "dlq_accounted", "dlq-leak"),
+    bug("panics-on-outage", "recovery", "no_panics", "panic"),
+    bug("slow-creates", "task-flood", "create_latency", "slow"),
     bug("memory-leak", "task-flood", "stable", "memory-growth").with(&[("flood", "100/s")]),
     bug("connection-leak", "task-flood", "stable", "connection-growth")
         .with(&[("flood", "20/s"), ("flood_top", "40/s")]),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use squall_core::event::{Fact, NoteKind};
+use squall_core::event::{Fact, Line, NoteKind, line as kind};
 use squall_core::place::Instance;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
@@ -79,7 +79,8 @@ impl Log {
             inner.lines = 0;
         }
         inner.lines += 1;
-        if inner.lines > PER_SECOND {
+        // However much is written, a panic is news.
+        if inner.lines > PER_SECOND && kind(&masked) != Line::Panic {
             inner.left_out += 1;
             return;
         }

@@ -61,6 +61,7 @@ pub struct Intake {
     inside: AtomicUsize,
     early: bool,
     drops: bool,
+    slow: bool,
     hoard: Option<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -83,6 +84,7 @@ impl Intake {
             inside: AtomicUsize::new(0),
             early: settings.has(Bug::LostEnqueue),
             drops: settings.has(Bug::DropsUnderLoad),
+            slow: settings.has(Bug::SlowCreates),
             hoard: settings.has(Bug::MemoryLeak).then(Mutex::default),
         }
     }
@@ -103,6 +105,9 @@ impl Intake {
         let key = new.idempotency_key.clone();
         let task = draft(new, max_attempts);
         let turn = self.accepted.fetch_add(1, Ordering::Relaxed);
+        if self.slow && turn % 10 == 9 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
         if let Some(hoard) = &self.hoard {
             hoard
                 .lock()
