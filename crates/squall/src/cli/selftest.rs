@@ -2,18 +2,18 @@
 //! system beside it, so that a user sees on their own machine that a green run means something.
 
 mod bugs;
+mod rows;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use squall_core::check::Outcome;
-use squall_core::event::{Event, Fact, Phase};
 use squall_core::journal::Journal;
-use squall_core::judgement::{Judgement, judgement};
+use squall_core::judgement::judgement;
 use squall_core::plan::Plan;
 use squall_core::system::System;
 
 use self::bugs::{BUGS, Bug, SWITCH};
+use self::rows::{Row, bug_row, catches, matrix, sign, sound_row, unplanned};
 use super::inputs::{BUNDLED, Inputs, inputs};
 use super::run::{Work, Workshop, environment};
 use super::view::View;
@@ -47,24 +47,6 @@ pub(super) struct SelftestArgs {
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
     pub(super) output: PathBuf,
-}
-
-/// One line of the matrix.
-struct Row {
-    bug: String,
-    scenario: String,
-    check: String,
-    class: String,
-    /// As it should be.
-    right: bool,
-    /// The expected check failed with the expected class.
-    caught: bool,
-    /// What was found: check and class of everything that failed.
-    found: String,
-    /// From the storm's start to the finding's first evidence.
-    after: String,
-    /// Whether the row still counts as caught with its check taken away, and what the rest then says.
-    without: String,
 }
 
 /// Runs them all. Answers the exit code.
@@ -231,10 +213,6 @@ fn gives_away(folder: &Path, word: &str) -> bool {
         })
 }
 
-fn sign(right: bool) -> &'static str {
-    if right { "✅" } else { "❌" }
-}
-
 /// The system with a bug in every part that is its own.
 fn planted(system: &System, bug: &Bug) -> System {
     let mut system = system.clone();
@@ -273,143 +251,4 @@ async fn one(
     let folder = workshop.folder.path().join(name);
     let mut read = journals(&folder).map_err(|error| Trouble::io(name)(std::io::Error::other(error.to_string())))?;
     Ok(read.remove(0))
-}
-
-fn bug_row(bug: &Bug, journal: &Journal) -> Row {
-    let whole = judgement(&journal.history());
-    let rest = without(journal, bug.check);
-    let caught = catches(bug, &whole);
-    Row {
-        bug: bug.name.to_owned(),
-        scenario: bug.scenario.to_owned(),
-        check: bug.check.to_owned(),
-        class: bug.class.to_owned(),
-        right: caught,
-        caught,
-        found: failures(&whole),
-        after: after(bug, &whole, journal),
-        without: match rest.outcome {
-            Outcome::Pass => "not caught: the run would be green".to_owned(),
-            Outcome::Inconclusive => format!("not caught: {}", failures(&rest)),
-            Outcome::Fail => format!("not caught; others see {}", failures(&rest)),
-        },
-    }
-}
-
-/// A bug whose plan can't be made: never said to be caught.
-fn unplanned(bug: &Bug) -> Row {
-    Row {
-        bug: bug.name.to_owned(),
-        scenario: bug.scenario.to_owned(),
-        check: bug.check.to_owned(),
-        class: bug.class.to_owned(),
-        right: false,
-        caught: false,
-        found: "its scenario can't be planned on this system".to_owned(),
-        after: "-".to_owned(),
-        without: String::new(),
-    }
-}
-
-fn sound_row(plan: &Plan, judged: &Judgement) -> Row {
-    Row {
-        bug: "(sound)".to_owned(),
-        scenario: plan.scenario.clone(),
-        check: "all".to_owned(),
-        class: "pass".to_owned(),
-        right: judged.outcome == Outcome::Pass,
-        caught: false,
-        found: failures(judged),
-        after: String::new(),
-        without: String::new(),
-    }
-}
-
-/// Only the expected check, with the expected class, counts.
-fn catches(bug: &Bug, judged: &Judgement) -> bool {
-    judged.verdicts.iter().any(|verdict| {
-        verdict.check == bug.check && verdict.outcome == Outcome::Fail && verdict.class.as_deref() == Some(bug.class)
-    })
-}
-
-/// The same journal, judged as if its scenario did not ask for `check`.
-fn without(journal: &Journal, check: &str) -> Judgement {
-    let mut events: Vec<Event> = journal.events().to_vec();
-    if let Some(Event {
-        fact: Fact::Opened(header),
-        ..
-    }) = events.first_mut()
-    {
-        header.plan.checks.retain(|demand| demand.name() != check);
-    }
-    match Journal::new(events) {
-        Ok(journal) => judgement(&journal.history()),
-        Err(_) => judgement(&journal.history()),
-    }
-}
-
-fn failures(judged: &Judgement) -> String {
-    let mut found: Vec<String> = judged
-        .verdicts
-        .iter()
-        .filter(|verdict| verdict.outcome == Outcome::Fail)
-        .map(|verdict| format!("{}: {}", verdict.check, verdict.class.as_deref().unwrap_or("?")))
-        .collect();
-    if found.is_empty() {
-        let doubtful = judged
-            .verdicts
-            .iter()
-            .filter(|verdict| verdict.outcome == Outcome::Inconclusive);
-        found.extend(doubtful.map(|verdict| format!("{}: {}", verdict.check, verdict.says)));
-        found.extend(judged.doubts.iter().cloned());
-    }
-    match judged.outcome {
-        Outcome::Pass => "pass".to_owned(),
-        Outcome::Inconclusive => format!("inconclusive ({})", found.join("; ")),
-        Outcome::Fail => found.join(", "),
-    }
-}
-
-fn after(bug: &Bug, judged: &Judgement, journal: &Journal) -> String {
-    let verdict = judged.verdicts.iter().find(|verdict| verdict.check == bug.check);
-    let first = verdict.and_then(|verdict| verdict.evidence.iter().min());
-    let at = first
-        .and_then(|first| journal.events().iter().find(|event| event.id == *first))
-        .map(|event| event.at);
-    match (at, journal.history().began(Phase::Storm)) {
-        (Some(at), Some(storm)) => format!("{:.1} s", at as f64 / 1e9 - storm as f64 / 1e9),
-        _ => "-".to_owned(),
-    }
-}
-
-/// The matrix as a Markdown table.
-fn matrix(rows: &[Row]) -> String {
-    let mut text =
-        "| | bug | scenario | expected | found | first evidence after the storm began | with that check taken away |\n\
-                    |---|---|---|---|---|---|---|\n"
-            .to_owned();
-    for row in rows {
-        let Row {
-            bug,
-            scenario,
-            check,
-            class,
-            found,
-            after,
-            without,
-            ..
-        } = row;
-        text += &format!(
-            "| {} | {bug} | {scenario} | {check}: {class} | {found} | {after} | {without} |\n",
-            sign(row.right)
-        );
-    }
-    let planted = rows.iter().filter(|row| !row.after.is_empty()).count();
-    let caught = rows.iter().filter(|row| row.caught).count();
-    let sound = rows.iter().filter(|row| row.after.is_empty());
-    text + &format!(
-        "\n{caught} of {planted} planted bugs caught; {} of {} sound runs pass",
-        sound.clone().filter(|row| row.right).count(),
-        sound.count()
-    )
 }
