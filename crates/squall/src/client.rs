@@ -4,8 +4,10 @@
 //! journal's clock. What it did is one of three things: it took effect, it certainly did not, or
 //! nobody knows.
 
+mod address;
 mod template;
 
+pub use address::{Address, BadAddress};
 pub use template::{Names, fill_json, take};
 
 use std::collections::BTreeMap;

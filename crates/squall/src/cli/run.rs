@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::inputs::{Inputs, inputs};
+use super::notify::notify;
 use super::view::View;
-use super::{RunArgs, say};
+use super::{RunArgs, history, say};
 use crate::exit;
 use crate::guard;
 use crate::processes;
@@ -38,6 +39,13 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
             return exit::BAD_INPUT;
         }
     };
+    let told = match args.notify.address() {
+        Ok(told) => told,
+        Err(bad) => {
+            bad.say();
+            return exit::BAD_INPUT;
+        }
+    };
     let workshop = match Workshop::open(id, &args.output, !args.no_guard) {
         Ok(workshop) => workshop,
         Err(trouble) => return environment(&trouble),
@@ -54,16 +62,15 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     ));
     let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
         Ok(report) => {
-            let text = if args.json {
-                json::render(&report)
-            } else {
-                terminal::render(&report, terminal::Style { color: say::colour() })
-            };
-            say::out(text.trim_end());
+            say::out(shown(args, &report).trim_end());
             say::err(&format!(
                 "Report: {}",
                 workshop.folder.path().join("report.html").display()
             ));
+            history::keep(args, &report);
+            if let Some(address) = &told {
+                workshop.block_on(notify(address, &report, workshop.folder.path()));
+            }
             exit::code(report.outcome)
         }
         Err(trouble) => workshop.say(&trouble),
@@ -71,6 +78,16 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     workshop.close();
     say::err(&format!("Repeat with --seed {seed}"));
     code
+}
+
+/// A run on its own is shown whole; of one of many its lines are enough.
+fn shown(args: &RunArgs, report: &Report) -> String {
+    let style = terminal::Style { color: say::colour() };
+    match (args.json, args.repeat.is_turn()) {
+        (true, _) => json::render(report),
+        (false, true) => terminal::lines(report, style),
+        (false, false) => terminal::render(report, style),
+    }
 }
 
 /// Says what went wrong around the run. Answers the exit code.
