@@ -42,6 +42,21 @@ need_cargo() {
         "build-essential" "gcc" "build-base" "base-devel" ""
 }
 
+# squall ARGUMENTS: becomes squall, built from what is here. SQUALL_BIN names one that is built already.
+squall() {
+    if [ -z "${SQUALL_BIN:-}" ]; then
+        need_cargo
+        SQUALL_BIN=target/release/squall
+        # The first build takes minutes, and shows that it goes on; later there is nothing to see.
+        quiet=
+        if [ -x "$SQUALL_BIN" ]; then quiet=--quiet; fi
+        # shellcheck disable=SC2086  # no word at all when it is empty
+        cargo build --release --locked $quiet -p squall >&2 || stop "squall could not be built; see above." \
+            "Its oldest Rust is named in Cargo.toml (rust-version); rustup update gets a newer one."
+    fi
+    exec "$SQUALL_BIN" "$@"
+}
+
 need_postgres() {
     have_postgres && return
     [ -z "${SQUALL_PG_BIN:-}" ] || stop "SQUALL_PG_BIN=$SQUALL_PG_BIN has no initdb and postgres." \

@@ -12,11 +12,8 @@ done
 cd "$(dirname "$self")/.."
 . scripts/needs.sh
 
-need_cargo
 case " $* " in
 *" --help "* | *" -h "*) ;;
 *) need_postgres ;;
 esac
-cargo build --release --locked -p squall || stop "squall could not be built; see above." \
-    "Its oldest Rust is named in Cargo.toml (rust-version); rustup update gets a newer one."
-exec target/release/squall run "$@"
+squall run "$@"

@@ -4,6 +4,7 @@
 //! now, applied to the sorted candidates then, and the answer is journaled.
 
 mod draw;
+mod work;
 
 pub use draw::{Request, plan};
 

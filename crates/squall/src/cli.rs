@@ -1,15 +1,24 @@
 //! The command line: each verb is a slice of the pipeline.
 
+mod attend;
+mod auth;
 mod compare;
+mod flood;
 mod history;
 mod inputs;
+mod logs;
 mod look;
 mod notify;
 mod repeat;
 mod run;
 mod say;
 mod selftest;
+mod stages;
 mod table;
+mod target;
+mod up;
+mod validate;
+mod verify;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -35,11 +44,34 @@ const EXIT_CODES: &str = "Exit codes: 0 all hypotheses hold · 1 a finding · 2 
 enum Verb {
     /// Run scenarios on a fresh system of their own, and judge them
     Run(RunArgs),
+    /// Start a system, wait until it is healthy, and keep it up
+    Up(up::UpArgs),
+    /// Stop a system that is up, and leave nothing
+    Down(attend::Which),
+    /// Show each system that is up: services, health, restarts, log files
+    Status {
+        #[command(flatten)]
+        which: attend::Which,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the services of a system that is up wrote
+    Logs(logs::LogsArgs),
+    /// Kill, stop and start a service of a system that is up
+    Service(attend::ServiceArgs),
+    /// Register somebody new, and print their token and id as JSON
+    Auth(auth::AuthArgs),
+    /// Create many tasks
+    Flood(flood::FloodArgs),
+    /// Ask for everything the API promises, and say what was not kept
+    Verify(verify::VerifyArgs),
     /// Show what a run would break, and when
     Plan(PlanArgs),
     /// Judge a run again from its journals, and write its reports anew
     Judge {
         /// The run's folder, a scenario's in it, or a journal
+        #[arg(default_value = "tmp/latest")]
         run: PathBuf,
         /// Print the report as JSON instead
         #[arg(long)]
@@ -103,6 +135,9 @@ struct Choice {
 struct RunArgs {
     #[command(flatten)]
     choice: Choice,
+    /// A step of taking chaos testing up: its own level, scenarios and time limit
+    #[arg(long, value_enum, conflicts_with_all = ["scenarios", "difficulty"])]
+    stage: Option<stages::Stage>,
     /// Print every event, and keep it in chaos-test.log
     #[arg(short, long, env = "VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     verbose: bool,
@@ -174,7 +209,8 @@ fn set(text: &str) -> Result<(String, String), String> {
 
 /// The program. Answers its exit code.
 pub fn main() -> u8 {
-    let parsed = Cli::command().mut_subcommands(unset_when_empty);
+    let staged = std::env::args_os().any(|arg| arg.to_string_lossy().starts_with("--stage"));
+    let parsed = Cli::command().mut_subcommands(|verb| unset_when_empty(verb, staged));
     let cli = match parsed
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches))
@@ -195,11 +231,19 @@ pub fn main() -> u8 {
         Verb::Run(args) if args.repeat.wanted() => repeat::repeat(&args),
         Verb::Run(args) => one(args.turn()),
         Verb::Selftest(args) => guarded(args.seed, &args.output, |id| selftest::selftest(&args, id)),
+        Verb::Up(args) => up::up(&args),
+        Verb::Down(which) => attend::down(&which),
+        Verb::Status { which, json } => attend::status(&which, json),
+        Verb::Logs(args) => logs::logs(&args),
+        Verb::Service(args) => attend::service(&args),
+        Verb::Auth(args) => auth::auth(&args),
+        Verb::Flood(args) => flood::flood(&args),
+        Verb::Verify(args) => verify::verify(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::History(args) => history::history(&args),
         Verb::Compare(args) => compare::compare(&args),
-        Verb::Validate { files } => look::validate(&files),
+        Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
         Verb::Schema { of } => look::schema(of),
         Verb::Heal { output } => look::heal(&output),
@@ -217,9 +261,11 @@ fn one(args: RunArgs) -> u8 {
     }
 }
 
-/// CI systems set what they have no value for to nothing: that is no value.
-fn unset_when_empty(verb: clap::Command) -> clap::Command {
-    verb.mut_args(|arg| match arg.get_env() {
+/// CI systems set what they have no value for to nothing: that is no value. And what a stage
+/// decides, whoever names the stage need not unset.
+fn unset_when_empty(verb: clap::Command, staged: bool) -> clap::Command {
+    verb.mut_args(|arg| match arg.get_env().and_then(|name| name.to_str()) {
+        Some("SCENARIOS" | "DIFFICULTY") if staged => arg.env(None::<&str>),
         Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env(None::<&str>),
         _ => arg,
     })

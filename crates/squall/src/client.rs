@@ -5,14 +5,16 @@
 //! nobody knows.
 
 mod address;
+mod asking;
 mod template;
 
 pub use address::{Address, BadAddress};
+pub use asking::{Asked, Created, tasks_create};
 pub use template::{Names, fill_json, take};
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use squall_core::contract::Method;
@@ -91,17 +93,32 @@ impl Client {
     /// # Errors
     /// When the machine can't give what a client needs.
     pub fn new(addr: SocketAddr) -> Result<Self, reqwest::Error> {
+        Self::of(format!("http://{addr}"))
+    }
+
+    /// A client of the system at an address.
+    ///
+    /// # Errors
+    /// When the machine can't give what a client needs.
+    pub fn at(address: &Address) -> Result<Self, reqwest::Error> {
+        Self::of(address.base().to_owned())
+    }
+
+    fn of(base: String) -> Result<Self, reqwest::Error> {
+        // The ports are those of each request. This name must never lead elsewhere.
+        let here = [
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        ];
         let http = reqwest::Client::builder()
             .no_proxy()
+            .resolve_to_addrs(address::SELF, &here)
             .timeout(PATIENCE)
             .pool_max_idle_per_host(64)
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self {
-            http,
-            base: format!("http://{addr}"),
-        })
+        Ok(Self { http, base })
     }
 
     /// Sends a request and waits for what comes of it, at most [`PATIENCE`].

@@ -117,16 +117,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     let mut probes = Probes::default();
     probes.start(usages(world.clone(), recorder.clone()));
     stage.open_session().await?;
-    if let Some(health) = &order.system.contracts.health {
-        let probe =
-            Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
-        probes.start(pulses(probe, health.clone(), recorder.clone()));
-    }
-    if let Some(contract) = &order.system.contracts.breakers {
-        let probe =
-            Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)))?;
-        probes.start(breakers(probe, contract.clone(), recorder.clone()));
-    }
+    look_on(order, &world, recorder, &mut probes)?;
 
     phase(Phase::Reference)?;
     stage.warm_up().await;
@@ -159,6 +150,18 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
                 text,
             });
         }
+    }
+    Ok(())
+}
+
+/// Starts what asks the entry service how it is, all through the run.
+fn look_on(order: &Order<'_>, world: &ProcessWorld, recorder: &Recorder, probes: &mut Probes) -> Result<(), Trouble> {
+    let client = || Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)));
+    if let Some(health) = &order.system.contracts.health {
+        probes.start(pulses(client()?, health.clone(), recorder.clone()));
+    }
+    if let Some(contract) = &order.system.contracts.breakers {
+        probes.start(breakers(client()?, contract.clone(), recorder.clone()));
     }
     Ok(())
 }

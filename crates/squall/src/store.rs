@@ -3,5 +3,5 @@
 mod folder;
 mod recorder;
 
-pub use folder::{Folder, JOURNAL, RunId, Unreadable, journals};
+pub use folder::{Folder, JOURNAL, PARTIAL, RunId, SOCKET, TOKEN, Unreadable, journals};
 pub use recorder::Recorder;

@@ -9,12 +9,11 @@ use super::{Hold, Plan, Start, Step};
 use crate::amount::{Dur, DurRange};
 use crate::diagnostic::{Mistake, Mistakes, nearest};
 use crate::document::Document;
-use crate::fault::{Fault, Scale, Target};
+use crate::fault::{Fault, Scale, Target, Timing};
 use crate::time::{Nanos, nanos};
 
 use crate::scenario::Scenario;
 use crate::system::Facts;
-use crate::workload::{Flood, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// A shorter outage can't break a promise to answer within 2 s.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
@@ -22,15 +21,11 @@ const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
 const SHORTEST_GAP: Duration = Duration::from_secs(4);
 /// How long an aimed step waits for its moment.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A shorter flood gives too few samples for a trend.
-const SHORTEST_FLOOD: Duration = Duration::from_secs(8);
 /// Undisturbed traffic watched first, and the steady window, at pace 1.
 const REFERENCE: Duration = Duration::from_secs(3);
 /// Neither is ever shorter: fewer samples make no band.
 const SHORTEST_REFERENCE: Duration = Duration::from_secs(1);
 
-/// More tasks than this are a slip, and would fill the memory.
-const MOST_TASKS: u64 = 1_000_000;
 /// The same for the strikes of one entry.
 const MOST_STRIKES: usize = 10_000;
 
@@ -63,8 +58,6 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     let tasks = drawer.tasks(scenario);
     let load = scenario.workload.tasks.as_ref();
     let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
-    // More requests in less time: the number of samples stays what it is at pace 1.
-    let spacing = |rate: &crate::amount::Rate| (rate.interval().get().as_nanos() as f64 / request.pace) as Nanos;
     let plan = Plan {
         scenario: scenario.scenario.clone(),
         hypothesis: scenario.hypothesis.clone(),
@@ -77,18 +70,9 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         deadline: load
             .and_then(|load| load.deadline.as_ref())
             .map(|deadline| drawer.nanos(deadline)),
-        writes: scenario
-            .workload
-            .writes
-            .iter()
-            .map(|writes| PlannedWrites {
-                every: spacing(&writes.rate).saturating_mul(u64::from(writes.burst.max(1))),
-                burst: writes.burst.max(1),
-                kind: writes.kind.clone(),
-            })
-            .collect(),
+        writes: drawer.writes(scenario),
         flood: scenario.workload.flood.as_ref().map(|flood| drawer.flood(flood)),
-        api_every: scenario.workload.api.as_ref().map(|api| spacing(&api.rate)),
+        api_every: scenario.workload.api.as_ref().map(|api| drawer.spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),
         steady: short(REFERENCE),
@@ -108,16 +92,16 @@ fn paced(length: Duration, pace: f64) -> Duration {
     length.div_f64(pace)
 }
 
-struct Drawer<'a> {
+pub(super) struct Drawer<'a> {
     doc: &'a Document,
-    facts: &'a Facts,
-    request: Request<'a>,
-    rng: ChaCha12Rng,
+    pub(super) facts: &'a Facts,
+    pub(super) request: Request<'a>,
+    pub(super) rng: ChaCha12Rng,
     mistakes: Vec<Mistake>,
 }
 
 impl Drawer<'_> {
-    fn nanos(&self, length: &Dur) -> Nanos {
+    pub(super) fn nanos(&self, length: &Dur) -> Nanos {
         nanos(paced(length.get(), self.request.pace))
     }
 
@@ -131,94 +115,8 @@ impl Drawer<'_> {
         nanos(paced(Duration::from_nanos(drawn), self.request.pace))
     }
 
-    fn wrong(&mut self, pointer: &str, message: String, help: Option<String>) {
+    pub(super) fn wrong(&mut self, pointer: &str, message: String, help: Option<String>) {
         self.mistakes.push(self.doc.mistake(pointer, message, help));
-    }
-
-    fn sends_tasks(&self, scenario: &Scenario) -> bool {
-        let load = &scenario.workload;
-        load.tasks.is_some() || load.flood.is_some() || !load.writes.is_empty() || load.others > 0
-    }
-
-    fn flood(&self, flood: &Flood) -> PlannedFlood {
-        let second = |rate: &crate::amount::Rate| 1e9 / nanos(rate.interval().get()).max(1) as f64;
-        let lasts = self
-            .nanos(&flood.lasts)
-            .max(nanos(SHORTEST_FLOOD.min(flood.lasts.get())));
-        PlannedFlood {
-            kind: flood.kind.clone(),
-            ms: flood.takes.map_or(0, |takes| nanos(takes.get()) / 1_000_000),
-            rate: second(&flood.rate),
-            lasts,
-            up_to: flood.up_to.as_ref().map(|rate| (second(rate), lasts / 4)),
-        }
-    }
-
-    fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {
-        let Some(promised) = &self.facts.tasks else {
-            if self.sends_tasks(scenario) {
-                self.wrong(
-                    "/workload",
-                    "this workload sends tasks, but the system has no `tasks` contract".to_owned(),
-                    Some("add `contracts.tasks` to the system file".to_owned()),
-                );
-            }
-            return Vec::new();
-        };
-        let names: Vec<&str> = promised.kinds.keys().map(String::as_str).collect();
-        let mut kinds = Vec::new();
-        let main = scenario.workload.tasks.iter();
-        let main = main.map(|load| ("/workload/tasks/kind".to_owned(), load.kind.as_str()));
-        let writes = scenario.workload.writes.iter().enumerate();
-        let writes = writes.map(|(index, writes)| (format!("/workload/writes/{index}/kind"), writes.kind.as_str()));
-        let flood = scenario.workload.flood.iter();
-        let flood = flood.map(|flood| ("/workload/flood/kind".to_owned(), flood.kind.as_str()));
-        for (pointer, kind) in main.chain(writes).chain(flood) {
-            if !promised.kinds.contains_key(kind) {
-                let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
-                self.wrong(&pointer, format!("the tasks contract has no kind `{kind}`"), help);
-            }
-        }
-        let main = scenario.workload.tasks.as_ref();
-        let counts = [
-            ("/workload/tasks/count", main.map_or(0, |load| load.count)),
-            ("/workload/others", scenario.workload.others),
-        ];
-        for (pointer, count) in counts {
-            if u64::from(count) > MOST_TASKS {
-                self.wrong(
-                    pointer,
-                    format!("{count} tasks are too many: at most {MOST_TASKS}"),
-                    None,
-                );
-                return Vec::new();
-            }
-        }
-        if let Some(load) = main {
-            let ms = self.nanos(&load.takes) / 1_000_000;
-            kinds.extend((0..load.count).map(|_| (load.kind.clone(), ms)));
-        }
-        for kind in promised
-            .kinds
-            .keys()
-            .filter(|kind| main.is_none_or(|load| load.kind != **kind))
-        {
-            for _ in 0..scenario.workload.others {
-                // Spread among the others, so that retries and the dead-letter queue are busy throughout.
-                let place = self.rng.random_range(0..=kinds.len());
-                kinds.insert(place, (kind.clone(), 0));
-            }
-        }
-        let seed = self.request.seed;
-        kinds
-            .into_iter()
-            .enumerate()
-            .map(|(number, (kind, ms))| PlannedTask {
-                kind,
-                ms,
-                mark: format!("t{seed:x}-{number}"),
-            })
-            .collect()
     }
 
     fn steps(&mut self, storm: &[Fault]) -> Vec<Step> {
@@ -286,29 +184,7 @@ impl Drawer<'_> {
             self.nanos(gap).max(nanos(floor))
         });
         if let Some(gap) = after {
-            if next == 0 {
-                self.wrong(
-                    &format!("{at}/after"),
-                    "nothing comes before the first entry".to_owned(),
-                    Some("use `at`".to_owned()),
-                );
-                return Vec::new();
-            }
-            let times = timing.times.unwrap_or(1) as usize;
-            if times > MOST_STRIKES {
-                self.too_many(at);
-                return Vec::new();
-            }
-            return (0..times)
-                .map(|n| Start::After {
-                    step: next + n - 1,
-                    gap: if n == 0 {
-                        gap
-                    } else {
-                        self.gap(&timing.every, gap).max(floor)
-                    },
-                })
-                .collect();
+            return self.one_after_another((at, next), &timing, gap, floor);
         }
         let mut when = match (&timing.at, &timing.every) {
             (Some(range), _) | (None, Some(range)) => self.draw(range),
@@ -330,6 +206,39 @@ impl Drawer<'_> {
         }
         starts.truncate(times);
         starts
+    }
+
+    /// Each strike so long after the end of the one before.
+    fn one_after_another(
+        &mut self,
+        (at, next): (&str, usize),
+        timing: &Timing,
+        gap: Nanos,
+        floor: Nanos,
+    ) -> Vec<Start> {
+        if next == 0 {
+            self.wrong(
+                &format!("{at}/after"),
+                "nothing comes before the first entry".to_owned(),
+                Some("use `at`".to_owned()),
+            );
+            return Vec::new();
+        }
+        let times = timing.times.unwrap_or(1) as usize;
+        if times > MOST_STRIKES {
+            self.too_many(at);
+            return Vec::new();
+        }
+        (0..times)
+            .map(|n| Start::After {
+                step: next + n - 1,
+                gap: if n == 0 {
+                    gap
+                } else {
+                    self.gap(&timing.every, gap).max(floor)
+                },
+            })
+            .collect()
     }
 
     fn too_many(&mut self, at: &str) {

@@ -107,6 +107,8 @@ pub struct Scenario {
     pub analysis: String,
     /// One for each demand.
     pub verdicts: Vec<Verdict>,
+    /// Whether all parts of it were run.
+    pub complete: bool,
     /// Why it is inconclusive.
     pub doubts: Vec<String>,
     /// Signs that change no verdict.
@@ -208,6 +210,7 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         headline: String::new(),
         analysis: String::new(),
         verdicts: judgement.verdicts.clone(),
+        complete: history.complete(),
         doubts: judgement.doubts.clone(),
         warnings: Vec::new(),
         faults: faults(history, judgement),

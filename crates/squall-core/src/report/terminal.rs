@@ -56,7 +56,13 @@ pub fn render(report: &Report, style: Style) -> String {
 /// Whatever did not pass, with the events that show it; nothing for a clean pass.
 fn findings(scenario: &Scenario, style: Style) -> String {
     let mut text = String::new();
-    let open = |verdict: &&Verdict| verdict.outcome != Outcome::Pass;
+    // Of a run that broke off every check says that it can't tell: the cause says it once.
+    let least = if scenario.complete {
+        Outcome::Inconclusive
+    } else {
+        Outcome::Fail
+    };
+    let open = |verdict: &&Verdict| verdict.outcome >= least;
     for verdict in scenario.verdicts.iter().filter(open) {
         let check = style.outcome(verdict.outcome, &format!("{}: {}", scenario.name, verdict.check));
         let class = verdict

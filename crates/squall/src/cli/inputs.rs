@@ -49,17 +49,22 @@ impl From<Mistakes> for Bad {
     }
 }
 
+fn level(number: u8) -> Result<Level, Bad> {
+    let found = levels()?.into_iter().find(|level| level.level == number);
+    found.ok_or_else(|| Bad::Plain(format!("there is no level {number}"), "levels are 1 to 6".to_owned()))
+}
+
+/// Reads the system alone, as it is at a level and a pace; and where it was read from.
+pub(super) fn system(named: Option<&Path>, difficulty: u8, pace: f64) -> Result<(System, PathBuf), Bad> {
+    let scope = LevelScope::new(&level(difficulty)?, &[], pace);
+    let (name, text) = system_text(named)?;
+    let system = System::read(&Document::parse(&name, &text)?.expand(&scope)?)?;
+    Ok((system, PathBuf::from(name)))
+}
+
 /// Reads the system and every scenario chosen, and plans them.
 pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
-    let level = levels()?
-        .into_iter()
-        .find(|level| level.level == choice.difficulty)
-        .ok_or_else(|| {
-            Bad::Plain(
-                format!("there is no level {}", choice.difficulty),
-                "levels are 1 to 6".to_owned(),
-            )
-        })?;
+    let level = level(choice.difficulty)?;
     known_settings(&level, &choice.sets)?;
     let scope = LevelScope::new(&level, &choice.sets, choice.pace);
     let names = chosen(&choice.scenarios)?;

@@ -1,18 +1,19 @@
 //! Verbs that only look: plan, judge, validate, list, schema; and heal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
-use squall_core::diagnostic::Mistakes;
 use squall_core::document::{Document, published_schema};
 use squall_core::level::{LevelScope, levels};
-use squall_core::plan::{Plan, Start};
+use squall_core::place::Condition;
+use squall_core::plan::{Hold, Plan, Start, Step};
 use squall_core::report::{json, terminal};
 use squall_core::scenario::Scenario;
 use squall_core::system::System;
+use squall_core::time::words;
 use squall_core::{demand, fault};
 
-use super::inputs::{Bad, all_scenarios, inputs, read, scenario_text, system_text};
+use super::inputs::{all_scenarios, inputs, scenario_text};
 use super::{PlanArgs, run, say};
 use crate::exit;
 use crate::guard::sweep;
@@ -61,7 +62,7 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
 
 /// What a plan would hit, and when.
 pub(super) fn preview(plan: &Plan) -> String {
-    let seconds = |nanos: u64| format!("{:.1}s", nanos as f64 / 1e9);
+    let seconds = |nanos: u64| words(nanos);
     let mut text = format!(
         "{} (level {}, pace {}, seed {})\n  {}\n",
         plan.scenario, plan.level, plan.pace, plan.seed, plan.hypothesis
@@ -80,28 +81,65 @@ pub(super) fn preview(plan: &Plan) -> String {
             plan.tasks.len() - main.count()
         );
     }
-    for (index, step) in plan.steps.iter().enumerate() {
-        let when = match step.start {
-            Start::At(at) => format!("at {}", seconds(at)),
-            Start::After { step, gap } => format!("{} after step {step}", seconds(gap)),
+    for writes in &plan.writes {
+        let each = if writes.burst > 1 {
+            format!("{} at once", writes.burst)
+        } else {
+            "one".to_owned()
         };
-        let target = step
-            .link_to
-            .as_ref()
-            .map_or(step.service.clone(), |to| format!("{}->{to}", step.service));
-        let aim = step
-            .aim
-            .map_or(String::new(), |(aim, _)| format!(", when {}", aim.words()));
+        text += &format!("  {each} of `{}` every {}\n", writes.kind, seconds(writes.every));
+    }
+    if let Some(flood) = &plan.flood {
+        let up = flood.up_to.map_or(String::new(), |(to, length)| {
+            format!(", then up to {to:.0}/s in {}", seconds(length))
+        });
         text += &format!(
-            "  {index:>3}  {:<9} {target} {when}{aim}, for {}\n",
-            step.fault,
-            seconds(step.hold.nanos())
+            "  a flood of `{}`: {:.0}/s for {}{up}\n",
+            flood.kind,
+            flood.rate,
+            seconds(flood.lasts)
         );
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        text += &step_line(index, step);
     }
     if plan.steps.is_empty() {
         text += "  no faults\n";
     }
     text
+}
+
+/// What one step of a plan would hit, and when.
+fn step_line(index: usize, step: &Step) -> String {
+    let seconds = |nanos: u64| words(nanos);
+    let when = match step.start {
+        Start::At(at) => format!("at {}", seconds(at)),
+        Start::After { step, gap } => format!("{} after step {step}", seconds(gap)),
+    };
+    let target = step
+        .link_to
+        .as_ref()
+        .map_or(step.service.clone(), |to| format!("{}->{to}", step.service));
+    let aim = step
+        .aim
+        .map_or(String::new(), |(aim, _)| format!(", when {}", aim.words()));
+    let or_done = step.or_done.map_or(String::new(), |share| {
+        format!(" or once {:.0} % are done", share * 100.0)
+    });
+    let what = match step.condition {
+        Condition::Replicas(copies) => format!(" to {copies}"),
+        Condition::Delay { latency, jitter } => format!(" by {latency:?} ± {jitter:?}"),
+        Condition::Cut(_) => format!(", {},", step.condition.word()),
+        _ => String::new(),
+    };
+    let hold = match step.hold {
+        Hold::Stays => "until the next".to_owned(),
+        hold => format!("for {}", seconds(hold.nanos())),
+    };
+    format!(
+        "  {index:>3}  {:<9} {target}{what} {when}{or_done}{aim}, {hold}\n",
+        step.fault
+    )
 }
 
 /// `squall judge`.
@@ -130,46 +168,6 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
         }
         Err(trouble) => run::environment(&trouble),
     }
-}
-
-/// `squall validate`.
-pub(super) fn validate(files: &[PathBuf]) -> u8 {
-    let texts = if files.is_empty() {
-        let mut texts = vec![system_text(None)];
-        texts.extend(all_scenarios().iter().map(|name| scenario_text(name)));
-        texts
-    } else {
-        files.iter().map(|file| read(file)).collect()
-    };
-    let mut wrong = 0;
-    for text in texts {
-        let result = text.and_then(|(name, text)| check(&name, &text).map(|what| (name, what)).map_err(Bad::from));
-        match result {
-            Ok((name, what)) => say::out(&format!("{name}: {what}")),
-            Err(bad) => {
-                bad.say();
-                wrong += 1;
-            }
-        }
-    }
-    if wrong == 0 { exit::PASS } else { exit::BAD_INPUT }
-}
-
-/// Reads a file at every level, so that a mistake at level 6 is not found by a run at level 6.
-fn check(name: &str, text: &str) -> Result<&'static str, Mistakes> {
-    let doc = Document::parse(name, text)?;
-    let mut what = "";
-    for level in levels()? {
-        let scope = LevelScope::new(&level, &[], 1.0);
-        let scenario = doc.has("/scenario");
-        let doc = doc.expand(&if scenario { scope.for_scenario() } else { scope })?;
-        what = if scenario {
-            doc.read::<Scenario>().map(|_| "a scenario, at every level")?
-        } else {
-            System::read(&doc).map(|_| "a system, at every level")?
-        };
-    }
-    Ok(what)
 }
 
 /// `squall list`.

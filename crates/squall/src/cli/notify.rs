@@ -11,6 +11,7 @@ use squall_core::report::Report;
 
 use super::inputs::Bad;
 use super::say;
+use super::target::Allow;
 use crate::client::Address;
 
 /// How long one attempt may take.
@@ -20,22 +21,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
 
 /// Whom to tell.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct NotifyArgs {
     /// POST each finding to this address as JSON
     #[arg(long = "notify", value_name = "URL")]
     url: Option<String>,
-    /// Speak to this host, too: without it only to this machine
-    #[arg(long = "allow-host", value_name = "NAME")]
-    hosts: Vec<String>,
+    #[command(flatten)]
+    allow: Allow,
 }
 
 impl NotifyArgs {
     /// Where to, if anywhere. Nothing is sent.
     pub(super) fn address(&self) -> Result<Option<Address>, Bad> {
-        let read = self.url.as_deref().map(|url| Address::read(url, &self.hosts));
-        read.transpose()
-            .map_err(|error| Bad::Plain(format!("--notify: {error}"), error.remedy()))
+        let read = self.url.as_deref().map(|url| self.allow.address(url));
+        read.transpose().map_err(|bad| match bad {
+            Bad::Plain(what, remedy) => Bad::Plain(format!("--notify: {what}"), remedy),
+            bad => bad,
+        })
     }
 }
 

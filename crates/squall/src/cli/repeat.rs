@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use squall_core::amount::Dur;
 
 use super::inputs::inputs;
-use super::{RunArgs, say};
+use super::{Choice, RunArgs, say};
 use crate::exit;
 
 /// At most so many seeds are named at the end.
@@ -56,6 +56,12 @@ impl RepeatArgs {
 }
 
 impl RunArgs {
+    /// What is chosen, by a stage or one by one.
+    pub(super) fn chosen(&self) -> Choice {
+        let stage = self.stage.map(|stage| stage.choice(&self.choice));
+        stage.unwrap_or_else(|| self.choice.clone())
+    }
+
     /// With the seed of this turn, if it is one.
     pub(super) fn turn(mut self) -> Self {
         self.choice.seed = self.repeat.turn.or(self.choice.seed);
@@ -81,7 +87,7 @@ struct Tally {
 pub(super) fn repeat(args: &RunArgs) -> u8 {
     let first = args.choice.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     // Before anything is run: what is wrong in a file is wrong every time.
-    if let Err(bad) = inputs(&args.choice, first).and_then(|_| args.notify.address()) {
+    if let Err(bad) = inputs(&args.chosen(), first).and_then(|_| args.notify.address()) {
         bad.say();
         return exit::BAD_INPUT;
     }

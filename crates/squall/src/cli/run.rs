@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall_core::journal::Journal;
 use squall_core::place::Instance;
@@ -31,16 +31,11 @@ const ENOUGH: usize = 1;
 
 /// Runs what was asked for. Answers the exit code.
 pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
+    let began = Instant::now();
     let seed = args.choice.seed.unwrap_or_else(|| id.seed());
-    let inputs = match inputs(&args.choice, seed) {
-        Ok(inputs) => inputs,
-        Err(bad) => {
-            bad.say();
-            return exit::BAD_INPUT;
-        }
-    };
-    let told = match args.notify.address() {
-        Ok(told) => told,
+    let read = inputs(&args.chosen(), seed).and_then(|inputs| Ok((inputs, args.notify.address()?)));
+    let (inputs, told) = match read {
+        Ok(read) => read,
         Err(bad) => {
             bad.say();
             return exit::BAD_INPUT;
@@ -60,6 +55,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
         args.choice.pace,
         workshop.folder.path().display()
     ));
+    args.stage.iter().for_each(|stage| stage.say());
     let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
         Ok(report) => {
             say::out(shown(args, &report).trim_end());
@@ -76,6 +72,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
         Err(trouble) => workshop.say(&trouble),
     };
     workshop.close();
+    args.stage.iter().for_each(|stage| stage.warn(began.elapsed()));
     say::err(&format!("Repeat with --seed {seed}"));
     code
 }
@@ -151,6 +148,20 @@ pub(super) struct Work<'a> {
 impl Workshop {
     /// Makes the run's folder, and this process one that heals when its guard dies.
     pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
+        Self::with(id, output, guarded, Folder::create)
+    }
+
+    /// The same in a folder that is no run's.
+    pub(super) fn aside(id: &RunId, output: &Path) -> Result<Self, Trouble> {
+        Self::with(id, output, true, Folder::aside)
+    }
+
+    fn with(
+        id: &RunId,
+        output: &Path,
+        guarded: bool,
+        make: impl FnOnce(&Path, &RunId) -> std::io::Result<Folder>,
+    ) -> Result<Self, Trouble> {
         if guarded {
             // Before anything is made: a guard that dies now takes nothing with it.
             let (id, folder) = (id.clone(), Folder::of(output, id));
@@ -158,11 +169,14 @@ impl Workshop {
                 gate::close();
                 let clean = guard::sweep(&id).clean();
                 folder.remove_partial();
+                if clean {
+                    folder.forget();
+                }
                 std::process::exit(i32::from(if clean { exit::ENVIRONMENT } else { exit::NOT_HEALED }));
             })
             .map_err(Trouble::io("standing apart from the guard"))?;
         }
-        let folder = Folder::create(output, id).map_err(|cause| Trouble::Output { cause })?;
+        let folder = make(output, id).map_err(|cause| Trouble::Output { cause })?;
         folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
         gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
@@ -339,7 +353,9 @@ impl Workshop {
     pub(super) fn close(self) {
         gate::close();
         self.runtime.shutdown_timeout(Duration::from_secs(5));
-        if guard::sweep(&self.id).clean() {
+        let clean = guard::sweep(&self.id).clean();
+        self.folder.remove_partial();
+        if clean {
             self.folder.forget();
         }
     }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use squall_core::contract::Tasks;
-use squall_core::event::{Fact, NoteKind, payload_crc32};
+use squall_core::event::{Fact, NoteKind};
 use squall_core::schedule::{Arrivals, Due, Schedule, Stretch};
 use squall_core::time::{Nanos, words};
 use squall_core::workload::PlannedFlood;
 use tokio::task::JoinHandle;
 
 use super::stage::Stage;
-use crate::client::{Answered, Call, PATIENCE, Reply, Silence};
+use crate::client::{Answered, Call, Created, PATIENCE, Reply, Silence};
 use crate::load::{Failed, HttpSession, Limit, Load, Outcome, Parts, Record, Requests, Running, Unknown, delivery};
 use crate::world::Trouble;
 
@@ -189,7 +189,12 @@ impl Template {
             ret: at(record.ret),
             what,
         };
-        let work = (self.kind.as_str(), mark.as_str(), payload_crc32(&payload));
-        stage.created((squall_core::plan::FLOOD, &self.call), work, at(record.due.at), &reply);
+        let created = Created::of(tasks, (self.call.clone(), payload), reply);
+        stage.created(
+            squall_core::plan::FLOOD,
+            (&self.kind, &mark),
+            at(record.due.at),
+            created,
+        );
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rand::RngExt;
 use squall_core::clock::Sample;
-use squall_core::contract::{Contracts, Request, Show, Tasks};
-use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Record, Role, State, Work, payload_crc32};
+use squall_core::contract::{Contracts, Show, Tasks};
+use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
 use squall_core::system::request_line;
@@ -15,7 +14,7 @@ use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
 use super::Order;
-use crate::client::{Call, Client, Judged, Names, Reply, fill_json, take};
+use crate::client::{Call, Client, Created, Judged, Names, Reply, take, tasks_create};
 use crate::probe::Live;
 use crate::store::Recorder;
 use crate::world::Trouble;
@@ -38,9 +37,6 @@ pub(super) struct Stage {
 
 /// So many of the last answers are kept, for looking at while the run goes on.
 const RECENT: usize = 4096;
-
-/// A session must be open after this long.
-const WELCOME: Duration = Duration::from_secs(10);
 
 /// A task the system took responsibility for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,62 +106,33 @@ impl Stage {
     /// A request of the contract can't be made, or is not answered as it must be: without a
     /// session nothing can be shown.
     pub(super) async fn open_session(&self) -> Result<(), Trouble> {
-        let (user, password) = {
-            let mut rng = rand::rng();
-            let mut letters = |count: usize| -> String {
-                (0..count)
-                    .map(|_| char::from(rng.sample(rand::distr::Alphanumeric)).to_ascii_lowercase())
-                    .collect()
-            };
-            (format!("squall{}", letters(8)), letters(20))
-        };
-        self.recorder.secrets().add(&password);
-        {
-            let mut names = lock(&self.names);
-            names.set("user", user);
-            names.set("password", password);
+        let stranger = Names::stranger("squall");
+        if let Some(password) = stranger.get("password").and_then(serde_json::Value::as_str) {
+            self.recorder.secrets().add(password);
         }
+        *lock(&self.names) = stranger;
         for request in &self.contracts.session {
             let title = format!("{} {}", request.method.name(), request.path);
-            let unusable =
-                |cause: String| Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause));
-            let call = self.call(request).map_err(|name| unusable(name.to_string()))?;
-            let (reply, judged) = self.insist(&call, request.expect).await;
-            if judged.answer != Answer::Right {
-                return Err(unusable(judged.fault.unwrap_or_else(|| "was refused".to_owned())));
-            }
-            let json = reply
-                .what
-                .as_ref()
-                .ok()
-                .and_then(|answered| answered.json.clone())
-                .unwrap_or_default();
-            for (name, path) in &request.take {
-                let value = take(&json, path).ok_or_else(|| unusable(format!("the answer has no {path}")))?;
+            let asked =
+                self.client.open(request, &self.names()).await.map_err(|cause| {
+                    Trouble::io(format!("opening a session: {title}"))(std::io::Error::other(cause))
+                })?;
+            for (name, value) in &asked.taken {
                 // Whatever a session hands out may open it again.
                 if let Some(text) = value.as_str() {
                     self.recorder.secrets().add(text);
                 }
-                lock(&self.names).set(name, value);
+                lock(&self.names).set(name, value.clone());
             }
-            self.op((&title, &call), Role::Session, reply.call, (&reply, judged, None));
+            let due = asked.reply.call;
+            self.op(
+                (&title, &asked.call),
+                Role::Session,
+                due,
+                (&asked.reply, asked.judged, None),
+            );
         }
         Ok(())
-    }
-
-    /// Sends a request again while nobody is there to answer it: a system may say too early that
-    /// it is ready, which is for the checks to find, not for the session to fail on.
-    async fn insist(&self, call: &Call, expect: Option<u16>) -> (Reply, Judged) {
-        let until = Instant::now() + WELCOME;
-        loop {
-            let reply = self.client.send(call).await;
-            let judged = reply.judge(expect, None);
-            let absent = matches!(judged.answer, Answer::Refused | Answer::Down);
-            if !absent || Instant::now() > until {
-                return (reply, judged);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
     }
 
     /// The traffic's answers that were due at `from` or later, of the last [`RECENT`].
@@ -175,16 +142,6 @@ impl Stage {
             .filter(|sample| sample.due >= from)
             .copied()
             .collect()
-    }
-
-    fn call(&self, request: &Request) -> Result<Call, UnknownName> {
-        let names = self.names();
-        Ok(Call {
-            method: request.method,
-            path: names.text(&request.path)?,
-            headers: names.map(&request.headers)?,
-            json: request.json.as_ref().map(|json| fill_json(json, &names)).transpose()?,
-        })
     }
 
     /// Writes a request down, under its name.
@@ -225,53 +182,17 @@ impl Stage {
     /// Creates a task, due at `due`, and writes down what came of it.
     pub(super) async fn create(&self, kind: &str, ms: u64, mark: &str, due: Instant) {
         let Some(tasks) = &self.contracts.tasks else { return };
-        let prepared = self.prepare(tasks, kind, ms, mark);
-        let (call, payload) = match prepared {
-            Ok(prepared) => prepared,
-            Err(name) => return self.blind(format!("tasks of kind {kind} can't be created: {name}")),
-        };
-        let reply = self.client.send(&call).await;
-        self.created(("create", &call), (kind, mark, payload_crc32(&payload)), due, &reply);
-    }
-
-    /// Writes down what came of a create, and remembers what was acknowledged.
-    pub(super) fn created(
-        &self,
-        (name, call): (&str, &Call),
-        (kind, mark, payload_crc32): (&str, &str, u32),
-        due: Instant,
-        reply: &Reply,
-    ) {
-        let Some(tasks) = &self.contracts.tasks else { return };
-        let mut judged = reply.judge(Some(tasks.create.expect), None);
-        let json = reply.what.as_ref().ok().and_then(|answered| answered.json.as_ref());
-        let id = json
-            .filter(|_| judged.answer == Answer::Right)
-            .and_then(|json| take(json, &tasks.create.id));
-        let task = id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
-        if judged.answer == Answer::Right && task.is_none() {
-            judged.answer = Answer::Wrong;
-            judged.outcome = Outcome::Unknown;
-            judged.fault = Some(format!("the answer has no {}", tasks.create.id));
-        }
-        let work = Work {
-            kind: kind.to_owned(),
-            task: task.clone(),
-            payload_crc32,
-            mark: mark.to_owned(),
-        };
-        self.op((name, call), Role::Create, due, (reply, judged, Some(work)));
-        if let Some(task) = task {
-            let mut ledger = lock(&self.ledger);
-            ledger.push(Acknowledged {
-                task: task.clone(),
-                kind: kind.to_owned(),
-            });
-            lock(&self.names).set("task", task);
-            self.acks.send_replace(ledger.len());
+        match self.prepare(tasks, kind, ms, mark) {
+            Ok((call, payload)) => {
+                let reply = self.client.send(&call).await;
+                let created = Created::of(tasks, (call, payload), reply);
+                self.created("create", (kind, mark), due, created);
+            }
+            Err(name) => self.blind(format!("tasks of kind {kind} can't be created: {name}")),
         }
     }
 
+    /// The request that creates a task, and its payload.
     pub(super) fn prepare(
         &self,
         tasks: &Tasks,
@@ -281,17 +202,33 @@ impl Stage {
     ) -> Result<(Call, serde_json::Value), UnknownName> {
         let kind = tasks.kinds.get(kind).ok_or_else(|| UnknownName(kind.to_owned()))?;
         let names = self.names().with("ms", ms).with("mark", mark);
-        let payload = fill_json(&kind.payload, &names)?;
-        let names = names
-            .with("type", kind.type_name.as_str())
-            .with("payload", payload.clone());
-        let call = Call {
-            method: tasks.create.method,
-            path: names.text(&tasks.create.path)?,
-            headers: names.map(&tasks.headers)?,
-            json: Some(fill_json(&tasks.create.json, &names)?),
+        tasks_create(tasks, (&kind.type_name, &kind.payload), &names)
+    }
+
+    /// Writes down what came of a create, and remembers what was acknowledged.
+    pub(super) fn created(&self, name: &str, (kind, mark): (&str, &str), due: Instant, created: Created) {
+        let Created { asked, payload, task } = created;
+        let work = Work {
+            kind: kind.to_owned(),
+            task: task.clone(),
+            payload_crc32: payload_crc32(&payload),
+            mark: mark.to_owned(),
         };
-        Ok((call, payload))
+        self.op(
+            (name, &asked.call),
+            Role::Create,
+            due,
+            (&asked.reply, asked.judged, Some(work)),
+        );
+        if let Some(task) = task {
+            let mut ledger = lock(&self.ledger);
+            ledger.push(Acknowledged {
+                task: task.clone(),
+                kind: kind.to_owned(),
+            });
+            lock(&self.names).set("task", task);
+            self.acks.send_replace(ledger.len());
+        }
     }
 
     /// Reads a task back and writes down what the system says of it; `None` when it gave no answer.

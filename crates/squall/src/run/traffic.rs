@@ -5,17 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use squall_core::contract::ApiCase;
-use squall_core::event::{Answer, Fact, NoteKind, Role};
+use squall_core::event::{Fact, NoteKind, Role};
 use squall_core::expr::UnknownName;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until};
 
 use super::stage::Stage;
-use crate::client::{Call, Names, PATIENCE, fill_json, take};
-
-/// What a case's answer gave, by name.
-type Taken = Vec<(String, serde_json::Value)>;
+use crate::client::{Asked, Call, Names, PATIENCE};
 
 /// A request sent later than this is late.
 const LATE: Duration = Duration::from_millis(100);
@@ -125,9 +122,7 @@ impl Traffic {
                 let (stage, index) = (sender.clone(), cases[number % cases.len()]);
                 async move {
                     let names = stage.names();
-                    stage
-                        .try_case(&stage.contracts.api[index], &names, Role::Traffic, due)
-                        .await;
+                    stage.try_case(&stage.contracts.api[index], &names, due).await;
                 }
             },
         )))
@@ -141,50 +136,20 @@ impl Traffic {
 }
 
 impl Stage {
-    /// Sends one case and answers what it gave; `None` when it names something not known yet.
-    async fn try_case(&self, case: &ApiCase, names: &Names, role: Role, due: Instant) -> Option<Taken> {
-        let (call, has) = self.prepare_case(case, names).ok()?;
-        let reply = self.client.send(&call).await;
-        let mut judged = reply.judge(Some(case.expect), has.as_ref());
-        let json = reply
-            .what
-            .as_ref()
-            .ok()
-            .and_then(|answered| answered.json.clone())
-            .unwrap_or_default();
-        let taken: Taken = case
-            .take
-            .iter()
-            .filter_map(|(name, path)| Some((name.clone(), take(&json, path)?)))
-            .collect();
-        if judged.answer == Answer::Right
-            && let Some((_, path)) = case
-                .take
-                .iter()
-                .find(|(name, _)| taken.iter().all(|(taken, _)| taken != *name))
-        {
-            judged.answer = Answer::Wrong;
-            judged.fault = Some(format!("the answer has no {path}"));
+    /// Sends one case, unless it names something not known yet.
+    async fn try_case(&self, case: &ApiCase, names: &Names, due: Instant) {
+        if let Ok(asked) = self.client.try_case(&self.contracts, case, names).await {
+            self.case_op(case, Role::Traffic, due, asked);
         }
-        self.op((&case.title(), &call), role, due, (&reply, judged, None));
-        Some(taken)
     }
 
-    fn prepare_case(&self, case: &ApiCase, names: &Names) -> Result<(Call, Option<serde_json::Value>), UnknownName> {
-        let mut headers = names.map(&case.headers)?;
-        if case.auth
-            && let Some(tasks) = &self.contracts.tasks
-        {
-            headers.extend(names.map(&tasks.headers)?);
-        }
-        let fill = |json: &Option<serde_json::Value>| json.as_ref().map(|json| fill_json(json, names)).transpose();
-        let call = Call {
-            method: case.method,
-            path: names.text(&case.path)?,
-            headers,
-            json: fill(&case.json)?,
-        };
-        Ok((call, fill(&case.has)?))
+    fn case_op(&self, case: &ApiCase, role: Role, due: Instant, asked: Asked) {
+        self.op(
+            (&case.title(), &asked.call),
+            role,
+            due,
+            (&asked.reply, asked.judged, None),
+        );
     }
 
     /// One request of each rotating case, unrecorded: the first of everything is slower than normal.
@@ -214,25 +179,28 @@ impl Stage {
         let mut names = self.names();
         // Cases create users and tasks of their own; both surveys of a run must be able to.
         names.set("nonce", format!("{:x}", self.recorder.now()));
-        for case in &self.contracts.api {
-            let Some(taken) = self.try_case(case, &names, Role::Survey, Instant::now()).await else {
+        let tasks = names.get("task").is_some();
+        let each = |case: &ApiCase, asked: Result<Asked, UnknownName>| {
+            let Ok(asked) = asked else {
                 // Before the first task there is none to ask for; anything else was promised and never asked.
-                if names.get("task").is_some() {
+                if tasks {
                     self.blind(format!(
                         "`{}` was not asked: a case before it did not give what it needs",
                         case.title()
                     ));
                 }
-                continue;
+                return;
             };
-            for (name, value) in taken {
+            for (name, value) in &asked.taken {
                 if name.contains("token")
                     && let Some(text) = value.as_str()
                 {
                     self.recorder.secrets().add(text);
                 }
-                names.set(&name, value);
             }
-        }
+            let due = asked.reply.call;
+            self.case_op(case, Role::Survey, due, asked);
+        };
+        self.client.survey(&self.contracts, names, each).await;
     }
 }

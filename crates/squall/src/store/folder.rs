@@ -95,11 +95,7 @@ impl Folder {
     /// # Errors
     /// When it can't be made, named with its path.
     pub fn create(output: &Path, id: &RunId) -> io::Result<Self> {
-        let named =
-            |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        fs::create_dir_all(output).map_err(|error| named(output, error))?;
-        let path = output.join(id.to_string());
-        fs::create_dir(&path).map_err(|error| named(&path, error))?;
+        let folder = Self::aside(output, id)?;
         // A convenience for people: where links can't be made the run goes on without.
         let latest = output.join("latest");
         let _ = gate::pass(|| {
@@ -107,6 +103,19 @@ impl Folder {
             std::os::unix::fs::symlink(id.to_string(), &fresh)?;
             fs::rename(&fresh, &latest).or_else(|_| fs::remove_file(&fresh))
         });
+        Ok(folder)
+    }
+
+    /// The same for what is no run and has no report: `output/latest` stays as it is.
+    ///
+    /// # Errors
+    /// When it can't be made, named with its path.
+    pub fn aside(output: &Path, id: &RunId) -> io::Result<Self> {
+        let named =
+            |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        fs::create_dir_all(output).map_err(|error| named(output, error))?;
+        let path = output.join(id.to_string());
+        fs::create_dir(&path).map_err(|error| named(&path, error))?;
         Ok(Self { path })
     }
 
@@ -167,6 +176,12 @@ impl Folder {
         file.sync_all()
     }
 
+    /// The process that works here, while it runs; `None` when nothing is left to heal.
+    pub fn worker(&self) -> Option<Option<u32>> {
+        let line = remembered(&self.path)?;
+        Some(goes_on(&line))
+    }
+
     /// Nothing is left to heal.
     pub fn forget(&self) {
         // Left behind, it costs a sweep that finds nothing.
@@ -184,18 +199,10 @@ impl Folder {
             if path.is_symlink() {
                 continue;
             }
-            let Ok(text) = fs::read_to_string(path.join(HEAL)) else {
-                continue;
-            };
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(&text) else {
-                continue;
-            };
+            let Some(line) = remembered(&path) else { continue };
             let Some(run) = line["run"].as_str() else { continue };
-            // A run that goes on heals itself. Its number alone may be another's by now.
-            let pid = line["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-            let started = line["started"].as_u64();
-            let same = |pid| processes::runs(pid) && processes::stat(pid).map(|stat| stat.started) == started;
-            if pid.is_some_and(same) {
+            // A run that goes on heals itself.
+            if goes_on(&line).is_some() {
                 continue;
             }
             // Where it was made: this command may have been given another TMPDIR.
@@ -225,8 +232,11 @@ impl Folder {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Removes what was cut off while it was made.
+    /// Removes what was cut off while it was made, and the way in for orders.
     pub fn remove_partial(&self) {
+        for name in [SOCKET, TOKEN] {
+            let _ = fs::remove_file(self.path.join(name));
+        }
         if let (Some(output), Some(id)) = (self.path.parent(), self.path.file_name()) {
             let _ = fs::remove_file(output.join(format!(".latest-{}", id.to_string_lossy())));
         }
@@ -240,7 +250,25 @@ impl Folder {
     }
 }
 
-const PARTIAL: &str = ".partial";
+fn remembered(folder: &Path) -> Option<serde_json::Value> {
+    serde_json::from_str(&fs::read_to_string(folder.join(HEAL)).ok()?).ok()
+}
+
+/// The process a `heal.jsonl` names, if it runs. Its number alone may be another's by now.
+fn goes_on(line: &serde_json::Value) -> Option<u32> {
+    let pid = u32::try_from(line["pid"].as_u64()?).ok()?;
+    let started = line["started"].as_u64();
+    (processes::runs(pid) && processes::stat(pid).map(|stat| stat.started) == started).then_some(pid)
+}
+
+/// The socket orders come in by, while there is one.
+pub const SOCKET: &str = "control.sock";
+
+/// What every order must carry, for nobody's eyes but the owner's.
+pub const TOKEN: &str = "control.token";
+
+/// The ending of what is being made.
+pub const PARTIAL: &str = ".partial";
 
 /// The scenarios that were to be run, a line each.
 const PLANNED: &str = "scenarios.txt";

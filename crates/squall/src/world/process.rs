@@ -31,6 +31,7 @@ pub struct ProcessWorld {
     keepers: BTreeMap<Instance, Keeper>,
     links: HashMap<Place, Link>,
     clusters: BTreeMap<Instance, Postgres>,
+    addresses: BTreeMap<Instance, SocketAddr>,
     entry: SocketAddr,
 }
 
@@ -76,6 +77,7 @@ impl ProcessWorld {
             keepers: BTreeMap::new(),
             links: HashMap::new(),
             clusters: BTreeMap::new(),
+            addresses: addresses.clone(),
             entry: entry_addr,
         };
         for name in system.start_order() {
@@ -237,6 +239,17 @@ impl ProcessWorld {
     /// The process of an instance, while it runs.
     pub fn pid(&self, instance: &Instance) -> Option<u32> {
         self.keepers.get(instance)?.pid()
+    }
+
+    /// Where an instance listens, if it listens at all.
+    pub fn addr(&self, instance: &Instance) -> Option<SocketAddr> {
+        self.addresses.get(instance).copied()
+    }
+
+    /// Whether an instance is ready at this moment, looked at for at most half a second; `None`
+    /// where nothing says when it is.
+    pub async fn ready(&self, instance: &Instance) -> Option<bool> {
+        self.keepers.get(instance)?.ready().await
     }
 
     /// Makes exactly `wanted` hold at `place`: the desired state, not a change. None means healthy.

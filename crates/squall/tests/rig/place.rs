@@ -59,6 +59,8 @@ impl Place {
             "OUTPUT_DIR",
             "SCENARIOS",
             "SQUALL_SYSTEM",
+            "SQUALL_BIN",
+            "BASE_URL",
         ] {
             command.env_remove(name);
         }

@@ -86,6 +86,11 @@ impl Trail {
             .collect()
     }
 
+    /// Looks no more: what was seen is enough to know all that is left by.
+    pub fn rest(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+
     /// The ids of the runs seen.
     pub fn runs(&self) -> BTreeSet<String> {
         self.seen.lock().unwrap().runs.clone()

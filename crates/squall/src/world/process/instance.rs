@@ -54,6 +54,7 @@ pub(super) struct Keeper {
     orders: mpsc::Sender<Order>,
     pid: watch::Receiver<Option<u32>>,
     log: Log,
+    ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
 }
 
@@ -69,6 +70,7 @@ impl Keeper {
         let (orders, inbox) = mpsc::channel(8);
         let (pid_out, pid) = watch::channel(None);
         let (first_out, first) = oneshot::channel();
+        let ready = command.ready.clone();
         let mut kept = Kept::new(instance.clone(), command, log.clone(), recorder, pid_out);
         kept.spawn()?;
         tokio::spawn(kept.keep(inbox, first_out));
@@ -77,6 +79,7 @@ impl Keeper {
             orders,
             pid,
             log,
+            ready,
             first: tokio::sync::Mutex::new(Some(first)),
         })
     }
@@ -95,6 +98,14 @@ impl Keeper {
 
     pub(super) fn pid(&self) -> Option<u32> {
         *self.pid.borrow()
+    }
+
+    /// Whether it is ready now; `None` where running is all that can be asked of it.
+    pub(super) async fn ready(&self) -> Option<bool> {
+        match self.ready {
+            Condition::Running => None,
+            _ => Some(self.pid().is_some() && self.ready.holds().await),
+        }
     }
 
     /// Makes exactly `wanted` hold.

@@ -9,6 +9,7 @@ use squall_core::place::{Condition as Wanted, Death, Instance, Place};
 use squall_core::time::nanos;
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::instance::{Command, GONE, Order, State};
@@ -20,6 +21,8 @@ use crate::world::{Trouble, gate};
 
 /// A service that was asked to end may finish for this long.
 const POLITE: Duration = Duration::from_secs(15);
+/// What a process wrote before it ended is read within this, unless somebody else still writes there.
+const READ: Duration = Duration::from_secs(1);
 /// Readiness is looked at this often while a process starts.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -61,6 +64,8 @@ pub(super) struct Kept {
     pid: watch::Sender<Option<u32>>,
     starts: u32,
     child: Option<(Child, Instant)>,
+    /// Who reads what it writes.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Kept {
@@ -79,6 +84,7 @@ impl Kept {
             pid,
             starts: 0,
             child: None,
+            readers: Vec::new(),
         }
     }
 
@@ -260,12 +266,9 @@ impl Kept {
             pid,
             restarts,
         });
-        if let Some(out) = child.stdout.take() {
-            tokio::spawn(self.log.clone().take(out));
-        }
-        if let Some(err) = child.stderr.take() {
-            tokio::spawn(self.log.clone().take(err));
-        }
+        let out = child.stdout.take().map(|out| tokio::spawn(self.log.clone().take(out)));
+        let err = child.stderr.take().map(|err| tokio::spawn(self.log.clone().take(err)));
+        self.readers = out.into_iter().chain(err).collect();
         self.child = Some((child, Instant::now()));
         self.pid.send_replace(Some(pid));
         Ok(())
@@ -291,6 +294,13 @@ impl Kept {
                         instance: self.instance.clone(),
                         waited,
                     });
+                    // Its last words say why: they may still be on their way.
+                    let _ = timeout(READ, async {
+                        for reader in std::mem::take(&mut self.readers) {
+                            let _ = reader.await;
+                        }
+                    })
+                    .await;
                     let output = self.log.last();
                     return Err(Trouble::Ended {
                         instance: self.instance.clone(),

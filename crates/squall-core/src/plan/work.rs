@@ -1,0 +1,121 @@
+//! The work of a plan: which tasks, in which order, at which rates.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::draw::Drawer;
+use crate::amount::Rate;
+use crate::diagnostic::nearest;
+use crate::scenario::Scenario;
+use crate::time::{Nanos, nanos};
+use crate::workload::{Flood, PlannedFlood, PlannedTask, PlannedWrites};
+
+/// A shorter flood gives too few samples for a trend.
+const SHORTEST_FLOOD: Duration = Duration::from_secs(8);
+/// More tasks than this are a slip, and would fill the memory.
+const MOST_TASKS: u64 = 1_000_000;
+
+impl Drawer<'_> {
+    /// Between two requests. More of them in less time: the number of samples stays what it is at pace 1.
+    pub(super) fn spacing(&self, rate: &Rate) -> Nanos {
+        (rate.interval().get().as_nanos() as f64 / self.request.pace) as Nanos
+    }
+
+    pub(super) fn writes(&self, scenario: &Scenario) -> Vec<PlannedWrites> {
+        let planned = scenario.workload.writes.iter().map(|writes| PlannedWrites {
+            every: self
+                .spacing(&writes.rate)
+                .saturating_mul(u64::from(writes.burst.max(1))),
+            burst: writes.burst.max(1),
+            kind: writes.kind.clone(),
+        });
+        planned.collect()
+    }
+
+    fn sends_tasks(&self, scenario: &Scenario) -> bool {
+        let load = &scenario.workload;
+        load.tasks.is_some() || load.flood.is_some() || !load.writes.is_empty() || load.others > 0
+    }
+
+    pub(super) fn flood(&self, flood: &Flood) -> PlannedFlood {
+        let second = |rate: &Rate| 1e9 / nanos(rate.interval().get()).max(1) as f64;
+        let lasts = self
+            .nanos(&flood.lasts)
+            .max(nanos(SHORTEST_FLOOD.min(flood.lasts.get())));
+        PlannedFlood {
+            kind: flood.kind.clone(),
+            ms: flood.takes.map_or(0, |takes| nanos(takes.get()) / 1_000_000),
+            rate: second(&flood.rate),
+            lasts,
+            up_to: flood.up_to.as_ref().map(|rate| (second(rate), lasts / 4)),
+        }
+    }
+
+    pub(super) fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {
+        let Some(promised) = &self.facts.tasks else {
+            if self.sends_tasks(scenario) {
+                self.wrong(
+                    "/workload",
+                    "this workload sends tasks, but the system has no `tasks` contract".to_owned(),
+                    Some("add `contracts.tasks` to the system file".to_owned()),
+                );
+            }
+            return Vec::new();
+        };
+        let names: Vec<&str> = promised.kinds.keys().map(String::as_str).collect();
+        let mut kinds = Vec::new();
+        let main = scenario.workload.tasks.iter();
+        let main = main.map(|load| ("/workload/tasks/kind".to_owned(), load.kind.as_str()));
+        let writes = scenario.workload.writes.iter().enumerate();
+        let writes = writes.map(|(index, writes)| (format!("/workload/writes/{index}/kind"), writes.kind.as_str()));
+        let flood = scenario.workload.flood.iter();
+        let flood = flood.map(|flood| ("/workload/flood/kind".to_owned(), flood.kind.as_str()));
+        for (pointer, kind) in main.chain(writes).chain(flood) {
+            if !promised.kinds.contains_key(kind) {
+                let help = nearest(kind, names.iter().copied()).map(|close| format!("did you mean `{close}`?"));
+                self.wrong(&pointer, format!("the tasks contract has no kind `{kind}`"), help);
+            }
+        }
+        let main = scenario.workload.tasks.as_ref();
+        let counts = [
+            ("/workload/tasks/count", main.map_or(0, |load| load.count)),
+            ("/workload/others", scenario.workload.others),
+        ];
+        for (pointer, count) in counts {
+            if u64::from(count) > MOST_TASKS {
+                self.wrong(
+                    pointer,
+                    format!("{count} tasks are too many: at most {MOST_TASKS}"),
+                    None,
+                );
+                return Vec::new();
+            }
+        }
+        if let Some(load) = main {
+            let ms = self.nanos(&load.takes) / 1_000_000;
+            kinds.extend((0..load.count).map(|_| (load.kind.clone(), ms)));
+        }
+        for kind in promised
+            .kinds
+            .keys()
+            .filter(|kind| main.is_none_or(|load| load.kind != **kind))
+        {
+            for _ in 0..scenario.workload.others {
+                // Spread among the others, so that retries and the dead-letter queue are busy throughout.
+                let place = self.rng.random_range(0..=kinds.len());
+                kinds.insert(place, (kind.clone(), 0));
+            }
+        }
+        let seed = self.request.seed;
+        kinds
+            .into_iter()
+            .enumerate()
+            .map(|(number, (kind, ms))| PlannedTask {
+                kind,
+                ms,
+                mark: format!("t{seed:x}-{number}"),
+            })
+            .collect()
+    }
+}

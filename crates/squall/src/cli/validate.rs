@@ -1,0 +1,93 @@
+//! `squall validate`: reads files as a run would, at every level, and touches nothing.
+
+use std::path::{Path, PathBuf};
+
+use squall_core::diagnostic::{Mistake, Mistakes};
+use squall_core::document::Document;
+use squall_core::level::{LevelScope, levels};
+use squall_core::plan::{Request, plan};
+use squall_core::scenario::Scenario;
+use squall_core::system::System;
+
+use super::inputs::{Bad, all_scenarios, read, scenario_text, system_text};
+use super::say;
+use crate::exit;
+
+/// A file's name and text.
+type Text = (String, String);
+
+/// Validates the files, or all that a run would use. Answers the exit code.
+pub(super) fn validate(files: &[PathBuf]) -> u8 {
+    let texts: Vec<Result<Text, Bad>> = if files.is_empty() {
+        let scenarios = all_scenarios();
+        let scenarios = scenarios.iter().map(|name| scenario_text(name));
+        [system_text(None)].into_iter().chain(scenarios).collect()
+    } else {
+        files.iter().map(|file| read(file)).collect()
+    };
+    // Scenarios are planned on the system among them, or else on the one a run would use, where that is sound.
+    let sound = |text: &Text| check(text, None).is_ok_and(|what| what.starts_with("a system"));
+    let among = texts.iter().flatten().find(|text| sound(text)).cloned();
+    let system = among.or_else(|| system_text(None).ok().filter(sound));
+    let mut wrong = 0;
+    for text in texts {
+        let result = text.and_then(|text| {
+            let what = check(&text, system.as_ref()).map_err(Bad::from)?;
+            Ok((text.0, what))
+        });
+        match result {
+            Ok((name, what)) => say::out(&format!("{name}: {what}")),
+            Err(bad) => {
+                bad.say();
+                wrong += 1;
+            }
+        }
+    }
+    if wrong == 0 { exit::PASS } else { exit::BAD_INPUT }
+}
+
+/// Reads a file at every level, so that a mistake at level 6 is not found by a run at level 6.
+fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes> {
+    let doc = Document::parse(name, text)?;
+    let mut what = String::new();
+    for level in levels()? {
+        let scope = LevelScope::new(&level, &[], 1.0);
+        if !doc.has("/scenario") {
+            System::read(&doc.expand(&scope)?)?;
+            what = "a system, at every level".to_owned();
+            continue;
+        }
+        let doc = doc.expand(&scope.for_scenario())?;
+        let scenario = doc.read::<Scenario>()?;
+        named(&doc, name, &scenario)?;
+        what = "a scenario, at every level; planned on no system, for there is none here".to_owned();
+        if let Some((file, text)) = system {
+            let system = System::read(&Document::parse(file, text)?.expand(&scope)?)?;
+            let facts = system.with_replicas(&scenario.replicas).facts();
+            let request = Request {
+                level: level.level,
+                level_name: &level.name,
+                seed: 1,
+                pace: 1.0,
+            };
+            plan(&doc, &scenario, &facts, request)?;
+            what = format!("a scenario, planned at every level on {}", system.system);
+        }
+    }
+    Ok(what)
+}
+
+/// A scenario is found by its file's name.
+fn named(doc: &Document, name: &str, scenario: &Scenario) -> Result<(), Mistakes> {
+    let path = name.trim_end_matches(" (bundled)");
+    let stem = Path::new(path)
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    if stem.as_deref() == Some(scenario.scenario.as_str()) {
+        return Ok(());
+    }
+    let message = format!("the file is called `{}`", stem.unwrap_or_default());
+    let help = Some("a scenario and its file have the same name".to_owned());
+    let mistake: Mistake = doc.mistake("/scenario", message, help);
+    Err(doc.mistakes(vec![mistake]))
+}
