@@ -1,0 +1,113 @@
+//! `--notify`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{place, squall, words};
+
+/// Listens on a port of its own; answers with each of these statuses in turn, and then with the last again and again.
+fn receiver(statuses: &'static [&'static str]) -> (String, Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hooks/squall", listener.local_addr().unwrap());
+    let (send, received) = channel();
+    std::thread::spawn(move || {
+        for (index, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let status = statuses[index.min(statuses.len() - 1)];
+            let Some(got) = take(&stream, status) else { continue };
+            if send.send(got).is_err() {
+                break;
+            }
+        }
+    });
+    (url, received)
+}
+
+fn take(mut stream: &TcpStream, status: &str) -> Option<(String, Value)> {
+    let mut reader = BufReader::new(stream);
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).ok()?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    )
+    .ok()?;
+    Some((first.trim().to_owned(), serde_json::from_slice(&body).ok()?))
+}
+
+#[test]
+fn a_finding_is_posted_as_json_and_tried_twice() {
+    let place = place();
+    let (url, received) = receiver(&["503 Service Unavailable", "204 No Content"]);
+    let said = squall(&place, &words("broken.yaml", &["--seed", "4", "--notify", &url]), 1);
+    assert!(!said.contains("not posted"), "{said}");
+    let wait = Duration::from_secs(10);
+    let (refused, taken) = (
+        received.recv_timeout(wait).unwrap(),
+        received.recv_timeout(wait).unwrap(),
+    );
+    assert_eq!(refused, taken);
+    let (line, body) = taken;
+    assert_eq!(line, "POST /hooks/squall HTTP/1.1");
+    assert_eq!((&body["system"], &body["scenario"]), (&"small".into(), &"calm".into()));
+    assert_eq!((&body["level"], &body["seed"]), (&1.into(), &4.into()));
+    assert_eq!(body["check"], "api_success");
+    assert!(body["class"].is_string() && body["says"].is_string(), "{body}");
+    let report = std::path::Path::new(body["report"].as_str().unwrap());
+    assert!(report.is_absolute() && report.is_file(), "{body}");
+    assert!(
+        report.to_str().unwrap().contains(body["run"].as_str().unwrap()),
+        "{body}"
+    );
+    assert!(received.try_recv().is_err(), "one finding, once taken");
+}
+
+#[test]
+fn nothing_is_posted_of_a_run_that_passes() {
+    let place = place();
+    let (url, received) = receiver(&["204 No Content"]);
+    squall(&place, &words("system.yaml", &["--notify", &url]), 0);
+    assert!(received.try_recv().is_err());
+}
+
+#[test]
+fn whoever_can_not_be_told_changes_no_exit_code() {
+    let place = place();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", closed.local_addr().unwrap());
+    drop(closed);
+    let said = squall(&place, &words("broken.yaml", &["--notify", &url]), 1);
+    let warnings = said.lines().filter(|line| line.contains("not posted"));
+    assert_eq!(warnings.count(), 1, "{said}");
+    assert!(said.contains("nobody listens there"), "{said}");
+    let (url, _received) = receiver(&["500 Internal Server Error"]);
+    let said = squall(&place, &words("broken.yaml", &["--notify", &url]), 1);
+    assert!(said.contains("it answered 500"), "{said}");
+}
+
+#[test]
+fn whoever_takes_for_ever_is_given_up() {
+    let place = place();
+    // Connections are taken by the kernel, and never answered.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let began = Instant::now();
+    let said = squall(&place, &words("broken.yaml", &["--notify", &url]), 1);
+    assert!(said.contains("did not answer within 5 s"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
