@@ -31,7 +31,7 @@ contracts:
 
 const CALM: &str = "scenario: calm
 hypothesis: Nothing breaks.
-workload: { api: { rate: 10/s } }
+workload: { api: { rate: 2/s } }
 lasts: 4s
 checks: [api_success: { at_least: 100% }]
 ";
@@ -79,4 +79,19 @@ fn json(place: &Place, args: &[&str], code: i32) -> Value {
     let output = place.output(args);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs squall in several places at once: most of a run is waiting. Answers all that each said.
+fn at_once(runs: &[(&Place, Vec<&str>, i32)]) -> Vec<String> {
+    let started: Vec<_> = runs
+        .iter()
+        .map(|(place, args, _)| place.squall(args).spawn().unwrap())
+        .collect();
+    let ended = started.into_iter().zip(runs).map(|(child, (_, args, code))| {
+        let output = child.wait_with_output().unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
+        text
+    });
+    ended.collect()
 }

@@ -8,22 +8,23 @@ use squall::history::{FILE, Filter, History};
 use squall_core::compare::{Figures, Group, compare};
 
 use super::place::Place;
-use super::{json, place, squall, words};
+use super::{at_once, json, place, squall, words};
 
-/// Both sets at once: each waits most of its time.
+/// In six series at once, each of which waits most of its time.
 fn ten_and_ten() -> Place {
     let place = place();
-    let start = |system: &'static str, label: &'static str| {
-        let mut words = words(system, &["--repeat", "10", "--seed", "5", "--label", label]);
-        words.extend(["--json"]);
-        place.squall(&words).spawn().unwrap()
-    };
-    let both = [start("system.yaml", "sound"), start("slow.yaml", "slowed")];
-    for child in both {
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        assert!(said.contains("10 runs: 10 passed"), "{said}");
+    let mut runs = Vec::new();
+    for (system, label) in [("system.yaml", "sound"), ("slow.yaml", "slowed")] {
+        for (times, seed) in [("4", "5"), ("3", "6"), ("3", "7")] {
+            let more = ["--repeat", times, "--seed", seed, "--label", label];
+            runs.push((&place, words(system, &more), 0));
+        }
+    }
+    for said in at_once(&runs) {
+        assert!(
+            said.contains("4 runs: 4 passed") || said.contains("3 runs: 3 passed"),
+            "{said}"
+        );
     }
     place
 }
@@ -131,43 +132,41 @@ fn findings_are_seen_first_and_last_and_are_gone_once_their_check_passes() {
 
 #[test]
 fn a_history_that_can_not_be_used_is_a_warning_and_no_more() {
-    let place = place();
-    fs::create_dir(place.path().join("tmp")).unwrap();
-    place.write(
+    let (damaged, held) = (place(), place());
+    for place in [&damaged, &held] {
+        fs::create_dir(place.path().join("tmp")).unwrap();
+    }
+    damaged.write(
         &format!("tmp/{FILE}"),
         "no database, though it is long enough to be looked at ".repeat(30),
     );
-    let said = squall(&place, &words("system.yaml", &[]), 0);
-    let warnings: Vec<&str> = said
-        .lines()
-        .filter(|line| line.contains("not in the history"))
-        .collect();
-    assert_eq!(warnings.len(), 1, "{said}");
-    assert!(
-        warnings[0].contains("not a database") && warnings[0].contains("move the file away"),
-        "{said}"
-    );
-    let said = squall(&place, &["history"], 2);
-    assert!(said.contains("not a database"), "{said}");
-
-    fs::remove_file(place.path().join("tmp").join(FILE)).unwrap();
-    let holder = rusqlite::Connection::open(place.path().join("tmp").join(FILE)).unwrap();
+    let holder = rusqlite::Connection::open(held.path().join("tmp").join(FILE)).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE held (x)").unwrap();
-    let said = squall(&place, &words("system.yaml", &[]), 0);
-    assert!(
-        said.contains("locked") && said.contains("another program holds it"),
-        "{said}"
-    );
+    let run = words("system.yaml", &[]);
+    let said = at_once(&[(&damaged, run.clone(), 0), (&held, run, 0)]);
+    for (said, parts) in said.iter().zip([
+        ["not a database", "move the file away"],
+        ["locked", "another program holds it"],
+    ]) {
+        let warnings: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains("not in the history"))
+            .collect();
+        assert_eq!(warnings.len(), 1, "{said}");
+        assert!(parts.iter().all(|part| warnings[0].contains(part)), "{said}");
+    }
+    let said = squall(&damaged, &["history"], 2);
+    assert!(said.contains("not a database"), "{said}");
     drop(holder);
-    // The folder has it all: a run that is not in the history can be compared by it.
-    let said = squall(&place, &["compare", "tmp/latest", "label:x"], 2);
+    // The folder has it all: a run that is not in the history is found by it.
+    let said = squall(&held, &["compare", "tmp/latest", "label:x"], 2);
     assert!(said.contains("no run has the label `x`"), "{said}");
 }
 
 #[test]
 fn what_can_not_be_compared_is_said_with_what_to_do() {
     let place = place();
-    squall(&place, &words("system.yaml", &["--label", "one", "--repeat", "2"]), 0);
+    squall(&place, &words("system.yaml", &["--label", "one"]), 0);
     for (args, says) in [
         (&["compare", "label:one", "label:noe"][..], "did you mean `label:one`?"),
         (&["compare", "label:one", "nowhere"], "there is no run `nowhere`"),
