@@ -24,3 +24,4 @@ pub mod clock;
 pub mod check;
 pub mod judgement;
 pub mod report;
+pub mod compare;

@@ -7,6 +7,7 @@ mod sample;
 
 use insta::assert_snapshot;
 use squall_core::check::Outcome;
+use squall_core::compare::{FIGURES, figures};
 use squall_core::event::{Fact, TaskEvent};
 use squall_core::report::terminal::Style;
 use squall_core::report::{html, json, junit, markdown, report, terminal};
@@ -37,6 +38,28 @@ fn json_holds_every_figure_and_names_its_schema() {
     assert_eq!(value["scenarios"].as_array().map(Vec::len), Some(3));
     assert!(value["scenarios"][0]["latency"]["p50"].as_u64() > Some(1_000_000));
     assert_snapshot!(text);
+}
+
+#[test]
+fn a_runs_figures_for_comparing_are_those_its_report_shows() {
+    let (report, _) = sample::report();
+    for run in &report.scenarios {
+        let found = figures(run);
+        assert_eq!(found.get("duration"), Some(run.duration as f64));
+        assert_eq!(
+            found.get("create_p50"),
+            run.creates.as_ref().map(|creates| creates.p50 as f64)
+        );
+        assert!(found.get("recovery_max") >= found.get("recovery_median"));
+        assert_eq!(
+            found.get("findings").is_some_and(|findings| findings > 0.0),
+            run.outcome == Outcome::Fail
+        );
+    }
+    let chaos = figures(&report.scenarios[0]);
+    assert!(chaos.get("create_p99") > Some(0.0) && chaos.get("recovery_median") > Some(0.0));
+    let names: std::collections::BTreeSet<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+    assert_eq!(names.len(), FIGURES.len());
 }
 
 #[test]

@@ -2,18 +2,23 @@
 
 mod attend;
 mod auth;
+mod compare;
 mod flood;
+mod history;
 mod inputs;
 mod logs;
 mod look;
+mod notify;
+mod repeat;
 mod run;
 mod say;
 mod selftest;
 mod stages;
+mod table;
 mod target;
 mod up;
-mod verify;
 mod validate;
+mod verify;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -72,6 +77,10 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// List the runs there were, and their findings: first seen, last seen, gone
+    History(history::HistoryArgs),
+    /// Compare two sets of runs: which figures changed, by how much, how surely
+    Compare(compare::CompareArgs),
     /// Check system and scenario files without touching anything
     Validate {
         /// The files; the ones `run` would use when none are named
@@ -141,6 +150,13 @@ struct RunArgs {
     /// Print the report as JSON on standard output
     #[arg(long)]
     json: bool,
+    /// Keep the run under this name, too: `squall compare label:NAME label:OTHER`
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    label: Option<String>,
+    #[command(flatten)]
+    notify: notify::NotifyArgs,
+    #[command(flatten)]
+    repeat: repeat::RepeatArgs,
     /// Without the guard, whatever is killed leaves its remains: for squall's own tests
     #[arg(long, hide = true)]
     no_guard: bool,
@@ -176,6 +192,14 @@ fn pace(text: &str) -> Result<f64, String> {
     }
 }
 
+fn label(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_alphanumeric() || "-_.+/@#".contains(c);
+    match !text.is_empty() && text.len() <= 100 && text.chars().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("a label is 1 to 100 letters, digits and - _ . + / @ #, such as v1.2-slow".to_owned()),
+    }
+}
+
 fn set(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -204,8 +228,8 @@ pub fn main() -> u8 {
         }
     };
     match cli.verb {
-        Verb::Run(args) if args.no_guard => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
-        Verb::Run(args) => guarded(args.choice.seed, &args.output, |id| run::run(&args, id)),
+        Verb::Run(args) if args.repeat.wanted() => repeat::repeat(&args),
+        Verb::Run(args) => one(args.turn()),
         Verb::Selftest(args) => guarded(args.seed, &args.output, |id| selftest::selftest(&args, id)),
         Verb::Up(args) => up::up(&args),
         Verb::Down(which) => attend::down(&which),
@@ -217,10 +241,23 @@ pub fn main() -> u8 {
         Verb::Verify(args) => verify::verify(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
+        Verb::History(args) => history::history(&args),
+        Verb::Compare(args) => compare::compare(&args),
         Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
         Verb::Schema { of } => look::schema(of),
         Verb::Heal { output } => look::heal(&output),
+    }
+}
+
+/// One run.
+fn one(args: RunArgs) -> u8 {
+    if args.repeat.is_turn() {
+        guard::follow_parent();
+    }
+    match args.no_guard {
+        true => run::run(&args, &RunId::new(args.choice.seed.unwrap_or_else(rand::random))),
+        false => guarded(args.choice.seed, &args.output, |id| run::run(&args, id)),
     }
 }
 

@@ -45,6 +45,12 @@ pub fn role() -> Role {
     }
 }
 
+/// From now on this process is asked to stop when the one that started it dies.
+pub fn follow_parent() {
+    // Where the kernel refuses, the run is only finished instead.
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
+}
+
 /// Runs this program again as the worker of run `id`, whose folder is below `output`, waits for
 /// it, and clears up behind it. Answers the exit code.
 ///

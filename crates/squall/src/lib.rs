@@ -6,6 +6,7 @@ pub mod gate;
 pub mod processes;
 pub mod proxy;
 pub mod store;
+pub mod history;
 pub mod guard;
 pub mod control;
 pub mod world;

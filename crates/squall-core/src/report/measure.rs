@@ -204,8 +204,18 @@ pub(super) fn answered_in(op: &Op) -> Option<Nanos> {
 
 /// Quantiles of all requests.
 pub(super) fn latency(history: &History<'_>) -> Option<Latency> {
+    quantiles(history.ops.iter().filter_map(|(_, op)| answered_in(op)))
+}
+
+/// Quantiles of the requests that create a task.
+pub(super) fn creates(history: &History<'_>) -> Option<Latency> {
+    let creates = history.ops.iter().filter(|(_, op)| op.role == Role::Create);
+    quantiles(creates.filter_map(|(_, op)| answered_in(op)))
+}
+
+fn quantiles(times: impl Iterator<Item = Nanos>) -> Option<Latency> {
     let mut histogram = Histogram::<u64>::new(3).ok()?;
-    for took in history.ops.iter().filter_map(|(_, op)| answered_in(op)) {
+    for took in times {
         // It grows as needed, so only a length beyond all bounds is refused.
         let _ = histogram.record(took);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Counts, Latency, LogCounts, StartUp, Use, counts, latency, logs, starts, uses};
+use super::measure::{Counts, Latency, LogCounts, StartUp, Use, counts, creates, latency, logs, starts, uses};
 use super::sentence::{analysis, headline};
 use crate::check::{Outcome, Verdict};
 use crate::clock::Clock;
@@ -121,6 +121,9 @@ pub struct Scenario {
     pub counts: Counts,
     /// How long requests took.
     pub latency: Option<Latency>,
+    /// How long creating a task took; nothing where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creates: Option<Latency>,
     /// What each instance used of the machine.
     pub uses: BTreeMap<Instance, Use>,
     /// How long each start took.
@@ -214,6 +217,7 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         clocks: judgement.clocks.clone(),
         counts: counts(history),
         latency: latency(history),
+        creates: creates(history),
         uses: uses(history),
         starts: starts(history),
         logs: logs(history),

@@ -114,6 +114,15 @@ fn block(report: &Report, style: Style) -> String {
     let _ = writeln!(text, "Success rate: {}%", report.success_rate());
     let _ = writeln!(text, "Total duration: {}s", whole_seconds(report.duration));
     let _ = writeln!(text, "\n{}", style.bold("Scenario Results:"));
+    text.push_str(&lines(report, style));
+    text.push('\n');
+    text.push_str(&analysis(report, style));
+    text
+}
+
+/// One line for each scenario: what came of it.
+pub fn lines(report: &Report, style: Style) -> String {
+    let mut text = String::new();
     for scenario in &report.scenarios {
         let word = style.outcome(scenario.outcome, outcome(scenario.outcome));
         let (sign, name) = (sign(scenario), &scenario.name);
@@ -123,8 +132,6 @@ fn block(report: &Report, style: Style) -> String {
         let word = style.outcome(Outcome::Inconclusive, outcome(Outcome::Inconclusive));
         let _ = writeln!(text, "❔ {name}: {word} (not run)");
     }
-    text.push('\n');
-    text.push_str(&analysis(report, style));
     text
 }
 

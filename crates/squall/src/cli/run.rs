@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::inputs::{Inputs, inputs};
+use super::notify::notify;
 use super::view::View;
-use super::{RunArgs, say};
+use super::{RunArgs, history, say};
 use crate::exit;
 use crate::guard;
 use crate::processes;
@@ -32,11 +33,9 @@ const ENOUGH: usize = 1;
 pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     let began = Instant::now();
     let seed = args.choice.seed.unwrap_or_else(|| id.seed());
-    let choice = args
-        .stage
-        .map_or_else(|| args.choice.clone(), |stage| stage.choice(&args.choice));
-    let inputs = match inputs(&choice, seed) {
-        Ok(inputs) => inputs,
+    let read = inputs(&args.chosen(), seed).and_then(|inputs| Ok((inputs, args.notify.address()?)));
+    let (inputs, told) = match read {
+        Ok(read) => read,
         Err(bad) => {
             bad.say();
             return exit::BAD_INPUT;
@@ -59,16 +58,15 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     args.stage.iter().for_each(|stage| stage.say());
     let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
         Ok(report) => {
-            let text = if args.json {
-                json::render(&report)
-            } else {
-                terminal::render(&report, terminal::Style { color: say::colour() })
-            };
-            say::out(text.trim_end());
+            say::out(shown(args, &report).trim_end());
             say::err(&format!(
                 "Report: {}",
                 workshop.folder.path().join("report.html").display()
             ));
+            history::keep(args, &report);
+            if let Some(address) = &told {
+                workshop.block_on(notify(address, &report, workshop.folder.path()));
+            }
             exit::code(report.outcome)
         }
         Err(trouble) => workshop.say(&trouble),
@@ -77,6 +75,16 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     args.stage.iter().for_each(|stage| stage.warn(began.elapsed()));
     say::err(&format!("Repeat with --seed {seed}"));
     code
+}
+
+/// A run on its own is shown whole; of one of many its lines are enough.
+fn shown(args: &RunArgs, report: &Report) -> String {
+    let style = terminal::Style { color: say::colour() };
+    match (args.json, args.repeat.is_turn()) {
+        (true, _) => json::render(report),
+        (false, true) => terminal::lines(report, style),
+        (false, false) => terminal::render(report, style),
+    }
 }
 
 /// Says what went wrong around the run. Answers the exit code.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use squall_core::check::Outcome;
 use squall_core::diagnostic::Mistakes;
 
 /// A line on standard output. Nobody listening is no failure: the journal has it all.
@@ -42,4 +43,14 @@ pub(super) fn problem(what: &str, remedy: Option<&str>) {
 /// All mistakes of a file, each at its place.
 pub(super) fn mistakes(mistakes: &Mistakes) {
     err(mistakes.render(colour_on(io::stderr().is_terminal()), 100).trim_end());
+}
+
+/// An outcome in a word.
+pub(super) fn outcome(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Inconclusive => "inconclusive",
+        Outcome::Fail => "fail",
+    }
+    .to_owned()
 }

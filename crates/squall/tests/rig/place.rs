@@ -82,7 +82,7 @@ impl Place {
         let entries = fs::read_dir(self.path().join("tmp")).unwrap().flatten();
         let mut runs: Vec<PathBuf> = entries
             .map(|entry| entry.path())
-            .filter(|path| !path.is_symlink())
+            .filter(|path| path.is_dir() && !path.is_symlink())
             .collect();
         assert_eq!(runs.len(), 1, "{runs:?}");
         runs.remove(0)
