@@ -62,8 +62,10 @@ type Way = (Option<Nanos>, bool);
 /// The recovery clocks of all strikes, in order. A strike that squall held and never lifted has none;
 /// only the strike that was lifted last has a `steady`.
 pub fn clocks(history: &History<'_>) -> Vec<Clock> {
-    let all_healed = history.strikes.iter().all(|strike| strike.healed.is_some());
-    let last = history.strikes.iter().filter_map(|strike| strike.healed).max();
+    // Another number of copies is no damage to come back from.
+    let broken = || history.strikes.iter().filter(|strike| strike.step.hold != Hold::Stays);
+    let all_healed = broken().all(|strike| strike.healed.is_some());
+    let last = broken().filter_map(|strike| strike.healed).max();
     let steady = last.filter(|_| all_healed).and_then(|last| steady_since(history, last));
     let found = history.strikes.iter().filter_map(|strike| {
         let mut clock = clock(strike, history)?;

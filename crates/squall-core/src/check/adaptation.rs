@@ -74,8 +74,7 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
     let slowest = changes.iter().filter_map(|change| change.took).max().unwrap_or(0);
     let came = changes.iter().filter(|change| change.came).count();
     let says = format!(
-        "{} that came and {} that went had adapted within {}",
-        count(came, "copy"),
+        "{came} copies that came and {} that went had adapted within {}",
         changes.len() - came,
         words(slowest)
     );

@@ -14,6 +14,7 @@ use crate::demand::{Demand, Recovery};
 use crate::event::EventId;
 use crate::journal::{History, Life, Strike};
 use crate::place::{Instance, Place};
+use crate::plan::Hold;
 use crate::time::{Nanos, nanos, words};
 
 /// What came of looking at the clocks.
@@ -125,7 +126,7 @@ fn steady(clocks: &[Clock], bounds: (Nanos, Nanos), history: &History<'_>, seen:
     let last = history
         .strikes
         .iter()
-        .filter(|strike| strike.healed.is_some())
+        .filter(|strike| strike.healed.is_some() && strike.step.hold != Hold::Stays)
         .max_by_key(|strike| strike.healed);
     let (Some(strike), Some(_)) = (last, plan.api_every) else {
         return;

@@ -55,6 +55,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         mistakes: Vec::new(),
     };
     let steps = drawer.steps(&scenario.storm);
+    drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
     let load = scenario.workload.tasks.as_ref();
     let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
@@ -183,6 +184,15 @@ impl Drawer<'_> {
             };
             self.nanos(gap).max(nanos(floor))
         });
+        if after.is_some() && timing.at.is_some() {
+            let help = Some("leave one of them out".to_owned());
+            self.wrong(
+                &format!("{at}/at"),
+                "counts from the storm's start, and `after` from the strike before".to_owned(),
+                help,
+            );
+            return Vec::new();
+        }
         if let Some(gap) = after {
             return self.one_after_another((at, next), &timing, gap, floor);
         }

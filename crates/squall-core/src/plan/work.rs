@@ -22,6 +22,19 @@ impl Drawer<'_> {
         (rate.interval().get().as_nanos() as f64 / self.request.pace) as Nanos
     }
 
+    /// Copies can only be had of a service there is.
+    pub(super) fn replicas(&mut self, scenario: &Scenario) {
+        let names: Vec<String> = self.facts.services.keys().cloned().collect();
+        for name in scenario.replicas.keys().filter(|name| !names.contains(name)) {
+            let help = nearest(name, names.iter().map(String::as_str)).map(|close| format!("did you mean `{close}`?"));
+            self.wrong(
+                &format!("/replicas/{name}"),
+                format!("the system has no service `{name}`"),
+                help,
+            );
+        }
+    }
+
     pub(super) fn writes(&self, scenario: &Scenario) -> Vec<PlannedWrites> {
         let planned = scenario.workload.writes.iter().map(|writes| PlannedWrites {
             every: self

@@ -15,6 +15,9 @@ const EVERY: Duration = Duration::from_millis(40);
 /// An answer that takes longer is given up on: the next look tells the same.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So many answers without a list at the start are no accident.
+const ENOUGH: u32 = 20;
+
 /// Looks until it is aborted.
 pub async fn breakers(client: Client, contract: Breakers, recorder: Recorder) {
     let mut ticks = interval(EVERY);
@@ -25,7 +28,7 @@ pub async fn breakers(client: Client, contract: Breakers, recorder: Recorder) {
         headers: BTreeMap::default(),
         json: None,
     };
-    let mut told = false;
+    let (mut shown, mut looks) = (false, 0);
     let mut known: BTreeMap<String, BreakerState> = BTreeMap::new();
     loop {
         ticks.tick().await;
@@ -35,8 +38,10 @@ pub async fn breakers(client: Client, contract: Breakers, recorder: Recorder) {
         let Some(json) = reply.what.ok().and_then(|answered| answered.json) else {
             continue;
         };
-        if !told && take(&json, &contract.list).is_none_or(|list| !list.is_array()) {
-            told = true;
+        // While its store is away a service may show no breakers; one that never did is asked at the wrong place.
+        shown |= take(&json, &contract.list).is_some_and(|list| list.is_array());
+        looks += u32::from(!shown);
+        if looks == ENOUGH {
             let text = format!("{} shows no list of breakers at {}", contract.path, contract.list);
             let kind = NoteKind::Blind;
             recorder.record(Fact::Note { kind, text });
