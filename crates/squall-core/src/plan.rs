@@ -64,6 +64,9 @@ pub struct Plan {
     pub replicas: BTreeMap<String, u32>,
     /// What is judged.
     pub checks: Vec<Demand>,
+    /// The command that plans the same again.
+    #[serde(default)]
+    pub repeat: String,
 }
 
 /// One strike of one fault.

@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use crate::priority;
+
 static CLOSED: Mutex<bool> = Mutex::new(false);
 
 /// Makes something, unless the gate is closed; closing it waits until it is made.
@@ -20,12 +22,12 @@ pub fn pass<T>(make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     make()
 }
 
-/// Starts a process, unless the gate is closed.
+/// Starts a process at the usual priority, unless the gate is closed.
 ///
 /// # Errors
 /// What `start` answers, or that the gate is closed.
 pub(crate) fn spawn<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    pass(start)
+    pass(|| priority::as_usual(start))
 }
 
 /// From now on nothing is made.

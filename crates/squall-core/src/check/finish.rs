@@ -1,7 +1,7 @@
 //! When each task of the main kind was done: what `completion` and `deadline` read.
 
-use crate::event::{EventId, Phase, State};
-use crate::journal::{History, TaskHistory};
+use crate::event::{EventId, Phase};
+use crate::journal::History;
 use crate::time::Nanos;
 
 /// The main tasks against their deadline.
@@ -49,7 +49,7 @@ impl<'a> Finish<'a> {
                 continue;
             }
             finish.acknowledged += 1;
-            match done_at(task) {
+            match task.done() {
                 Some(done) => finish.done.push(done),
                 None => finish.open.push((id, created)),
             }
@@ -81,20 +81,4 @@ impl<'a> Finish<'a> {
     pub(super) fn over(&self, history: &History<'_>) -> bool {
         history.until >= self.deadline || self.done.len() >= self.planned
     }
-}
-
-/// The first commit a worker reported. Where the report was lost but the system says done: the last
-/// that was heard of the work, or else the first record that says so.
-fn done_at(task: &TaskHistory<'_>) -> Option<(EventId, Nanos)> {
-    if let Some(commit) = task.first_commit() {
-        return Some(commit);
-    }
-    let done = |state: Option<State>| state == Some(State::Done);
-    if !task.last_record().is_some_and(|(_, _, record)| done(record.state)) {
-        return None;
-    }
-    let (event, read, _) = task.records.iter().find(|(_, _, record)| done(record.state))?;
-    let effects = task.attempts.iter().flat_map(|attempt| &attempt.effects);
-    let effect = effects.map(|effect| effect.1).filter(|at| at <= read).max();
-    Some((*event, effect.unwrap_or(*read)))
 }

@@ -145,6 +145,15 @@ impl Value {
         }
     }
 
+    /// A duration as a plain number, for systems that read one.
+    pub(super) fn in_units_of(&self, seconds: f64) -> Outcome {
+        match self {
+            // Whole nanoseconds first: what is printed is what is meant, without the noise of fractions.
+            Value::Dur(it) => number((it.get().as_nanos() as f64 / (seconds * 1e9) * 1e6).round() / 1e6),
+            other => Err(format!("millis and seconds take a duration, not {}", other.noun())),
+        }
+    }
+
     fn scale(&self, factor: f64) -> Outcome {
         self.map(|it| it * factor)
             .unwrap_or_else(|| Err(format!("{} cannot be multiplied", self.noun())))
@@ -210,7 +219,13 @@ fn duration(seconds: f64) -> Result<Dur, String> {
         return Err(format!("this comes to {seconds}s, less than no time at all"));
     }
     let duration = std::time::Duration::try_from_secs_f64(seconds).map_err(|_| "this is too long a time".to_owned())?;
-    Dur::try_from(duration).map_err(why)
+    // Nobody reads nanoseconds of a time that was computed, and some programs can't.
+    let fine = duration.subsec_nanos() % 1_000;
+    let rounded = match duration.as_micros() {
+        0..1_000 => duration,
+        _ => duration.saturating_sub(std::time::Duration::from_nanos(fine.into())),
+    };
+    Dur::try_from(rounded).map_err(why)
 }
 
 fn checked(duration: Option<std::time::Duration>) -> Outcome {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Journal;
 use super::index::Index;
 use crate::event::{
-    BreakerState, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Record, Role, TaskEvent,
-    TaskFact,
+    BreakerState, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Record, Role, State,
+    TaskEvent, TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -162,6 +162,22 @@ impl<'a> TaskHistory<'a> {
             .iter()
             .flat_map(|attempt| attempt.commits.iter().copied())
             .min_by_key(|commit| commit.1)
+    }
+
+    /// When it was done: the first commit a worker reported. Where the report was lost but the system says
+    /// done: the last that was heard of the work, or else the first record that says so.
+    pub fn done(&self) -> Option<(EventId, Nanos)> {
+        if let Some(commit) = self.first_commit() {
+            return Some(commit);
+        }
+        let done = |record: &Record| record.state == Some(State::Done);
+        if !self.last_record().is_some_and(|(_, _, record)| done(record)) {
+            return None;
+        }
+        let (event, read, _) = self.records.iter().find(|(_, _, record)| done(record))?;
+        let effects = self.attempts.iter().flat_map(|attempt| &attempt.effects);
+        let effect = effects.map(|effect| effect.1).filter(|at| at <= read).max();
+        Some((*event, effect.unwrap_or(*read)))
     }
 
     /// All commits workers reported.

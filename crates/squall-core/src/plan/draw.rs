@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub seed: u64,
     /// By how much planned durations are divided.
     pub pace: f64,
+    /// The command that asks for the same again.
+    pub repeat: &'a str,
 }
 
 /// Draws the plan of a scenario whose `${…}` are filled in.
@@ -66,6 +68,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         level_name: request.level_name.to_owned(),
         seed: request.seed,
         pace: request.pace,
+        repeat: request.repeat.to_owned(),
         tasks,
         main_kind: load.map(|load| load.kind.clone()),
         deadline: load
@@ -283,7 +286,10 @@ impl Drawer<'_> {
                     return None;
                 };
                 if !service.links.iter().any(|link| link == to) {
-                    let help = format!("`{from}` links to: {}", service.links.join(", "));
+                    let help = match service.links.as_slice() {
+                        [] => format!("`{from}` links to nothing; a link is named in its `links:`"),
+                        links => format!("`{from}` links to {}", links.join(", ")),
+                    };
                     self.wrong(
                         &format!("{at}/to"),
                         format!("`{from}` has no link to `{to}`"),

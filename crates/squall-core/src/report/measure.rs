@@ -173,7 +173,7 @@ fn count_main(counts: &mut Counts, history: &History<'_>) {
         .map(|(length, began)| began + length);
     let is_main = |op: &Op| op.work.as_ref().is_some_and(|work| marks.contains(work.mark.as_str()));
     for task in history.tasks.values() {
-        let Some(done) = done_at(task).filter(|_| task.created.is_some_and(|(_, op)| is_main(op))) else {
+        let Some((_, done)) = task.done().filter(|_| task.created.is_some_and(|(_, op)| is_main(op))) else {
             continue;
         };
         match deadline {
@@ -184,17 +184,6 @@ fn count_main(counts: &mut Counts, history: &History<'_>) {
             _ => counts.in_time += 1,
         }
     }
-}
-
-/// When a task was done: the worker's word is exact, the system's record is as old as the look at it.
-fn done_at(task: &TaskHistory<'_>) -> Option<Nanos> {
-    let record = task
-        .records
-        .iter()
-        .find(|(_, _, record)| record.state == Some(State::Done));
-    task.first_commit()
-        .map(|commit| commit.1)
-        .or(record.map(|record| record.1))
 }
 
 /// From when it was due to its answer; `None` when nobody was there to answer.

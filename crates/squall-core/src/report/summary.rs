@@ -245,10 +245,7 @@ fn run(history: &History<'_>) -> Run {
         level_name: plan.level_name.clone(),
         seed: plan.seed,
         pace: plan.pace,
-        repeat: format!(
-            "squall run -s {} -d {} --seed {} --pace {}",
-            plan.scenario, plan.level, plan.seed, plan.pace
-        ),
+        repeat: plan.repeat.clone(),
     }
 }
 

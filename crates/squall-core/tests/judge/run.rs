@@ -145,6 +145,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             hypothesis: "It holds.".to_owned(),
             level: 1,
             level_name: "basic".to_owned(),
+            repeat: "squall run".to_owned(),
             seed: 1,
             pace: 1.0,
             tasks: tasks.collect(),

@@ -350,6 +350,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         hypothesis: hypothesis.to_owned(),
         level: 2,
         level_name: "light disruption".to_owned(),
+        repeat: format!("squall run -s {scenario} -d 2 --seed 42 --pace 2"),
         seed: 42,
         pace: 2.0,
         tasks: Vec::new(),

@@ -18,6 +18,9 @@ pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/
 /// Where a project keeps its own.
 const OWN: &str = "scenarios";
 
+/// How a scenario's file may end.
+const ENDINGS: [&str; 2] = ["yaml", "yml"];
+
 /// Everything a run needs.
 pub(super) struct Inputs {
     pub(super) system: System,
@@ -88,6 +91,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             level_name: &level.name,
             seed,
             pace: choice.pace,
+            repeat: &repeat(choice, &name, seed),
         };
         let read = Document::parse(&file, &text)
             .and_then(|doc| doc.expand(&scope.for_scenario()))
@@ -108,6 +112,30 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
         Some(system) if wrong.is_empty() => Ok(Inputs { system, level, plans }),
         _ => Err(Bad::Mistakes(wrong)),
     }
+}
+
+/// The command that runs one scenario the same way again.
+fn repeat(choice: &Choice, scenario: &str, seed: u64) -> String {
+    let quoted = |text: &str| match text.contains(|c: char| !c.is_alphanumeric() && !"-_./=%".contains(c)) {
+        true => format!("'{}'", text.replace('\'', r"'\''")),
+        false => text.to_owned(),
+    };
+    let system = choice
+        .system
+        .iter()
+        .map(|file| ("--system", file.display().to_string()));
+    let sets = choice
+        .sets
+        .iter()
+        .map(|(name, value)| ("--set", format!("{name}={value}")));
+    let besides = system.chain(sets).fold(String::new(), |text, (flag, value)| {
+        format!("{text} {flag} {}", quoted(&value))
+    });
+    let (level, pace) = (choice.difficulty, choice.pace);
+    format!(
+        "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}",
+        quoted(scenario)
+    )
 }
 
 fn known_settings(level: &Level, sets: &[(String, String)]) -> Result<(), Bad> {
@@ -133,7 +161,9 @@ pub(super) fn all_scenarios() -> Vec<String> {
     let own = fs::read_dir(OWN).map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
     let mut names: Vec<String> = BUNDLED.iter().map(|(name, _)| (*name).to_owned()).collect();
     for file in own.unwrap_or_default() {
-        if file.extension().is_some_and(|ending| ending == "yaml")
+        if file
+            .extension()
+            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
             && let Some(stem) = file.file_stem()
         {
             names.push(stem.to_string_lossy().into_owned());
@@ -150,7 +180,7 @@ fn chosen(list: &str) -> Result<Vec<String>, Bad> {
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         if name == "all" {
             names.extend(all.iter().cloned());
-        } else if name.ends_with(".yaml") || all.iter().any(|known| known == name) {
+        } else if is_file_name(name) || all.iter().any(|known| known == name) {
             names.push(name.to_owned());
         } else {
             let help = nearest(name, all.iter().map(String::as_str)).map_or_else(
@@ -171,14 +201,20 @@ fn chosen(list: &str) -> Result<Vec<String>, Bad> {
     Ok(names)
 }
 
+/// Whether a scenario is named by its file.
+fn is_file_name(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
 /// A scenario's text: a file that is named, the project's own, or a bundled one.
 pub(super) fn scenario_text(name: &str) -> Result<(String, String), Bad> {
-    if name.ends_with(".yaml") {
+    if is_file_name(name) {
         return read(Path::new(name));
     }
-    let own = Path::new(OWN).join(format!("{name}.yaml"));
-    if own.is_file() {
-        return read(&own);
+    let own = ENDINGS.map(|ending| Path::new(OWN).join(format!("{name}.{ending}")));
+    if let Some(own) = own.iter().find(|own| own.is_file()) {
+        return read(own);
     }
     match BUNDLED.iter().find(|(known, _)| *known == name) {
         Some((_, text)) => Ok((format!("{name}.yaml (bundled)"), (*text).to_owned())),

@@ -19,6 +19,7 @@ use super::view::View;
 use super::{RunArgs, history, say};
 use crate::exit;
 use crate::guard;
+use crate::priority;
 use crate::processes;
 use crate::run::{Order, run as run_scenario};
 use crate::secrets::Secrets;
@@ -180,6 +181,8 @@ impl Workshop {
         folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
         let scratch = id.scratch();
         gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
+        // Every thread of the runtime has the priority of the one that makes it.
+        priority::ahead();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

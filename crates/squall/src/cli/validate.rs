@@ -67,6 +67,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
             let request = Request {
                 level: level.level,
                 level_name: &level.name,
+                repeat: "",
                 seed: 1,
                 pace: 1.0,
             };

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Between two looks at the news.
 const NEWS: Duration = Duration::from_millis(20);
 /// Between two looks at what no witness told of.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// So many are read back in one look.
 const AT_ONCE: usize = 20;
 
@@ -46,15 +46,7 @@ pub(super) async fn drain(stage: &Stage, since: Nanos) {
             return overrun(stage, &left, bound, lease);
         }
         if Instant::now() >= look {
-            for known in left.iter().take(AT_ONCE) {
-                if Instant::now() > until {
-                    break;
-                }
-                // A task the system does not know any more has nothing left to wait for either.
-                if let Some(State::Done | State::Dead | State::Cancelled | State::Odd) = stage.show(&known.task).await {
-                    stage.live.finish(&known.task);
-                }
-            }
+            read_back(stage, &left, until).await;
             look = Instant::now() + LOOK;
         }
         // News or the next look, whichever is first.
@@ -64,7 +56,21 @@ pub(super) async fn drain(stage: &Stage, since: Nanos) {
     }
 }
 
-fn outstanding(stage: &Stage) -> Vec<Acknowledged> {
+/// Asks the system for work no witness told the end of: a worker can die between its commit and its report.
+pub(super) async fn read_back(stage: &Stage, left: &[Acknowledged], until: Instant) {
+    for known in left.iter().take(AT_ONCE) {
+        if Instant::now() > until {
+            break;
+        }
+        // A task the system does not know any more has nothing left to wait for either.
+        if let Some(State::Done | State::Dead | State::Cancelled | State::Odd) = stage.show(&known.task).await {
+            stage.live.finish(&known.task);
+        }
+    }
+}
+
+/// What is acknowledged and not known to have ended.
+pub(super) fn outstanding(stage: &Stage) -> Vec<Acknowledged> {
     let mut known = stage.acknowledged();
     known.retain(|known| !stage.live.finished(&known.task));
     known

@@ -8,6 +8,7 @@ use squall_core::event::{Fact, NoteKind};
 use squall_core::workload::PlannedWrites;
 use tokio::time::sleep;
 
+use super::drain;
 use super::flood::Flood;
 use super::stage::Stage;
 use super::strike::Strikes;
@@ -41,8 +42,13 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let mut striking = strikes.clone().start();
 
     let mut told = false;
+    let mut look = Instant::now();
     loop {
         let decided = work_done(stage);
+        if !decided && striking.is_empty() && look <= Instant::now() && quiet(stage) {
+            look = Instant::now() + drain::LOOK;
+            drain::read_back(stage, &drain::outstanding(stage), look).await;
+        }
         if decided && !told && !striking.is_empty() && strikes.all_entries_struck() {
             told = true;
             strikes.skip_rest();
@@ -107,6 +113,13 @@ async fn create_all(stage: &Stage, begin: Instant) {
         });
     }
     while creating.join_next().await.is_some() {}
+}
+
+/// Whether no work was begun for longer than a lease: what is open then may have ended unheard.
+fn quiet(stage: &Stage) -> bool {
+    let lease = stage.contracts.tasks.as_ref().map(|tasks| tasks.lease.get());
+    let last = stage.live.last_start().map(|last| last.elapsed());
+    last.zip(lease).is_some_and(|(last, lease)| last > lease)
 }
 
 /// Whether every task of the storm's work is known to have ended.
