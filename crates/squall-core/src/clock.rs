@@ -89,6 +89,8 @@ fn clock(strike: &Strike<'_>, history: &History<'_>) -> Option<Clock> {
         (None, Place::Instance(instance)) if history.works(&instance.service) => {
             serves_work(strike, instance, from, history)
         }
+        // It lives on, and nobody reports of it: whether it serves again is its callers' to show.
+        (None, Place::Instance(instance)) if lived_on(strike, instance, history) => (None, false),
         (None, Place::Instance(instance)) => ready_again(reborn(strike, instance, history).0, from),
         (None, Place::Link { from: worker, .. }) => takes_work(worker, from, history),
         (None, Place::Service(_)) => return None,
@@ -229,6 +231,13 @@ fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
     let waited = history.work_waited(from, first.unwrap_or(from + PATIENCE).max(from));
     let watched = history.until.saturating_sub(from) > PATIENCE && undisturbed(worker, from, history);
     (first, waited && (first.is_some() || watched))
+}
+
+/// Whether what was frozen neither ended nor was started anew.
+fn lived_on(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> bool {
+    *strike.condition == Condition::Frozen
+        && exit(strike, instance, history).is_none()
+        && reborn(strike, instance, history).0.is_none()
 }
 
 /// Something nobody reports of but its supervisor.

@@ -50,7 +50,12 @@ pub(super) fn judge(demand: &Demand, wanted: &Recovery, history: &History<'_>) -
         }
     }
     if clocks.is_empty() && !history.header.plan.steps.is_empty() {
-        return Verdict::inconclusive(demand, "nothing that was planned was struck and lifted");
+        let damage = history.header.plan.steps.iter().any(|step| step.hold != Hold::Stays);
+        let why = match damage {
+            true => "nothing that was planned was struck and lifted",
+            false => "another number of copies is no damage to recover from, and no other fault is planned",
+        };
+        return Verdict::inconclusive(demand, why);
     }
     if !history.complete() {
         seen.unknown.push("the run broke off".to_owned());

@@ -18,7 +18,7 @@ mod workers;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::budget::Budget;
-use super::words::{outcome, whole_seconds};
+use super::words::{outcome, warned, whole_seconds};
 use super::{Report, Scenario};
 use crate::check::Outcome;
 use crate::journal::Journal;
@@ -85,7 +85,7 @@ fn link(index: usize, scenario: &Scenario) -> Markup {
     html! {
         a href=(format!("#s{index}")) {
             span.name { (scenario.name) }
-            (badge(scenario.outcome))
+            (scenario_badge(scenario))
             span.short { (scenario.headline) }
         }
     }
@@ -94,6 +94,14 @@ fn link(index: usize, scenario: &Scenario) -> Markup {
 /// An outcome as a word on its colour.
 fn badge(shown: Outcome) -> Markup {
     html! { span class=(format!("badge {}", class(shown))) { (outcome(shown)) } }
+}
+
+/// The same for a scenario: a pass with warnings says so.
+fn scenario_badge(scenario: &Scenario) -> Markup {
+    match warned(scenario) {
+        true => html! { span.badge.warned title="passed, with warnings" { (outcome(scenario.outcome)) " ⚠" } },
+        false => badge(scenario.outcome),
+    }
 }
 
 /// The CSS class of an outcome.

@@ -70,11 +70,16 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 /// The sign of a scenario: its outcome, and whether a pass comes with a warning.
 pub(super) fn sign(scenario: &Scenario) -> &'static str {
     match scenario.outcome {
-        Outcome::Pass if scenario.warnings.is_empty() && scenario.counts.late == 0 => "✅",
-        Outcome::Pass => "⚠️",
+        Outcome::Pass if warned(scenario) => "⚠️",
+        Outcome::Pass => "✅",
         Outcome::Inconclusive => "❔",
         Outcome::Fail => "❌",
     }
+}
+
+/// Whether it passed with something to look at.
+pub(super) fn warned(scenario: &Scenario) -> bool {
+    scenario.outcome == Outcome::Pass && (!scenario.warnings.is_empty() || scenario.counts.late > 0)
 }
 
 /// The sign of a verdict.

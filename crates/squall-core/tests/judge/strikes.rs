@@ -415,3 +415,19 @@ fn a_worker_that_ends_before_it_is_ready_after_every_restart_is_no_recovery() {
         verdict.says
     );
 }
+
+#[test]
+fn a_part_that_was_frozen_and_lived_on_is_not_said_never_to_have_served_again() {
+    let freeze = step(0, "partner", Condition::Frozen, Hold::For(SEC));
+    let mut run = struck(freeze, "partner-1", GONE);
+    run.life("partner-1", MS, 2 * MS);
+    let worker = run.header.system.services.get_mut("worker").unwrap();
+    worker.links.push("partner".to_owned());
+    let clock = &run.judge().clocks[0];
+    assert_eq!((clock.serving, clock.expected), (None, false));
+    // Ended by the freeze and not back, it is.
+    let mut ended = run;
+    ended.exit("partner-1", 7 * SEC + 500 * MS, false);
+    let clock = &ended.judge().clocks[0];
+    assert_eq!((clock.serving, clock.expected), (None, true));
+}

@@ -65,9 +65,10 @@ pub(super) fn verify(args: &VerifyArgs) -> u8 {
     };
     block_on(async {
         let mut tally = Tally::default();
-        match args.quick {
-            true => quick(&target, &mut tally).await,
-            false => full(&target, &mut tally).await,
+        if args.quick {
+            quick(&target, &mut tally).await;
+        } else if !deserted(&target).await {
+            full(&target, &mut tally).await;
         }
         tally.end(args, &target)
     })
@@ -93,15 +94,23 @@ fn target(args: &VerifyArgs) -> Result<Target, Bad> {
     }
 }
 
-/// Waits until it is ready, and looks at its health.
-async fn quick(target: &Target, tally: &mut Tally) {
-    let Some(health) = &target.contracts.health else { return };
-    let get = |path: &str| Call {
+fn get(path: &str) -> Call {
+    Call {
         method: Method::Get,
         path: path.to_owned(),
         headers: Default::default(),
         json: None,
-    };
+    }
+}
+
+/// Whether nobody is there at all: then one line says it, not one for each case.
+async fn deserted(target: &Target) -> bool {
+    target.client.send(&get("/")).await.judge(None, None).answer == Answer::Down
+}
+
+/// Waits until it is ready, and looks at its health.
+async fn quick(target: &Target, tally: &mut Tally) {
+    let Some(health) = &target.contracts.health else { return };
     let (ready, began) = (get(&health.ready), Instant::now());
     let last = loop {
         let left = READY.saturating_sub(began.elapsed());
@@ -249,13 +258,15 @@ impl Tally {
 
     fn end(&self, args: &VerifyArgs, target: &Target) -> u8 {
         let total = self.passed + self.failed;
-        say::out(&format!(
-            "\nTotal: {total}\nPassed: {}\nFailed: {}\nSuccess rate: {}%",
-            self.passed,
-            self.failed,
-            // Rounded down: 100 % is all of them.
-            self.passed * 100 / total.max(1)
-        ));
+        if total > 0 {
+            say::out(&format!(
+                "\nTotal: {total}\nPassed: {}\nFailed: {}\nSuccess rate: {}%",
+                self.passed,
+                self.failed,
+                // Rounded down: 100 % is all of them.
+                self.passed * 100 / total
+            ));
+        }
         if !self.heard {
             let remedy = "is it up? `squall up --detach --port 3000` starts one";
             say::problem(&format!("nothing answers at {}", target.base), Some(remedy));

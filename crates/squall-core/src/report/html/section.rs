@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::budget::Budget;
-use super::{badge, class, evidence, latency, logs, recovery, resources, tables, timeline, workers};
+use super::{class, evidence, latency, logs, recovery, resources, scenario_badge, tables, timeline, workers};
 use crate::journal::History;
 use crate::report::Scenario;
 
@@ -39,7 +39,7 @@ pub(super) fn draw(index: usize, scenario: &Scenario, history: &History<'_>, bud
 fn banner(scenario: &Scenario) -> Markup {
     html! {
         div class=(format!("banner {}", class(scenario.outcome))) {
-            h2 { (scenario.name) " " (badge(scenario.outcome)) " " span.short { (scenario.headline) } }
+            h2 { (scenario.name) " " (scenario_badge(scenario)) " " span.short { (scenario.headline) } }
             p.hypothesis { b { "Hypothesis: " } (scenario.hypothesis) }
             p { (scenario.analysis) }
             @if !scenario.doubts.is_empty() {
