@@ -258,13 +258,11 @@ impl Tally {
 
     fn end(&self, args: &VerifyArgs, target: &Target) -> u8 {
         let total = self.passed + self.failed;
-        if total > 0 {
+        // Rounded down: 100 % is all of them.
+        if let Some(rate) = (self.passed * 100).checked_div(total) {
             say::out(&format!(
-                "\nTotal: {total}\nPassed: {}\nFailed: {}\nSuccess rate: {}%",
-                self.passed,
-                self.failed,
-                // Rounded down: 100 % is all of them.
-                self.passed * 100 / total
+                "\nTotal: {total}\nPassed: {}\nFailed: {}\nSuccess rate: {rate}%",
+                self.passed, self.failed
             ));
         }
         if !self.heard {
