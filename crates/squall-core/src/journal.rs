@@ -3,10 +3,12 @@
 mod crew;
 mod history;
 mod index;
+mod task;
 
 pub use crew::{Crew, Span};
-pub use history::{Attempt, GRACE_AFTER_HEAL, History, Life, Strike, TaskHistory, Window};
+pub use history::{GRACE_AFTER_HEAL, History, Life, Strike, Window};
 pub use index::Stint;
+pub use task::{Attempt, TaskHistory};
 
 use crate::event::{Event, Fact, Header};
 

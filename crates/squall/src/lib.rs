@@ -2,7 +2,7 @@
 
 pub mod exit;
 pub mod secrets;
-pub(crate) mod priority;
+pub mod priority;
 pub mod gate;
 pub mod processes;
 pub mod proxy;
