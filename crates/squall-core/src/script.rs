@@ -62,3 +62,10 @@ pub struct PlannedScript {
     /// The command.
     pub script: Script,
 }
+
+impl Script {
+    /// Its arguments, the program first; none where nothing is written.
+    pub fn words(&self) -> Vec<String> {
+        self.run.split_whitespace().map(str::to_owned).collect()
+    }
+}

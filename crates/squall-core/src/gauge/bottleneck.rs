@@ -39,10 +39,15 @@ pub fn bottleneck(history: &History<'_>) -> Option<Bottleneck> {
     let latest = length.saturating_sub(SHORTEST);
     let from = flooded.begin + saturated.map_or(latest, |(from, _)| from.min(latest));
     let looks = Looks::of(history, from, flooded.begin + length);
+    // Whatever was busy limited nothing as long as answers kept up.
+    let at_limit = saturated.and_then(|_| {
+        looks
+            .machine()
+            .or_else(|| looks.pool())
+            .or_else(|| looks.one_processor())
+    });
     let at_limit = late(history)
-        .or_else(|| looks.machine())
-        .or_else(|| looks.pool())
-        .or_else(|| looks.one_processor())
+        .or(at_limit)
         .or_else(|| workers(&flooded, history, (from, flooded.begin + length)));
     Some(at_limit.unwrap_or_else(|| {
         let closest = looks.closest();
@@ -51,7 +56,7 @@ pub fn bottleneck(history: &History<'_>) -> Option<Bottleneck> {
                 "answers no longer kept up from about {rate:.0}/s on, though nothing that was looked at was used up \
                  ({closest}): the limit is waiting, not work"
             ),
-            None => format!("nothing was used up ({closest})"),
+            None => format!("nothing saturated ({closest})"),
         };
         Bottleneck {
             found: false,
@@ -164,15 +169,28 @@ impl<'a> Looks<'a> {
             return None;
         }
         let (busy, _, own, events) = &self.machine;
-        let most = self.processes.iter().max_by_key(|(_, process)| process.0);
         let of = |part: u64| 100.0 * part as f64 / (*busy).max(1) as f64;
-        let most = most.map_or(String::new(), |(instance, process)| {
-            format!(", most of it ({:.0} %) by {instance}", of(process.0))
-        });
+        let used: u64 = self.processes.values().map(|process| process.0).sum();
+        let others = busy.saturating_sub(*own + used);
+        let mut shares = vec![
+            ("squall itself".to_owned(), *own),
+            ("others on this machine".to_owned(), others),
+        ];
+        shares.extend(
+            self.processes
+                .iter()
+                .map(|(instance, process)| (instance.to_string(), process.0)),
+        );
+        shares.sort_by_key(|(_, part)| std::cmp::Reverse(*part));
+        let told = shares
+            .iter()
+            .take(2)
+            .map(|(who, part)| format!("{:.0} % of that by {who}", of(*part)));
+        let told: Vec<String> = told.collect();
         let says = format!(
-            "the limit was the machine: its processors were {:.0} % busy{most}; squall itself took {:.0} %",
+            "the limit was the machine: its processors were {:.0} % busy, {}",
             100.0 * share,
-            of(*own)
+            told.join(", ")
         );
         found(says, events.clone())
     }

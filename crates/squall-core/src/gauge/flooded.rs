@@ -69,8 +69,12 @@ impl<'a> Flooded<'a> {
     }
 
     /// Where the growing stretch found the end of what the system takes: when, since the beginning, and at how many a
-    /// second. `None` where it did not, or where nothing grew.
+    /// second; at once where the even stretch was too much already. `None` where it did not.
     pub fn saturated(&self) -> Option<(Nanos, f64)> {
+        let even = self.even().filter(|(_, op)| Self::served(op)).count();
+        if (even as f64 + 1e-9) < ENOUGH * self.planned() as f64 {
+            return Some((0, self.plan.rate));
+        }
         let (to, length) = self.plan.up_to?;
         for index in 0..length.div_ceil(BIN) {
             let from = self.plan.lasts + index * BIN;
