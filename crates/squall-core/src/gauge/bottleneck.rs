@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::flooded::Flooded;
-use crate::event::{EventId, Fact, NoteKind};
+use crate::event::{DatabaseLook, EventId, Fact, NoteKind};
 use crate::journal::History;
 use crate::place::Instance;
 use crate::time::{Nanos, SECOND};
@@ -120,8 +120,8 @@ struct Looks<'a> {
     machine: (u64, u64, u64, Vec<EventId>),
     /// Processor time and the time it was used in, with the events.
     processes: BTreeMap<&'a Instance, (u64, Nanos, Vec<EventId>)>,
-    /// Busy connections, open ones, the most allowed.
-    databases: BTreeMap<&'a Instance, Vec<(EventId, u32, u32, u32)>>,
+    /// What databases were doing.
+    databases: BTreeMap<&'a Instance, Vec<(EventId, &'a DatabaseLook)>>,
     last: Option<EventId>,
 }
 
@@ -153,7 +153,7 @@ impl<'a> Looks<'a> {
                 }
                 Fact::Database(look) if inside => {
                     let database = looks.databases.entry(&look.instance).or_default();
-                    database.push((event.id, look.busy, look.open, look.limit));
+                    database.push((event.id, look));
                 }
                 _ => continue,
             }
@@ -204,17 +204,17 @@ impl<'a> Looks<'a> {
     /// All connections of a database busy, or as many open as it allows.
     fn pool(&self) -> Option<Bottleneck> {
         self.databases.iter().find_map(|(instance, looks)| {
-            let often = |fits: &dyn Fn(&(EventId, u32, u32, u32)) -> bool| {
-                let fitting = looks.iter().filter(|look| fits(look)).count();
+            let often = |fits: fn(&DatabaseLook) -> bool| {
+                let fitting = looks.iter().filter(|(_, look)| fits(look)).count();
                 looks.len() >= FEWEST && fitting as f64 >= MOSTLY * looks.len() as f64
             };
-            let open = looks.iter().map(|look| look.2).max()?;
-            let events = looks.iter().map(|look| look.0).collect();
-            if often(&|look| f64::from(look.2) >= 0.95 * f64::from(look.3) && look.3 > 0) {
+            let open = looks.iter().map(|(_, look)| look.open).max()?;
+            let events = looks.iter().map(|(event, _)| *event).collect();
+            if often(|look| look.limit > 0 && f64::from(look.open) >= 0.95 * f64::from(look.limit)) {
                 let says = format!("the limit was {instance}: {open} connections were open, as many as it allows");
                 return found(says, events);
             }
-            if often(&|look| look.2 >= 2 && look.1 >= look.2) {
+            if often(|look| look.open >= 2 && look.busy >= look.open) {
                 let says = format!("the limit was the pool of connections to {instance}: all {open} were busy");
                 return found(says, events);
             }
@@ -253,8 +253,8 @@ impl<'a> Looks<'a> {
         let busiest = self.busiest();
         told.extend(busiest.map(|(instance, share, _)| format!("{instance} used {:.0} % of one", 100.0 * share)));
         told.extend(self.databases.iter().filter_map(|(instance, looks)| {
-            let busy = looks.iter().map(|look| look.1).max()?;
-            let open = looks.iter().map(|look| look.2).max()?;
+            let busy = looks.iter().map(|(_, look)| look.busy).max()?;
+            let open = looks.iter().map(|(_, look)| look.open).max()?;
             Some(format!("at most {busy} of {open} connections to {instance} were busy"))
         }));
         match told.is_empty() {
