@@ -292,7 +292,7 @@ pub const SLIPS: &[Slip] = &[
         "an unknown end of a link",
         "to: db",
         "to: server",
-        &["storm.yaml:8", "no link to `server`", "links to: db"],
+        &["storm.yaml:8", "no link to `server`", "links to db"],
     ),
     storm(
         "an unknown way to cut",
