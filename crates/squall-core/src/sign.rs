@@ -2,7 +2,7 @@
 //!
 //! | sign | given when |
 //! |---|---|
-//! | slow health check | a start was ready only after half of what its service may take |
+//! | slow health check | a start with nothing else broken was ready only after half of what its service may take |
 //! | high task failure rate | more than a tenth of the tasks of a kind that must end done are dead, at least 3, and none of their attempts failed while something was broken |
 //! | memory growing | as `stable` would find it, where that is not asked for |
 //! | breaker not recovering | still open 10 s after the last heal, where `breaker` does not ask for it |
@@ -17,6 +17,7 @@ use crate::demand::Demand;
 use crate::event::{BreakerState, State};
 use crate::gauge::strike_windows;
 use crate::journal::History;
+use crate::place::Place;
 use crate::time::{Nanos, SECOND, words};
 
 /// From this share of dead tasks on the failure rate is high, and from so many dead.
@@ -39,9 +40,18 @@ fn slow_starts(history: &History<'_>) -> Vec<String> {
         let Some(facts) = history.header.system.services.get(&instance.service) else {
             continue;
         };
-        let ready = lives
-            .iter()
-            .filter_map(|life| Some(life.ready?.1.saturating_sub(life.started.1)));
+        // A start while something else was broken takes as long as that lets it.
+        let hindered = |from: Nanos, to: Nanos| {
+            let mut strikes = history.strikes.iter();
+            strikes.any(|strike| {
+                let other = *strike.place != Place::Instance((*instance).clone());
+                other && strike.imposing.1 <= to && strike.healed.is_none_or(|healed| healed >= from)
+            })
+        };
+        let ready = lives.iter().filter_map(|life| {
+            let (from, to) = (life.started.1, life.ready?.1);
+            (!hindered(from, to)).then(|| to.saturating_sub(from))
+        });
         for took in ready.filter(|took| *took > facts.ready_within / 2) {
             let slow = slowest.entry(&instance.service).or_insert((0, facts.ready_within, 0));
             *slow = (slow.0.max(took), slow.1, slow.2 + 1);

@@ -1,8 +1,8 @@
 //! Logs speak of few errors where nothing is broken.
 //!
-//! Class `error-burst`: from the reference on, outside windows in which something is broken anywhere (strike to heal + 2 s, or
+//! Class `error-burst`: from the reference to the last answer read back, outside windows in which something is broken anywhere (strike to heal + 2 s, or
 //! until the entry service serves again), the system's own services wrote more than `at_most` lines that speak of an
-//! error (`error`, `fatal`, a panic). A database's own lines are left out. Grace: the 2 s. Inconclusive when none of the system's own
+//! error (by their level, else by `error` or `fatal`) or a panic. A database's own lines are left out. Grace: the 2 s. Inconclusive when none of the system's own
 //! services wrote a line, or the bound is kept but lines are in the log's file only.
 
 use crate::check::Verdict;

@@ -37,10 +37,20 @@ pub fn strike_windows(history: &History<'_>) -> Vec<(Nanos, Nanos)> {
     outages.chain(strikes).collect()
 }
 
-/// The lines since the reference began.
+/// When squall last asked anything: what follows is written while it stops the system.
+fn last_asked(history: &History<'_>) -> Nanos {
+    let asked = |fact: &Fact| matches!(fact, Fact::Op(_) | Fact::Record(_) | Fact::ScriptEnded { .. });
+    let last = history.events.iter().rev().find(|event| asked(&event.fact));
+    last.map_or(history.until, |event| event.at)
+}
+
+/// The lines from when the reference began to the last answer squall asked for.
 pub fn lines<'a>(history: &History<'a>) -> Lines<'a> {
     let windows = strike_windows(history);
-    let begin = history.began(Phase::Reference).unwrap_or(Nanos::MAX);
+    let (begin, end) = (
+        history.began(Phase::Reference).unwrap_or(Nanos::MAX),
+        last_asked(history),
+    );
     let services = &history.header.system.services;
     let own = |service: &str| services.get(service).is_some_and(|facts| facts.preset.is_none());
     let mut lines = Lines::default();
@@ -50,7 +60,7 @@ pub fn lines<'a>(history: &History<'a>) -> Lines<'a> {
                 lines.all += 1;
                 let inside = windows.iter().any(|(from, to)| (*from..=*to).contains(&event.at));
                 match line(text) {
-                    _ if event.at < begin => {}
+                    _ if event.at < begin || event.at > end => {}
                     Line::Error | Line::Panic if inside => lines.excused += 1,
                     Line::Error | Line::Panic => lines.errors.push((event.id, instance, text)),
                     Line::Warning if !inside => lines.warnings += 1,

@@ -51,6 +51,9 @@ fn errors_in_a_log_count_where_nothing_is_broken() {
     );
     log(&mut run, 8_800 * MS, "worker-2", "ERROR odd");
     comes(&run, Came::Pass, "1 line of an error");
+    // Nor does what is written while squall stops the system count.
+    log(&mut run, 20_900 * MS, "server-1", "ERROR the database is gone");
+    comes(&run, Came::Pass, "1 line of an error");
     let mut hidden = run.clone();
     log(&mut run, 18 * SEC, "worker-2", "ERROR again");
     run.finds(&["log_errors: error-burst"]);
