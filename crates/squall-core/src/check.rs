@@ -1,9 +1,10 @@
 //! Checks: what a journal says about each demand of the scenario. Pure functions of the history.
 //!
 //! To add one: a file beside `check/api_success.rs`, a `mod` line, a variant and a catalogue row in
-//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish`, `flooded` and `sentence` are no checks: what
-//! several of them read and how they all speak.
+//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish` and `sentence` are no checks: what several
+//! of them read and how they all speak.
 
+mod ack_gap;
 mod adaptation;
 mod amplification;
 mod answered_correctly;
@@ -16,8 +17,10 @@ mod create_latency;
 mod data_intact;
 mod deadline;
 mod dlq_accounted;
+mod error_budget;
 mod health_truthful;
 mod isolated;
+mod log_errors;
 mod no_degradation;
 mod no_panics;
 mod no_phantom_task;
@@ -26,12 +29,12 @@ mod no_task_lost;
 mod none_stuck;
 mod recovery;
 mod retried;
+mod script;
 mod stable;
 mod throughput;
 mod work_spread;
 
 mod finish;
-mod flooded;
 mod requests;
 mod sentence;
 
@@ -70,6 +73,9 @@ pub struct Verdict {
     pub found: usize,
     /// How many things were looked at.
     pub checked: usize,
+    /// For a failure: what is likely to be behind it, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// Signs that change no verdict: late, weak, slow.
     pub warnings: Vec<String>,
 }
@@ -90,6 +96,10 @@ impl Verdict {
 
     /// It does not hold: `evidence` has the events of every finding.
     pub fn fail(demand: &Demand, class: &str, evidence: Vec<EventId>, says: impl Into<String>) -> Self {
+        debug_assert!(
+            demand.classes().any(|known| known == class),
+            "{class} is not in the catalogue"
+        );
         let mut verdict = Self::new(demand, Outcome::Fail, evidence.len(), says.into());
         verdict.class = Some(class.to_owned());
         verdict.found = evidence.len();
@@ -108,6 +118,7 @@ impl Verdict {
             evidence: Vec::new(),
             found: 0,
             checked,
+            advice: None,
             warnings: Vec::new(),
         }
     }
@@ -147,6 +158,10 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::Isolated(wanted) => isolated::judge(demand, wanted, history),
         Demand::NoDegradation => no_degradation::judge(demand, history),
         Demand::NoPanics => no_panics::judge(demand, history),
+        Demand::LogErrors(wanted) => log_errors::judge(demand, wanted, history),
+        Demand::AckGap(wanted) => ack_gap::judge(demand, wanted, history),
+        Demand::ErrorBudget(wanted) => error_budget::judge(demand, wanted, history),
+        Demand::Script(wanted) => script::judge(demand, wanted, history),
         Demand::Stable => stable::judge(demand, history),
     }
 }

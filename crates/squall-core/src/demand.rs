@@ -1,9 +1,14 @@
 //! What a scenario's `checks:` may ask for. How each is judged is in the file of the same name under `check/`.
 
+mod catalogue;
+
+pub use catalogue::CATALOGUE;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Dur, Percent, PercentRange};
+use crate::script::Script;
 
 /// One line of `checks:`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +47,7 @@ pub enum Demand {
     /// Every change of the number of copies is adapted to, and soon.
     Adaptation(Within),
     /// Failing calls are not repeated without measure.
-    Amplification(AtMost),
+    Amplification(Amplification),
     /// Under a flood creating a task stays quick.
     CreateLatency(CreateLatency),
     /// Under a flood the system takes what it is given.
@@ -57,6 +62,14 @@ pub enum Demand {
     NoDegradation,
     /// Nothing panics.
     NoPanics,
+    /// Logs speak of few errors where nothing is broken.
+    LogErrors(LogErrors),
+    /// Writes are never left without an acknowledgement for long.
+    AckGap(Within),
+    /// The run spends little of the error budget.
+    ErrorBudget(ErrorBudget),
+    /// A command of one's own says that all is well.
+    Script(Script),
     /// Memory, descriptors and connections do not grow without end.
     Stable,
 }
@@ -98,11 +111,38 @@ pub struct Recovery {
     pub within: Dur,
 }
 
-/// A figure that must not be exceeded.
+/// How often a failing call may be repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AtMost {
-    /// The figure.
+pub struct Amplification {
+    /// So many calls for each attempt.
     pub at_most: f64,
+    /// The kinds of the tasks contract that call over the links in question: only their attempts count. All kinds,
+    /// when absent; those that never call then make the figure smaller than it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+}
+
+/// How many lines of the logs may speak of an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LogErrors {
+    /// So many, outside outage windows.
+    pub at_most: u64,
+}
+
+/// How much of an error budget a run may spend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBudget {
+    /// The share of answers that is promised to be right.
+    pub slo: Percent,
+    /// Over this long.
+    #[serde(default = "thirty_days")]
+    pub window: Dur,
+    /// The run may spend this share of what the promise leaves.
+    pub at_most: Percent,
+}
+
+fn thirty_days() -> Dur {
+    Dur::secs(30 * 24 * 3600)
 }
 
 /// How long a create may take under a flood.
@@ -131,144 +171,25 @@ pub struct Breaker {
     pub within: Dur,
 }
 
-/// What `squall list checks` says of each: name, finding classes, what it demands, and its grace.
-pub const CATALOGUE: &[(&str, &str, &str)] = &[
-    (
-        "api_success",
-        "wrong-answer",
-        "share of right answers outside outage windows (fault effective to heal + 2 s)",
-    ),
-    (
-        "answered_correctly",
-        "wrong-answer",
-        "share of right or honestly refused (503, JSON error) answers inside outage windows",
-    ),
-    (
-        "answers_in_time",
-        "hung",
-        "every answer inside an outage window comes within the bound",
-    ),
-    (
-        "health_truthful",
-        "health-lie",
-        "ready turns false and true within the bound of a dependency's loss and return, never flaps, and live stays true while the process lives",
-    ),
-    (
-        "no_task_lost",
-        "lost-task, phantom-done",
-        "every acknowledged task is there, and a done one had its effect",
-    ),
-    (
-        "no_phantom_task",
-        "phantom-task",
-        "everything that ran was sent, and was not refused",
-    ),
-    (
-        "no_task_completed_twice",
-        "double-commit, double-effect",
-        "at most one commit of each task",
-    ),
-    (
-        "none_stuck",
-        "stuck-task",
-        "after heal + lease + grace nothing runs without a live lease; nothing waits longer than the longest backoff + 5 s",
-    ),
-    (
-        "retried",
-        "missing-retry",
-        "a failed attempt below the maximum, or an interrupted one, has a successor in time",
-    ),
-    (
-        "dlq_accounted",
-        "dlq-leak",
-        "dead exactly when attempts are used up, no handler exists or the cap on deaths is reached; sums close",
-    ),
-    (
-        "completion",
-        "incomplete",
-        "share of the storm's tasks done at the deadline inside the level's range",
-    ),
-    (
-        "deadline",
-        "incomplete",
-        "all of the storm's tasks done at the deadline; where the level allows lateness only warns",
-    ),
-    (
-        "recovery",
-        "no-recovery, slow-recovery",
-        "serving again, and steady, within the bound: from death where it must come back by itself, from heal where squall held it",
-    ),
-    (
-        "data_intact",
-        "lost-ack, corruption",
-        "every acknowledged row and session is there and unchanged at the audit",
-    ),
-    (
-        "work_spread",
-        "hoarding",
-        "with work waiting, no worker is left without any",
-    ),
-    (
-        "adaptation",
-        "no-adaptation, slow-adaptation",
-        "every copy that comes takes work, and every copy that goes is gone, within the bound",
-    ),
-    (
-        "amplification",
-        "retry-storm",
-        "calls over a cut link for each attempt stay below the bound",
-    ),
-    (
-        "attempts_in_time",
-        "hung",
-        "no attempt at work without a length of its own goes on for longer than the bound",
-    ),
-    (
-        "breaker",
-        "never-opened, no-fast-failure, never-closed",
-        "the breaker of a kind of work opens when it keeps failing, fails fast meanwhile, and closes again",
-    ),
-    (
-        "isolated",
-        "not-isolated",
-        "kinds of work that need nothing of what is broken go on without a failure",
-    ),
-    (
-        "no_degradation",
-        "degradation",
-        "the time to serve again does not grow from cycle to cycle (claimed from 6 cycles on)",
-    ),
-    ("no_panics", "panic", "no line of a log speaks of a panic"),
-    (
-        "stable",
-        "memory-growth, descriptor-growth, connection-growth",
-        "memory, descriptors and database connections do not grow without end",
-    ),
-    (
-        "create_latency",
-        "slow",
-        "under a flood, 99 of 100 creates take no longer than the bound from when they were due",
-    ),
-    (
-        "throughput",
-        "unserved",
-        "under a flood, the share of creates acknowledged within a second of when they were due; says where it saturates",
-    ),
-];
-
 impl Demand {
     /// The kinds of work it names, each with its place below the check's name.
     pub fn kinds(&self) -> Vec<(String, &str)> {
         match self {
             Demand::Breaker(wanted) => vec![("kind".to_owned(), &wanted.kind)],
-            Demand::Isolated(wanted) => {
-                let kinds = wanted.kinds.iter().enumerate();
+            Demand::Isolated(Kinds { kinds }) | Demand::Amplification(Amplification { kinds, .. }) => {
+                let kinds = kinds.iter().enumerate();
                 kinds
                     .map(|(index, kind)| (format!("kinds/{index}"), kind.as_str()))
                     .collect()
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The classes of its findings.
+    pub fn classes(&self) -> impl Iterator<Item = &'static str> {
+        let own = CATALOGUE.iter().filter(|(name, ..)| *name == self.name());
+        own.flat_map(|(_, classes, _)| classes.split(", "))
     }
 
     /// Its name: the key in a scenario's `checks:`.
@@ -298,6 +219,10 @@ impl Demand {
             Demand::Isolated(_) => "isolated",
             Demand::NoDegradation => "no_degradation",
             Demand::NoPanics => "no_panics",
+            Demand::LogErrors(_) => "log_errors",
+            Demand::AckGap(_) => "ack_gap",
+            Demand::ErrorBudget(_) => "error_budget",
+            Demand::Script(_) => "script",
             Demand::Stable => "stable",
         }
     }

@@ -6,11 +6,13 @@
 mod line;
 mod look;
 mod op;
+mod script;
 mod task;
 
 pub use line::{Line, line};
-pub use look::{BreakerState, LinkCounts, Pulse, PulseOf, Usage};
+pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
+pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Record, State, TaskEvent, TaskFact};
 
 use std::collections::BTreeMap;
@@ -141,6 +143,30 @@ pub enum Fact {
         /// Client connections open.
         open: u32,
     },
+    /// One look at the whole machine.
+    Machine(MachineLook),
+    /// One look at what a database has done so far.
+    Database(DatabaseLook),
+    /// A command of the scenario's own was started.
+    ScriptBegan {
+        /// Which.
+        of: ScriptOf,
+        /// What was run.
+        run: String,
+    },
+    /// A command of the scenario's own is over.
+    ScriptEnded {
+        /// Which.
+        of: ScriptOf,
+        /// How.
+        how: ScriptEnd,
+        /// How long it took.
+        took: Nanos,
+        /// Its last lines, of both its outputs together, secrets removed.
+        output: Vec<String>,
+        /// How many lines came before these.
+        left_out: u64,
+    },
     /// A circuit breaker was seen in another state than before.
     Breaker {
         /// The system's name for the type of task it is for.
@@ -237,6 +263,10 @@ pub enum NoteKind {
     Blind,
     /// Something did not end within its bound.
     Overrun,
+    /// Lines of a log are in its file only. No line of a panic is among them.
+    Unlogged,
+    /// Worth knowing, and nothing rests on it.
+    Aside,
 }
 
 /// How a run came to its end.

@@ -7,12 +7,14 @@ mod delay;
 mod freeze;
 mod kill;
 mod scale;
+mod script;
 
 pub use cut::CutLink;
 pub use delay::DelayLink;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
 pub use scale::Scale;
+pub use script::RunScript;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ pub enum Fault {
     Delay(DelayLink),
     /// Changes how many copies of a service run.
     Scale(Scale),
+    /// Runs a command of one's own.
+    Script(RunScript),
 }
 
 /// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
@@ -49,6 +53,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("cut", cut::DOES, cut::PROOF),
     ("delay", delay::DOES, delay::PROOF),
     ("scale", scale::DOES, scale::PROOF),
+    ("script", script::DOES, script::PROOF),
 ];
 
 /// A state of the system a fault waits for before it strikes.
@@ -152,6 +157,7 @@ impl Fault {
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
             Fault::Scale(_) => "scale",
+            Fault::Script(_) => "script",
         }
     }
 
@@ -165,12 +171,13 @@ impl Fault {
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
+            Fault::Script(fault) => fault.timing(),
         }
     }
 
-    /// What it is aimed at.
-    pub fn target(&self) -> Target<'_> {
-        match self {
+    /// What it is aimed at; `None` for a command, which squall aims at nothing.
+    pub fn target(&self) -> Option<Target<'_>> {
+        Some(match self {
             Fault::Kill(fault) => Target::Service(&fault.on),
             Fault::Terminate(fault) => Target::Service(&fault.on),
             Fault::Stop(fault) => Target::Service(&fault.on),
@@ -178,12 +185,13 @@ impl Fault {
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Scale(fault) => Target::Service(&fault.on),
-        }
+            Fault::Script(_) => return None,
+        })
     }
 
     /// What will hold at the target.
-    pub fn condition(&self) -> Condition {
-        match self {
+    pub fn condition(&self) -> Option<Condition> {
+        Some(match self {
             Fault::Kill(fault) => fault.condition(),
             Fault::Terminate(fault) => fault.condition(),
             Fault::Stop(fault) => fault.condition(),
@@ -191,7 +199,8 @@ impl Fault {
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
-        }
+            Fault::Script(_) => return None,
+        })
     }
 
     /// The share of the main tasks that, once done, makes it strike before its time.
@@ -211,7 +220,7 @@ impl Fault {
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),
-            Fault::Scale(_) => None,
+            Fault::Scale(_) | Fault::Script(_) => None,
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::advice::advice;
 use crate::check::{Outcome, Verdict, judge};
 use crate::clock::{Clock, clocks};
-use crate::event::{End, Fact, NoteKind};
+use crate::event::{End, Fact, NoteKind, ScriptOf};
 use crate::fault::Aim;
 use crate::journal::History;
 use crate::proof::{Proof, proof};
+use crate::sign::signs;
 
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Judgement {
     pub clocks: Vec<Clock>,
     /// Why the run as a whole proves less than it should: each makes it inconclusive.
     pub doubts: Vec<String>,
+    /// Signs that change no verdict, besides the verdicts' own.
+    #[serde(default)]
+    pub signs: Vec<String>,
 }
 
 /// Judges a run.
@@ -31,7 +36,11 @@ pub fn judgement(history: &History<'_>) -> Judgement {
         .plan
         .checks
         .iter()
-        .map(|demand| judge(demand, history))
+        .map(|demand| {
+            let mut verdict = judge(demand, history);
+            verdict.advice = advice(&verdict, history);
+            verdict
+        })
         .collect();
     let proofs: Vec<Proof> = history.strikes.iter().map(|strike| proof(strike, history)).collect();
     let doubts = doubts(history, &proofs);
@@ -51,6 +60,7 @@ pub fn judgement(history: &History<'_>) -> Judgement {
         proofs,
         clocks: clocks(history),
         doubts,
+        signs: signs(history),
     }
 }
 
@@ -72,9 +82,31 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
             doubts.push(text.clone());
         }
     }
+    doubts.extend(scripts(history));
     doubts.extend(never_struck(history, proofs));
     doubts.extend(unfelt(history, proofs));
     doubts
+}
+
+/// The storm's own commands that did not do what they were there for.
+fn scripts(history: &History<'_>) -> Vec<String> {
+    let scripts = history.header.plan.scripts.iter().enumerate();
+    let doubts = scripts.filter_map(|(index, planned)| {
+        let how = history.events.iter().find_map(|event| match &event.fact {
+            Fact::ScriptEnded { of, how, output, .. } if *of == ScriptOf::Storm(index) => Some((how, output)),
+            _ => None,
+        });
+        let run = &planned.script.run;
+        match how {
+            Some((how, _)) if how.well() => None,
+            Some((how, output)) => {
+                let last = output.last().map_or(String::new(), |line| format!(": {line}"));
+                Some(format!("the storm's `{run}` {}{last}", how.words()))
+            }
+            None => Some(format!("the storm's `{run}` was not run to its end")),
+        }
+    });
+    doubts.collect()
 }
 
 /// The strikes that were planned and not made. One felt strike of an entry says nothing of the others, except

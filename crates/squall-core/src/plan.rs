@@ -4,6 +4,7 @@
 //! now, applied to the sorted candidates then, and the answer is journaled.
 
 mod draw;
+mod fit;
 mod work;
 
 pub use draw::{Request, plan};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::demand::Demand;
 use crate::fault::Aim;
 use crate::place::Condition;
+use crate::script::PlannedScript;
 use crate::time::Nanos;
 use crate::workload::{PlannedFlood, PlannedTask, PlannedWrites};
 
@@ -59,6 +61,9 @@ pub struct Plan {
     pub lasts: Nanos,
     /// The faults, in the order of the scenario.
     pub steps: Vec<Step>,
+    /// The commands run meanwhile, in the order of the scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<PlannedScript>,
     /// Copies of a service instead of the system's own number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<String, u32>,

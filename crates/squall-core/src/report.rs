@@ -7,10 +7,12 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod measure;
+mod parts;
 mod sentence;
 mod summary;
 pub mod terminal;
 mod words;
 
 pub use measure::{Counts, Latency, LogCounts, StartUp, Use};
+pub use parts::PartFigures;
 pub use summary::{Fault, Report, Run, Scenario, report, report_of};

@@ -1,5 +1,7 @@
 //! A scenario: hypothesis, workload, storm, checks.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -7,6 +9,8 @@ use serde::Deserialize;
 
 use crate::amount::Dur;
 use crate::demand::Demand;
+use crate::diagnostic::Mistakes;
+use crate::document::Document;
 use crate::fault::Fault;
 use crate::workload::Workload;
 
@@ -34,4 +38,20 @@ pub struct Scenario {
     pub lasts: Option<Dur>,
     /// What is judged.
     pub checks: Vec<Demand>,
+}
+
+impl Scenario {
+    /// Reads a scenario file whose `${…}` are filled in.
+    ///
+    /// # Errors
+    /// Every mistake in the file, each at its place.
+    pub fn read(doc: &Document) -> Result<Self, Mistakes> {
+        let scenario: Scenario = doc.read()?;
+        let found = check::all(doc, &scenario);
+        if found.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(doc.mistakes(found))
+        }
+    }
 }

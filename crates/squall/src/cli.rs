@@ -9,6 +9,7 @@ mod inputs;
 mod logs;
 mod look;
 mod notify;
+mod programs;
 mod repeat;
 mod run;
 mod say;

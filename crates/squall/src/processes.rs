@@ -166,6 +166,20 @@ pub fn usage(pids: &[u32]) -> (u64, u64, u32) {
     sum
 }
 
+/// What all processors have done since boot, in µs: worked, and had nothing to do. `None` where nobody says.
+pub fn machine() -> Option<(u64, u64)> {
+    const TICK_US: u64 = 10_000;
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    // User, nice, system, idle, waiting for disks, interrupts, soft interrupts, stolen; guests are among the first.
+    let [user, nice, system, idle, disks, interrupts, soft, stolen, ..] = ticks.as_slice() else {
+        return None;
+    };
+    let busy = user + nice + system + interrupts + soft + stolen;
+    Some((busy * TICK_US, (idle + disks) * TICK_US))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod calm;
 mod drain;
 mod flood;
 mod scale;
+mod script;
 mod stage;
 mod storm;
 mod strike;
@@ -138,6 +139,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     phase(Phase::Audit)?;
     stage.survey().await;
     audit::audit(&stage).await;
+    script::checks(&stage).await;
     probes.stop().await;
     drop(stage);
     match Arc::try_unwrap(world) {
@@ -146,7 +148,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
         Err(_) => {
             let text = "the system was left to the guard to stop".to_owned();
             recorder.record(Fact::Note {
-                kind: NoteKind::Decided,
+                kind: NoteKind::Aside,
                 text,
             });
         }

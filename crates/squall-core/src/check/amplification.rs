@@ -2,21 +2,22 @@
 //!
 //! Class `retry-storm`: while a worker's link to something it calls was cut (reset or silent; a refusing cut is answered by
 //! the kernel, and nobody counts those), it opened more than `at_most` connections
-//! there for each attempt it was at, and at least 10. Each call over a link that resets needs a connection of its own,
+//! there for each attempt it was at, and at least 10. Where `kinds` are named only their attempts count: those of kinds that
+//! never call would make the figure smaller than it is. Each call over a link that resets needs a connection of its own,
 //! so connections count calls. Grace: none beyond the bound. Inconclusive when no worker opened a connection over a
 //! link while it was cut.
 
 use crate::check::Verdict;
 use crate::check::sentence::count;
-use crate::demand::{AtMost, Demand};
+use crate::demand::{Amplification, Demand};
 use crate::event::EventId;
-use crate::journal::{History, Strike};
+use crate::journal::{History, Stint, Strike};
 use crate::place::{Condition, Cut, Instance, Place};
 
 /// Fewer connections are no storm, whatever they are for.
 const FEW: u64 = 10;
 
-pub(super) fn judge(demand: &Demand, wanted: &AtMost, history: &History<'_>) -> Verdict {
+pub(super) fn judge(demand: &Demand, wanted: &Amplification, history: &History<'_>) -> Verdict {
     let mut found: Vec<(EventId, f64, String)> = Vec::new();
     let (mut calls, mut worst) = (0, 0.0_f64);
     for strike in &history.strikes {
@@ -31,7 +32,7 @@ pub(super) fn judge(demand: &Demand, wanted: &AtMost, history: &History<'_>) -> 
             continue;
         }
         calls += counts.opened;
-        let attempts = attempts(strike, from, history);
+        let attempts = attempts(strike, (from, &wanted.kinds), history);
         let factor = counts.opened as f64 / attempts.max(1) as f64;
         worst = worst.max(factor);
         if factor > wanted.at_most && counts.opened >= FEW {
@@ -56,10 +57,14 @@ pub(super) fn judge(demand: &Demand, wanted: &AtMost, history: &History<'_>) -> 
     Verdict::pass(demand, calls as usize, says)
 }
 
-/// How many attempts a worker was at while a strike held.
-fn attempts(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) -> usize {
+/// How many attempts at work of these kinds a worker was at while a strike held; of all kinds when none is named.
+fn attempts(strike: &Strike<'_>, (worker, kinds): (&Instance, &[String]), history: &History<'_>) -> usize {
     let (from, to) = (strike.imposing.1, strike.healed.unwrap_or(history.until));
-    let stints = history.stints(&worker.to_string());
+    let counts = |stint: &&Stint<'_>| {
+        let kind = history.tasks.get(stint.task).and_then(|task| task.kind());
+        kinds.is_empty() || kind.is_some_and(|kind| kinds.iter().any(|wanted| wanted == kind))
+    };
+    let stints: Vec<&Stint<'_>> = history.stints(&worker.to_string()).iter().filter(counts).collect();
     let begun = stints.iter().filter(|stint| (from..=to).contains(&stint.began)).count();
     // Of those before it only the last can still have been at work: one without an end may just have ended unheard.
     let before = stints

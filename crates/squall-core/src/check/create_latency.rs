@@ -5,10 +5,10 @@
 //! never sent, took for ever. No grace. Inconclusive without a flood, or with fewer than 100 creates planned.
 
 use crate::check::Verdict;
-use crate::check::flooded::Flooded;
 use crate::check::sentence::count;
 use crate::demand::{CreateLatency, Demand};
 use crate::event::Answer;
+use crate::gauge::Flooded;
 use crate::journal::History;
 use crate::time::{Nanos, nanos, words};
 

@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Verdict;
-use crate::check::flooded::Flooded;
 use crate::check::sentence::{count, names};
 use crate::demand::Demand;
 use crate::event::{EventId, Fact, Phase};
+use crate::gauge::Flooded;
 use crate::journal::History;
 use crate::place::Instance;
 use crate::time::{Nanos, SECOND};

@@ -7,15 +7,11 @@
 //! or when the run broke off.
 
 use crate::check::Verdict;
-use crate::check::flooded::Flooded;
 use crate::check::sentence::{percent, reaches};
 use crate::demand::{AtLeast, Demand};
-use crate::event::Answer;
+use crate::gauge::Flooded;
 use crate::journal::History;
-use crate::time::{Nanos, SECOND};
-
-/// Later than this after its due moment a create counts as unserved.
-const SOON: Nanos = SECOND;
+use crate::time::SECOND;
 
 pub(super) fn judge(demand: &Demand, wanted: &AtLeast, history: &History<'_>) -> Verdict {
     let Some(flooded) = Flooded::of(history) else {
@@ -25,14 +21,13 @@ pub(super) fn judge(demand: &Demand, wanted: &AtLeast, history: &History<'_>) ->
         return Verdict::inconclusive(demand, "the run broke off");
     }
     let planned = flooded.planned();
-    let served = |op: &crate::event::Op| op.answer == Answer::Right && op.ret.saturating_sub(op.due) <= SOON;
-    let (good, bad): (Vec<_>, Vec<_>) = flooded.even().partition(|(_, op)| served(op));
+    let (good, bad): (Vec<_>, Vec<_>) = flooded.even().partition(|(_, op)| Flooded::served(op));
     let rate = good.len() as f64 / (flooded.plan.lasts as f64 / SECOND as f64);
     let says = format!(
         "{} of {planned} creates ({}) were acknowledged within 1 s of when they were due, {rate:.0}/s{}",
         good.len(),
         percent(good.len(), planned),
-        saturation(&flooded, served)
+        saturation(&flooded)
     );
     if reaches(good.len(), planned, wanted.at_least.fraction()) {
         return Verdict::pass(demand, planned, says);
@@ -46,20 +41,10 @@ pub(super) fn judge(demand: &Demand, wanted: &AtLeast, history: &History<'_>) ->
 }
 
 /// Where the growing stretch found its end, in words.
-fn saturation(flooded: &Flooded<'_>, served: impl Fn(&crate::event::Op) -> bool) -> String {
-    let Some((to, length)) = flooded.plan.up_to else {
-        return String::new();
-    };
-    let bin = SECOND / 2;
-    for index in 0..length.div_ceil(bin) {
-        let from = flooded.plan.lasts + index * bin;
-        let planned = flooded.planned_in(from, from + bin);
-        let good = flooded.due(from, from + bin).filter(|(_, op)| served(op)).count();
-        let share = index as f64 * bin as f64 / length as f64;
-        if !reaches(good, planned, 0.95) {
-            let rate = flooded.plan.rate + (to - flooded.plan.rate) * share;
-            return format!("; saturated at about {rate:.0}/s");
-        }
+fn saturation(flooded: &Flooded<'_>) -> String {
+    match (flooded.saturated(), flooded.plan.up_to) {
+        (Some((_, rate)), _) => format!("; saturated at about {rate:.0}/s"),
+        (None, Some((to, _))) => format!("; not saturated up to {to:.0}/s"),
+        (None, None) => String::new(),
     }
-    format!("; not saturated up to {to:.0}/s")
 }

@@ -40,6 +40,34 @@ pub struct Usage {
     pub fds: u32,
 }
 
+/// What all processors of the machine did since the last look, in millionths of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineLook {
+    /// They worked, for whomever.
+    pub busy_us: u64,
+    /// They had nothing to do.
+    pub idle_us: u64,
+    /// Of the working: for squall itself, its proxies and its load generator.
+    pub own_us: u64,
+}
+
+/// What a database has done since its counters began, and what it does now. They begin anew when it crashed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseLook {
+    /// The database instance.
+    pub instance: Instance,
+    /// Client connections that are inside a query or a transaction at this moment.
+    pub busy: u32,
+    /// Client connections open at this moment.
+    pub open: u32,
+    /// The most it allows.
+    pub limit: u32,
+    /// Transactions committed so far.
+    pub commits: u64,
+    /// Time sessions spent executing so far, in millionths of a second; `None` before PostgreSQL 14.
+    pub active_us: Option<u64>,
+}
+
 /// Whether a circuit breaker lets work through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

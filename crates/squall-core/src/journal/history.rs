@@ -160,7 +160,9 @@ impl<'a> History<'a> {
             Fact::Pulse(pulse) => self.pulses.push((id, at, pulse)),
             Fact::Breaker { of, state } => self.breakers.push((id, at, of, *state)),
             Fact::Closed { end } => self.end = Some(end),
-            Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } => {}
+            Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } | Fact::Machine(_) => {}
+            Fact::Database(_) => {}
+            Fact::ScriptBegan { .. } | Fact::ScriptEnded { .. } => {}
             Fact::Log { .. } | Fact::Note { .. } => {}
         }
     }

@@ -59,6 +59,8 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     let steps = drawer.steps(&scenario.storm);
     drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
+    let scripts = drawer.scripts(&scenario.storm);
+    drawer.checks(&scenario.checks);
     let load = scenario.workload.tasks.as_ref();
     let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
     let plan = Plan {
@@ -82,6 +84,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         steady: short(REFERENCE),
         lasts: scenario.lasts.as_ref().map_or(0, |lasts| drawer.nanos(lasts)),
         steps,
+        scripts,
         replicas: scenario.replicas.clone(),
         checks: scenario.checks.clone(),
     };
@@ -127,7 +130,10 @@ impl Drawer<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for (entry, fault) in storm.iter().enumerate() {
             let at = format!("/storm/{entry}/{}", fault.word());
-            let Some((service, link_to)) = self.target(&at, fault) else {
+            let (Some(condition), Some(target)) = (fault.condition(), fault.target()) else {
+                continue;
+            };
+            let Some((service, link_to)) = self.target(&at, &target) else {
                 continue;
             };
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
@@ -147,7 +153,7 @@ impl Drawer<'_> {
                     service: service.clone(),
                     link_to: link_to.clone(),
                     rank,
-                    condition: fault.condition(),
+                    condition: condition.clone(),
                     hold,
                 });
             }
@@ -157,7 +163,7 @@ impl Drawer<'_> {
 
     /// The times of all strikes of one entry; `next` is the index its first step will have, and
     /// `outage_before` whether the step before it takes away what the entry service needs.
-    fn starts(&mut self, at: &str, fault: &Fault, (next, outage_before): (usize, bool)) -> Vec<Start> {
+    pub(super) fn starts(&mut self, at: &str, fault: &Fault, (next, outage_before): (usize, bool)) -> Vec<Start> {
         let timing = fault.timing();
         if timing.every.is_some() && timing.until.is_none() && timing.times.is_none() {
             self.wrong(
@@ -263,7 +269,7 @@ impl Drawer<'_> {
         every.as_ref().map_or(otherwise, |range| self.draw(range))
     }
 
-    fn target(&mut self, at: &str, fault: &Fault) -> Option<(String, Option<String>)> {
+    fn target(&mut self, at: &str, target: &Target<'_>) -> Option<(String, Option<String>)> {
         let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
         let missing = |name: &str| {
             let help = nearest(name, names.iter().copied()).map_or_else(
@@ -272,7 +278,7 @@ impl Drawer<'_> {
             );
             (format!("the system has no service `{name}`"), Some(help))
         };
-        match fault.target() {
+        match *target {
             Target::Service(service) if self.facts.services.contains_key(service) => Some((service.to_owned(), None)),
             Target::Service(service) => {
                 let (message, help) = missing(service);
@@ -350,8 +356,9 @@ impl Drawer<'_> {
     /// Whether a fault takes something away that the entry service needs.
     fn outage(&self, fault: &Fault) -> bool {
         match fault.target() {
-            Target::Service(service) => self.needed(service),
-            Target::Link(from, to) => from == self.facts.entry && self.needed(to),
+            Some(Target::Service(service)) => self.needed(service),
+            Some(Target::Link(from, to)) => from == self.facts.entry && self.needed(to),
+            None => false,
         }
     }
 

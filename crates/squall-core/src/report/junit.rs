@@ -80,7 +80,11 @@ fn judged(verdict: &Verdict) -> TestCaseStatus {
             status.set_type(verdict.class.as_deref().unwrap_or(&verdict.check));
             status.set_message(verdict.says.as_str());
             let events: Vec<_> = verdict.evidence.iter().map(ToString::to_string).collect();
-            status.set_description(format!("found {}; events {}", verdict.found, events.join(", ")));
+            let advice = verdict
+                .advice
+                .as_ref()
+                .map_or(String::new(), |advice| format!("\n{advice}"));
+            status.set_description(format!("found {}; events {}{advice}", verdict.found, events.join(", ")));
             status
         }
     }

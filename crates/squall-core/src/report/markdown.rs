@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::parts::{self, HEAD};
 use super::words::{clocked, figures, length, memory, moment, outcome, sign, verdict_sign, whole_seconds};
 use super::{Report, Scenario};
-use crate::check::Outcome;
+use crate::check::{Outcome, Verdict};
 use crate::clock::Origin;
 use crate::time::Nanos;
 
@@ -69,12 +70,20 @@ fn verdicts(text: &mut String, scenario: &Scenario) {
             format!("{} {}", verdict_sign(verdict), outcome(verdict.outcome)),
             verdict.check.clone(),
             verdict.class.clone().unwrap_or_default(),
-            verdict.says.clone(),
+            said(verdict),
             events.join(", "),
         ]
     });
     let _ = writeln!(text, "### Checks\n");
     table(text, &["Outcome", "Check", "Class", "What was found", "Events"], rows);
+}
+
+/// What was found, and what to do about it.
+fn said(verdict: &Verdict) -> String {
+    match &verdict.advice {
+        Some(advice) => format!("{} → {advice}", verdict.says),
+        None => verdict.says.clone(),
+    }
 }
 
 fn faults(text: &mut String, scenario: &Scenario) {
@@ -140,6 +149,15 @@ fn measures(text: &mut String, scenario: &Scenario) {
         let told = [latency.p50, latency.p99, latency.max].map(length).join(" / ");
         rows.push(vec!["Request latency p50 / p99 / max".to_owned(), told]);
     }
+    if let Some(gap) = scenario.ack_gap {
+        rows.push(vec![
+            "Longest time without an acknowledged write".to_owned(),
+            length(gap),
+        ]);
+    }
+    if let Some(limit) = &scenario.bottleneck {
+        rows.push(vec!["Bottleneck".to_owned(), limit.says.clone()]);
+    }
     for (phase, counts) in &scenario.logs {
         let told = format!("{} / {} / {}", counts.errors, counts.warnings, counts.panics);
         rows.push(vec![
@@ -148,6 +166,7 @@ fn measures(text: &mut String, scenario: &Scenario) {
         ]);
     }
     table(text, &["Figure", "Value"], rows.into_iter());
+    table(text, &HEAD, parts::rows(scenario));
     if !scenario.uses.is_empty() {
         let rows = scenario.uses.iter().map(|(instance, used)| {
             vec![

@@ -122,7 +122,11 @@ pub(super) fn analysis(scenario: &Scenario) -> String {
         Outcome::Inconclusive => format!("; this proves nothing yet, because {}", doubt(scenario)),
         Outcome::Fail => format!("; {}", findings(scenario)),
     };
-    format!("{}, {shown}{}", struck(scenario), finished(ending))
+    let limit = scenario
+        .bottleneck
+        .as_ref()
+        .map_or(String::new(), |limit| format!("; {}", limit.says));
+    format!("{}, {shown}{limit}{}", struck(scenario), finished(ending))
 }
 
 /// Ends a sentence once.

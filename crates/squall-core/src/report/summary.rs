@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::measure::{Counts, Latency, LogCounts, StartUp, Use, counts, creates, latency, logs, starts, uses};
+use super::parts::{PartFigures, parts};
 use super::sentence::{analysis, headline};
 use crate::check::{Outcome, Verdict};
 use crate::clock::Clock;
 use crate::event::{EventId, Phase};
+use crate::gauge::{Bottleneck, ack_gap, bottleneck};
 use crate::journal::{History, Journal};
 use crate::judgement::{Judgement, judgement};
 use crate::place::{Instance, Place};
@@ -130,6 +132,15 @@ pub struct Scenario {
     pub starts: Vec<StartUp>,
     /// Error and warning lines, by part of the run.
     pub logs: Vec<(Phase, LogCounts)>,
+    /// What was answered, and what databases did, before, during and after the faults.
+    #[serde(default)]
+    pub parts: Vec<PartFigures>,
+    /// The longest time without an acknowledged write while one was asked for, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack_gap: Option<Nanos>,
+    /// What limited the flood; nothing where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<Bottleneck>,
     /// How long it took, in nanoseconds.
     pub duration: Nanos,
 }
@@ -212,7 +223,7 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         verdicts: judgement.verdicts.clone(),
         complete: history.complete(),
         doubts: judgement.doubts.clone(),
-        warnings: Vec::new(),
+        warnings: judgement.signs.clone(),
         faults: faults(history, judgement),
         clocks: judgement.clocks.clone(),
         counts: counts(history),
@@ -221,6 +232,9 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         uses: uses(history),
         starts: starts(history),
         logs: logs(history),
+        parts: parts(history),
+        ack_gap: ack_gap(history).map(|gap| gap.length()),
+        bottleneck: bottleneck(history),
         duration: history.until,
     };
     for verdict in &judgement.verdicts {

@@ -72,6 +72,9 @@ fn findings(scenario: &Scenario, style: Style) -> String {
             .unwrap_or_default();
         let _ = writeln!(text, "{} {check}{class}", verdict_sign(verdict));
         let _ = writeln!(text, "   {}", verdict.says);
+        if let Some(advice) = &verdict.advice {
+            let _ = writeln!(text, "   → {advice}");
+        }
         if !verdict.evidence.is_empty() {
             let _ = writeln!(text, "   {}", style.dim(&evidence(&verdict.evidence, verdict.found)));
         }

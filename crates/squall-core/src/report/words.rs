@@ -1,7 +1,7 @@
 //! Amounts and facts in words, the same in every format.
 
 use crate::check::{Outcome, Verdict};
-use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, State, TaskEvent, TaskFact};
+use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
 use crate::report::{Counts, Scenario};
 use crate::time::Nanos;
 
@@ -212,6 +212,24 @@ fn seen(fact: &Fact) -> String {
             usage.fds
         ),
         Fact::Connections { instance, open } => format!("{instance} had {open} client connections"),
+        Fact::Database(look) => format!(
+            "{} had committed {} transactions; {} of {} connections were busy",
+            look.instance, look.commits, look.busy, look.open
+        ),
+        Fact::Machine(look) => format!(
+            "the machine worked {:.0} ms and had nothing to do for {:.0} ms; squall took {:.0} ms",
+            look.busy_us as f64 / 1e3,
+            look.idle_us as f64 / 1e3,
+            look.own_us as f64 / 1e3
+        ),
+        Fact::ScriptBegan { run, .. } => format!("`{run}` was started"),
+        Fact::ScriptEnded {
+            how,
+            took,
+            output,
+            left_out,
+            ..
+        } => script(how, *took, output, *left_out),
         Fact::Traffic { place, counts, .. } => format!(
             "{place}: {} connections cut, {} bytes swallowed, {} bytes delayed",
             counts.closed, counts.swallowed, counts.delayed
@@ -228,12 +246,26 @@ fn seen(fact: &Fact) -> String {
     }
 }
 
+fn script(how: &ScriptEnd, took: Nanos, output: &[String], left_out: u64) -> String {
+    let before = match left_out {
+        0 => String::new(),
+        left_out => format!("{left_out} lines and then: "),
+    };
+    let said = match output {
+        [] => "it wrote nothing".to_owned(),
+        lines => format!("it wrote: {before}{}", lines.join(" / ")),
+    };
+    format!("it {} after {}; {said}", how.words(), length(took))
+}
+
 fn note(kind: NoteKind) -> &'static str {
     match kind {
         NoteKind::Decided => "nothing was left to decide",
         NoteKind::Late => "late",
         NoteKind::Blind => "not seen",
         NoteKind::Overrun => "over its bound",
+        NoteKind::Unlogged => "left out",
+        NoteKind::Aside => "by the way",
     }
 }
 

@@ -2,7 +2,7 @@
 //! planted, passes what is sound, and says so where too little was seen.
 
 use squall_core::check::Outcome as Came;
-use squall_core::demand::{AtLeast, AtMost, Breaker, CreateLatency, Demand, Kinds, Within};
+use squall_core::demand::{Amplification, AtLeast, Breaker, CreateLatency, Demand, Kinds, Within};
 use squall_core::event::{Answer, BreakerState, Fact, LinkCounts, Outcome, Role, TaskEvent, Usage, Work};
 use squall_core::place::{Condition, Cut, Death, Place};
 use squall_core::plan::{FLOOD, Hold};
@@ -179,7 +179,10 @@ fn cut(run: &mut Run, opened: u64) {
 
 #[test]
 fn calls_that_are_repeated_without_measure_are_a_storm() {
-    let mut run = asking(&[Demand::Amplification(AtMost { at_most: 3.0 })]);
+    let mut run = asking(&[Demand::Amplification(Amplification {
+        at_most: 3.0,
+        kinds: Vec::new(),
+    })]);
     unsure(&run, "amplification");
     for n in 0..4 {
         failure(&mut run, &format!("hook-{n}"), 14 * SEC + n * 100 * MS, 50 * MS);

@@ -1,6 +1,8 @@
 //! Judging made-up journals: what is sound passes, what is planted is found by the right check.
 
 mod behaviour;
+mod bounds;
+mod limits;
 mod laws;
 mod planted;
 mod queue;

@@ -160,6 +160,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             steady: 3 * SEC,
             lasts: 0,
             steps,
+            scripts: Vec::new(),
             checks: checks(),
         },
     }

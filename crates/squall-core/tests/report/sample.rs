@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use squall_core::advice::advice;
 use squall_core::amount::{Dur, Percent, PercentRange};
 use squall_core::check::{Outcome, Verdict};
 use squall_core::clock::{Clock, Origin};
@@ -365,6 +366,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         steady: 1_500 * MS,
         lasts: 12_000 * MS,
         steps,
+        scripts: Vec::new(),
         checks,
     }
 }
@@ -573,6 +575,7 @@ fn passed(journal: &Journal, checks: &[Demand]) -> Judgement {
             ),
         ],
         doubts: Vec::new(),
+        signs: Vec::new(),
     }
 }
 
@@ -639,7 +642,7 @@ fn failed(journal: &Journal, checks: &[Demand]) -> Judgement {
         |fact| matches!(fact, Fact::Record(record) if record.state.is_none()),
     );
     let gone = event(journal, |fact| matches!(fact, Fact::Exited { .. }));
-    let verdicts = vec![
+    let mut verdicts = vec![
         Verdict::pass(&checks[0], 72, "72 of 72 answers outside outages were right"),
         Verdict::fail(
             &checks[1],
@@ -656,6 +659,9 @@ fn failed(journal: &Journal, checks: &[Demand]) -> Judgement {
             "1 of 8 acknowledged tasks is missing at the audit: w6",
         ),
     ];
+    for verdict in &mut verdicts {
+        verdict.advice = advice(verdict, &journal.history());
+    }
     Judgement {
         outcome: Outcome::Fail,
         verdicts,
@@ -671,6 +677,7 @@ fn failed(journal: &Journal, checks: &[Demand]) -> Judgement {
             [Some(9_260), Some(30), Some(140), Some(1_640)],
         )],
         doubts: Vec::new(),
+        signs: Vec::new(),
     }
 }
 
@@ -714,6 +721,7 @@ fn worker_restart() -> (Journal, Judgement) {
             ..clock(0, "worker-1", Origin::Death, [Some(4_003), Some(9), None, None])
         }],
         doubts: vec!["no kill hit a running task".to_owned()],
+        signs: Vec::new(),
     };
     (journal, judgement)
 }

@@ -7,10 +7,9 @@ use squall_core::diagnostic::{Mistakes, nearest};
 use squall_core::document::Document;
 use squall_core::level::{Level, LevelScope, levels};
 use squall_core::plan::{Plan, Request, plan};
-use squall_core::scenario::Scenario;
 use squall_core::system::System;
 
-use super::{Choice, say};
+use super::{Choice, programs, say};
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -95,7 +94,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
         };
         let read = Document::parse(&file, &text)
             .and_then(|doc| doc.expand(&scope.for_scenario()))
-            .and_then(|doc| doc.read::<Scenario>().map(|scenario| (doc, scenario)));
+            .and_then(|doc| programs::scenario(&doc).map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {
                 let facts = system.with_replicas(&scenario.replicas).facts();

@@ -10,7 +10,7 @@ use squall_core::plan::{Hold, Plan, Start, Step};
 use squall_core::report::{json, terminal};
 use squall_core::scenario::Scenario;
 use squall_core::system::System;
-use squall_core::time::words;
+use squall_core::time::{nanos, words};
 use squall_core::{demand, fault};
 
 use super::inputs::{all_scenarios, inputs, scenario_text};
@@ -102,6 +102,14 @@ pub(super) fn preview(plan: &Plan) -> String {
     }
     for (index, step) in plan.steps.iter().enumerate() {
         text += &step_line(index, step);
+    }
+    for planned in &plan.scripts {
+        text += &format!(
+            "       script    {} at {}, for at most {}\n",
+            planned.script.run,
+            seconds(planned.at),
+            seconds(nanos(planned.script.within.get()))
+        );
     }
     if plan.steps.is_empty() {
         text += "  no faults\n";

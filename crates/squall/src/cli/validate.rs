@@ -10,7 +10,7 @@ use squall_core::scenario::Scenario;
 use squall_core::system::System;
 
 use super::inputs::{Bad, all_scenarios, read, scenario_text, system_text};
-use super::say;
+use super::{programs, say};
 use crate::exit;
 
 /// A file's name and text.
@@ -58,7 +58,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
             continue;
         }
         let doc = doc.expand(&scope.for_scenario())?;
-        let scenario = doc.read::<Scenario>()?;
+        let scenario = programs::scenario(&doc)?;
         named(&doc, name, &scenario)?;
         what = "a scenario, at every level; planned on no system, for there is none here".to_owned();
         if let Some((file, text)) = system {

@@ -160,6 +160,8 @@ fn notable(fact: &Fact) -> bool {
             | Fact::Healed { .. }
             | Fact::Missed { decided: false, .. }
             | Fact::NotReady { .. }
+            | Fact::ScriptBegan { .. }
+            | Fact::ScriptEnded { .. }
             | Fact::Exited { wanted: false, .. }
     )
 }
@@ -195,6 +197,8 @@ fn words(fact: &Fact) -> String {
         Fact::Imposed { step } => format!("step {step} is in force"),
         Fact::Healing { place, .. } => format!("{place} is being healed"),
         Fact::Healed { step } => format!("step {step} is healed"),
+        Fact::ScriptBegan { run, .. } => format!("`{run}` was started"),
+        Fact::ScriptEnded { how, took, .. } => format!("the command {} after {:.1} s", how.words(), *took as f64 / 1e9),
         Fact::Closed { end } => format!("closed: {end:?}"),
         other => serde_json::to_string(other).unwrap_or_default(),
     }

@@ -1,6 +1,7 @@
 //! The stage: what every part of a run shares.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use super::Order;
 use crate::client::{Call, Client, Created, Judged, Names, Reply, take, tasks_create};
 use crate::probe::Live;
-use crate::store::Recorder;
+use crate::store::{Recorder, RunId};
 use crate::world::Trouble;
 use crate::world::process::ProcessWorld;
 
@@ -28,6 +29,10 @@ pub(super) struct Stage {
     pub(super) recorder: Recorder,
     pub(super) world: Arc<ProcessWorld>,
     pub(super) client: Client,
+    /// The run's id.
+    pub(super) run: RunId,
+    /// The scenario's folder.
+    pub(super) folder: Arc<Path>,
     pub(super) live: Live,
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
@@ -59,6 +64,8 @@ impl Stage {
             recorder,
             world,
             client,
+            run: order.run.clone(),
+            folder: order.folder.as_path().into(),
             live,
             names: Arc::default(),
             ledger: Arc::default(),

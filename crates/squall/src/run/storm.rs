@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::drain;
 use super::flood::Flood;
+use super::script::Scripts;
 use super::stage::Stage;
 use super::strike::Strikes;
 use super::traffic::Schedule;
@@ -38,7 +39,9 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let flood = Flood::start(stage, Instant::now())?;
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
-    let strikes = Arc::new(Strikes::new(stage.clone(), Instant::now()));
+    let struck_from = Instant::now();
+    let mut scripts = Scripts::start(stage, struck_from);
+    let strikes = Arc::new(Strikes::new(stage.clone(), struck_from));
     let mut striking = strikes.clone().start();
 
     let mut told = false;
@@ -58,7 +61,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
                 text,
             });
         }
-        let struck = striking.is_empty();
+        let struck = striking.is_empty() && scripts.are_over();
         let past_deadline = stage
             .plan
             .deadline

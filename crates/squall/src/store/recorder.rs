@@ -107,7 +107,10 @@ impl Recorder {
         }
         inner.buffer.push(b'\n');
         if let Some(watcher) = &inner.watcher
-            && !matches!(event.fact, Fact::Pulse(_) | Fact::Usage(_) | Fact::Connections { .. })
+            && !matches!(
+                event.fact,
+                Fact::Pulse(_) | Fact::Usage(_) | Fact::Machine(_) | Fact::Connections { .. } | Fact::Database(_)
+            )
         {
             // A view that went away is no reason to stop.
             let _ = watcher.send(event);

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{badge, evidence};
+use crate::report::parts::{HEAD, rows};
 use crate::report::words::{figures as counted, length, memory, moment};
 use crate::report::{Scenario, Use};
 
@@ -24,6 +25,7 @@ pub(super) fn checks(index: usize, scenario: &Scenario) -> Markup {
                         td { @if let Some(class) = &verdict.class { code { (class) } } }
                         td.says {
                             (verdict.says)
+                            @if let Some(advice) = &verdict.advice { div.advice { "→ " (advice) } }
                             @for warning in &verdict.warnings { div.warning { "⚠ " (warning) } }
                         }
                         td.events {
@@ -43,6 +45,7 @@ pub(super) fn checks(index: usize, scenario: &Scenario) -> Markup {
 /// Counts of requests, tasks, log lines, starts, and what each instance used.
 pub(super) fn figures(scenario: &Scenario) -> Markup {
     html! {
+        (boxed("Before, during and after the faults", &parts(scenario)))
         div.columns {
             (boxed("Requests and tasks", &counts(scenario)))
             div {
@@ -62,12 +65,24 @@ fn counts(scenario: &Scenario) -> Markup {
                 @for (name, value) in counted(&scenario.counts) {
                     tr { td { (name) } td.number { (value) } }
                 }
+                @if let Some(gap) = scenario.ack_gap {
+                    tr { td { "Longest time without an acknowledged write" } td.number { (length(gap)) } }
+                }
                 @if let Some(latency) = &scenario.latency {
                     @for (name, value) in [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)] {
                         tr { td { "Request latency " (name) } td.number { (length(value)) } }
                     }
                 }
             }
+        }
+    }
+}
+
+fn parts(scenario: &Scenario) -> Markup {
+    html! {
+        table {
+            thead { tr { @for name in HEAD { th { (name) } } } }
+            tbody { @for row in rows(scenario) { tr { @for cell in row { td { (cell) } } } } }
         }
     }
 }

@@ -112,7 +112,7 @@ impl Log {
         if left_out > 0 {
             let text = format!("{} lines of {} are only in its log file", left_out, self.instance);
             self.recorder.record(Fact::Note {
-                kind: NoteKind::Decided,
+                kind: NoteKind::Unlogged,
                 text,
             });
         }

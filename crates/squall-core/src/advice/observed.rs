@@ -1,0 +1,158 @@
+//! What the journal shows around a finding's first event: who died when, what was broken then.
+
+use crate::check::Verdict;
+use crate::event::{Event, Fact};
+use crate::journal::{Attempt, History, TaskHistory};
+use crate::place::{Condition, Instance, Place};
+use crate::time::{Nanos, SECOND, words};
+
+/// A death later than this has little to do with it.
+const NEAR: Nanos = 60 * SECOND;
+
+/// One clause about the finding, where the journal has one.
+pub(super) fn observed(class: &str, verdict: &Verdict, history: &History<'_>) -> Option<String> {
+    let event = event(verdict, history);
+    match class {
+        "lost-task" | "lost-ack" | "phantom-task" => death_after(event?, history),
+        "stuck-task" | "missing-retry" | "phantom-done" => interrupted(event?, history),
+        "double-commit" | "double-effect" => twice(event?, history),
+        "wrong-answer" | "hung" | "error-burst" | "panic" | "ack-gap" | "over-budget" | "health-lie"
+        | "not-isolated" => Some(broken_at(moment(event?), history)),
+        "no-recovery" | "slow-recovery" => way_back(history),
+        _ => None,
+    }
+}
+
+fn event<'a>(verdict: &Verdict, history: &History<'a>) -> Option<&'a Event> {
+    let first = *verdict.evidence.first()?;
+    // Events are numbered from 1 without gaps.
+    history.events.get(usize::try_from(first).ok()?.checked_sub(1)?)
+}
+
+/// A request counts from when it was asked: its answer may come long after.
+fn moment(event: &Event) -> Nanos {
+    match &event.fact {
+        Fact::Op(op) => op.due,
+        _ => event.at,
+    }
+}
+
+fn task<'h, 'a>(event: &'a Event, history: &'h History<'a>) -> Option<(&'a str, &'h TaskHistory<'a>)> {
+    let id = match &event.fact {
+        Fact::Op(op) => op.work.as_ref()?.task.as_deref()?,
+        Fact::Task(fact) => fact.task.as_str(),
+        Fact::Record(record) => record.task.as_str(),
+        _ => return None,
+    };
+    history.tasks.get(id).map(|task| (id, task))
+}
+
+/// The first end of a process at `from` or later.
+fn death<'a>(history: &History<'a>, from: Nanos) -> Option<(Nanos, &'a Instance)> {
+    let lives = history.lives.iter();
+    let ends = lives.flat_map(|(instance, lives)| {
+        let exits = lives.iter().filter_map(|life| life.exited);
+        exits.map(move |(_, at, _)| (at, *instance))
+    });
+    ends.filter(|(at, _)| *at >= from).min()
+}
+
+fn death_after(event: &Event, history: &History<'_>) -> Option<String> {
+    let (what, acknowledged) = match task(event, history).and_then(|(id, task)| Some((id, task.created?))) {
+        Some((id, (_, op))) => (format!("task {id}"), op.ret),
+        None => return Some(broken_at(moment(event), history)),
+    };
+    let (at, instance) = death(history, acknowledged)?;
+    let after = at - acknowledged;
+    (after <= NEAR).then(|| {
+        format!(
+            "{instance} died {} after {what} was acknowledged: is it durable before the answer?",
+            words(after)
+        )
+    })
+}
+
+/// The attempt nobody went on with.
+fn interrupted(event: &Event, history: &History<'_>) -> Option<String> {
+    let (id, task) = task(event, history)?;
+    let attempt: &Attempt<'_> = task.attempts.last()?;
+    let heard = attempt.last_heard()?;
+    let worker: Instance = attempt.worker.parse().ok()?;
+    let exits = history.lives.get(&worker)?.iter().filter_map(|life| life.exited);
+    if attempt.ended() {
+        return Some(format!(
+            "the last attempt at task {id} ended on {worker} at {}",
+            words(heard)
+        ));
+    }
+    let died = exits.map(|(_, at, _)| at).find(|at| *at >= heard)?;
+    Some(format!(
+        "{worker} died {} into attempt {} at task {id}",
+        words(died - heard),
+        attempt.number
+    ))
+}
+
+fn twice(event: &Event, history: &History<'_>) -> Option<String> {
+    let (id, task) = task(event, history)?;
+    let workers: Vec<&str> = task.attempts.iter().map(|attempt| attempt.worker).collect();
+    let frozen = history.strikes.iter().find(|strike| {
+        let own = |instance: &Instance| workers.contains(&instance.to_string().as_str());
+        matches!(strike.place, Place::Instance(instance) if own(instance)) && *strike.condition == Condition::Frozen
+    });
+    if let Some(strike) = frozen {
+        let lasted = strike.healed.unwrap_or(history.until).saturating_sub(strike.imposing.1);
+        let lease = history.header.system.tasks.as_ref().map_or(0, |tasks| tasks.lease);
+        return Some(format!(
+            "{} stood still for {} over task {id}, with a lease of {}",
+            strike.place,
+            words(lasted),
+            words(lease)
+        ));
+    }
+    Some(format!("task {id} was worked on by {}", workers.join(" and ")))
+}
+
+fn broken_at(at: Nanos, history: &History<'_>) -> String {
+    let holds = |from: Nanos, to: Option<Nanos>| from <= at && to.is_none_or(|to| at <= to);
+    let mut strikes = history.strikes.iter();
+    if let Some(strike) = strikes.find(|strike| holds(strike.imposing.1, strike.healed)) {
+        return format!("{} was {} then", strike.place, strike.condition.word());
+    }
+    let healed = history
+        .strikes
+        .iter()
+        .filter_map(|strike| Some((strike.healed?, strike)));
+    let last = healed
+        .filter(|(healed, _)| *healed <= at)
+        .max_by_key(|(healed, _)| *healed);
+    match last {
+        Some((healed, strike)) => format!(
+            "nothing was broken then, {} after {} was healed",
+            words(at - healed),
+            strike.place
+        ),
+        None => "nothing was broken then".to_owned(),
+    }
+}
+
+/// What became of the process that was struck last.
+fn way_back(history: &History<'_>) -> Option<String> {
+    let strike = history
+        .strikes
+        .iter()
+        .rev()
+        .find(|strike| matches!(strike.place, Place::Instance(_)))?;
+    let Place::Instance(instance) = strike.place else {
+        return None;
+    };
+    let life = history.lives.get(instance)?.last()?;
+    Some(match (life.exited, life.ready) {
+        (Some((_, at, _)), _) => format!("{instance} ended at {} and was not started again", words(at)),
+        (None, None) => format!(
+            "{instance} was started again at {} and never ready",
+            words(life.started.1)
+        ),
+        (None, Some((_, at))) => format!("{instance} itself was ready again at {}", words(at)),
+    })
+}

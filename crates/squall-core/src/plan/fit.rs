@@ -1,0 +1,40 @@
+//! What of a scenario fits a system, besides its faults and its work.
+
+use super::Start;
+use super::draw::Drawer;
+use crate::demand::Demand;
+use crate::fault::Fault;
+use crate::script::PlannedScript;
+
+impl Drawer<'_> {
+    /// The commands of the storm, drawn after everything else: a scenario that gets one keeps its faults' times.
+    pub(super) fn scripts(&mut self, storm: &[Fault]) -> Vec<PlannedScript> {
+        let mut scripts = Vec::new();
+        for (entry, fault) in storm.iter().enumerate() {
+            let Fault::Script(run) = fault else { continue };
+            for start in self.starts(&format!("/storm/{entry}/script"), fault, (0, false)) {
+                let Start::At(at) = start else { continue };
+                let script = run.script.clone();
+                scripts.push(PlannedScript { entry, at, script });
+            }
+        }
+        scripts
+    }
+
+    /// Checks that need something of the contract.
+    pub(super) fn checks(&mut self, checks: &[Demand]) {
+        for (index, check) in checks.iter().enumerate() {
+            let needs = match check {
+                Demand::Breaker(_) if !self.facts.breakers => Some(("breakers", "where circuit breakers are")),
+                _ => None,
+            };
+            if let Some((contract, where_)) = needs {
+                let (name, message) = (check.name(), format!("the system has no `{contract}` contract"));
+                let help = format!(
+                    "add `contracts.{contract}`, which says {where_}, to the system file, or leave out `{name}`"
+                );
+                self.wrong(&format!("/checks/{index}/{name}"), message, Some(help));
+            }
+        }
+    }
+}

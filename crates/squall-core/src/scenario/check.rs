@@ -1,0 +1,104 @@
+//! What a schema can't say of a scenario file: checks that contradict themselves, or that nothing in the scenario
+//! could ever answer.
+
+use super::Scenario;
+use crate::demand::Demand;
+use crate::diagnostic::Mistake;
+use crate::document::Document;
+use crate::fault::{Fault, Target};
+use crate::script::Script;
+
+/// Everything of that sort that is wrong.
+pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    let tasks = scenario.workload.tasks.as_ref();
+    if tasks.is_some_and(|tasks| tasks.count == 0) {
+        let help = "ask for 1 or more, or leave `tasks` out".to_owned();
+        let message = "the work the storm is about is no task at all";
+        found.push(doc.mistake("/workload/tasks/count", message, Some(help)));
+    }
+    for (index, fault) in scenario.storm.iter().enumerate() {
+        if let Fault::Script(fault) = fault {
+            found.extend(empty(doc, &format!("/storm/{index}/script"), &fault.script));
+        }
+    }
+    for (index, check) in scenario.checks.iter().enumerate() {
+        let at = format!("/checks/{index}/{}", check.name());
+        if let Some(first) = scenario.checks[..index].iter().position(|other| repeats(other, check)) {
+            let message = format!("`{}` is asked for twice: it is also check {}", check.name(), first + 1);
+            found.push(doc.mistake(&at, message, Some("leave one of them out".to_owned())));
+        }
+        if let Demand::Script(script) = check {
+            found.extend(empty(doc, &at, script));
+        }
+        found.extend(
+            idle(scenario, check).map(|(key, message, help)| doc.mistake(&format!("{at}{key}"), message, Some(help))),
+        );
+    }
+    found
+}
+
+/// Whether two checks ask the same: those of kinds of work and commands may be asked several times.
+fn repeats(one: &Demand, other: &Demand) -> bool {
+    match other {
+        Demand::Breaker(wanted) => matches!(one, Demand::Breaker(first) if first.kind == wanted.kind),
+        Demand::Isolated(_) | Demand::Script(_) => one == other,
+        _ => one.name() == other.name(),
+    }
+}
+
+fn empty(doc: &Document, at: &str, script: &Script) -> Option<Mistake> {
+    let nothing = script.run.trim().is_empty();
+    let help = "write a program and its arguments, such as ./mine.sh --fast".to_owned();
+    nothing.then(|| doc.mistake(at, "the command is empty", Some(help)))
+}
+
+/// A check that nothing could ever answer: the key it is about, what is wrong, what to do.
+fn idle(scenario: &Scenario, check: &Demand) -> Option<(&'static str, String, String)> {
+    let name = check.name();
+    match check {
+        Demand::Recovery(wanted) if wanted.warn > wanted.within => {
+            let message = "it would warn later than it fails, so never".to_owned();
+            Some(("/warn", message, "make `warn` shorter than `within`".to_owned()))
+        }
+        Demand::Throughput(_) | Demand::CreateLatency(_) if scenario.workload.flood.is_none() => {
+            let message = format!("`{name}` judges a flood, and this workload has none");
+            let help = "add `workload.flood`, or leave the check out".to_owned();
+            Some(("", message, help))
+        }
+        Demand::Amplification(_) if !scenario.storm.iter().any(cuts) => {
+            let message = format!("`{name}` judges calls over a cut link, and this storm cuts none");
+            let help = "add `cut: { … how: reset }` or `how: black_hole`, or leave the check out".to_owned();
+            Some(("", message, help))
+        }
+        Demand::AckGap(_) if !writes(scenario) => {
+            let message = format!("`{name}` needs writes that go on, and this workload has none");
+            let help = "add `workload.writes` or `workload.flood`, or leave the check out".to_owned();
+            Some(("", message, help))
+        }
+        Demand::ErrorBudget(wanted) if wanted.slo.fraction() >= 1.0 => {
+            let message = "a promise of 100% leaves no budget that could be spent".to_owned();
+            Some(("/slo", message, "promise less, such as 99.9%".to_owned()))
+        }
+        Demand::ErrorBudget(wanted) if wanted.window.get().is_zero() => {
+            let message = "no time has no budget".to_owned();
+            Some((
+                "/window",
+                message,
+                "write how long the promise is for, such as 720h".to_owned(),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a fault cuts a link in a way that lets calls be counted.
+fn cuts(fault: &Fault) -> bool {
+    use crate::place::{Condition, Cut};
+    matches!(fault.target(), Some(Target::Link(..)))
+        && matches!(fault.condition(), Some(Condition::Cut(Cut::Reset | Cut::BlackHole)))
+}
+
+fn writes(scenario: &Scenario) -> bool {
+    scenario.workload.flood.is_some() || !scenario.workload.writes.is_empty()
+}
