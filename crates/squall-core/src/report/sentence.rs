@@ -105,9 +105,12 @@ fn answers(scenario: &Scenario) -> (usize, usize) {
 
 /// One sentence: what was shown, with its figures.
 pub(super) fn analysis(scenario: &Scenario) -> String {
+    let (right, all) = answers(scenario);
+    if scenario.outcome == Outcome::Inconclusive && all == 0 && scenario.counts.created == 0 {
+        return finished(format!("Nothing was shown, because {}", doubt(scenario)));
+    }
     let mut parts = vec![work(scenario)];
     parts.extend(recovery(scenario));
-    let (right, all) = answers(scenario);
     if scenario.counts.main > 0 && all > 0 {
         parts.push(format!("{right} of {all} answers were right"));
     } else if scenario.counts.created > 0 {
