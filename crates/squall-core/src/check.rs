@@ -1,8 +1,8 @@
 //! Checks: what a journal says about each demand of the scenario. Pure functions of the history.
 //!
 //! To add one: a file beside `check/api_success.rs`, a `mod` line, a variant and a catalogue row in
-//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish` and `sentence` are no checks: what several
-//! of them read and how they all speak.
+//! [`crate::demand`], and its arm in [`judge`]. `requests`, `finish`, `sentence` and `unseen` are no checks: what several
+//! of them read, how they all speak, and which can't be judged.
 
 mod ack_gap;
 mod adaptation;
@@ -37,12 +37,15 @@ mod work_spread;
 mod finish;
 mod requests;
 mod sentence;
+mod unseen;
 
 use serde::{Deserialize, Serialize};
 
 use crate::demand::Demand;
 use crate::event::EventId;
 use crate::journal::History;
+
+pub(crate) use unseen::unseen;
 
 /// What came of a check. Failing outweighs not knowing, which outweighs passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

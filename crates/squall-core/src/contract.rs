@@ -256,7 +256,7 @@ pub struct States {
     pub cancelled: Vec<String>,
 }
 
-/// A kind of work: `${ms}` and `${mark}` are filled in.
+/// A kind of work: `${ms}`, `${mark}` and `${witness.url}`, an address for this task alone, are filled in.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Kind {
     /// The system's name for the type of task.
@@ -268,6 +268,13 @@ pub struct Kind {
     /// How it must end when all goes well.
     #[serde(default)]
     pub ends: Ends,
+}
+
+impl Kind {
+    /// Whether its payload carries the witness's address, so that the work itself calls it.
+    pub fn calls_witness(&self) -> bool {
+        self.payload.to_string().contains("${witness.url}")
+    }
 }
 
 /// How a kind of work must end when all goes well.

@@ -13,7 +13,7 @@ pub use line::{Line, line};
 pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
-pub use task::{Record, State, TaskEvent, TaskFact};
+pub use task::{Call, Record, State, TaskEvent, TaskFact};
 
 use std::collections::BTreeMap;
 
@@ -130,6 +130,8 @@ pub enum Fact {
     Op(Op),
     /// A line of the witness: what a worker reported of an attempt.
     Task(TaskFact),
+    /// Work called the witness by the address in its payload.
+    Call(Call),
     /// The system's own record of a task, read back.
     Record(Record),
     /// One look of the recovery probe at the entry service.

@@ -1,5 +1,6 @@
 //! The journal: all events of a run in order, and the [`History`] judging reads them through.
 
+mod calls;
 mod crew;
 mod history;
 mod index;

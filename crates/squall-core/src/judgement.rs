@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::advice::advice;
-use crate::check::{Outcome, Verdict, judge};
+use crate::check::{Outcome, Verdict, judge, unseen};
 use crate::clock::{Clock, clocks};
 use crate::event::{End, Fact, NoteKind, ScriptOf};
 use crate::fault::Aim;
@@ -16,8 +16,11 @@ use crate::sign::signs;
 pub struct Judgement {
     /// The worst of verdicts and doubts.
     pub outcome: Outcome,
-    /// One for each demand of the scenario, in its order.
+    /// One for each demand of the scenario that can be judged, in its order.
     pub verdicts: Vec<Verdict>,
+    /// The demands that can't be: squall only attached to the system, and has no handle on what would show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Unjudged>,
     /// One for each strike, in order.
     pub proofs: Vec<Proof>,
     /// One for each strike whose way back can be told.
@@ -29,19 +32,34 @@ pub struct Judgement {
     pub signs: Vec<String>,
 }
 
+/// A check about which nothing can be known in such a run. It counts for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unjudged {
+    /// Its name.
+    pub check: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Judges a run.
 pub fn judgement(history: &History<'_>) -> Judgement {
-    let verdicts: Vec<Verdict> = history
-        .header
-        .plan
-        .checks
-        .iter()
-        .map(|demand| {
-            let mut verdict = judge(demand, history);
-            verdict.advice = advice(&verdict, history);
-            verdict
-        })
-        .collect();
+    let (mut verdicts, mut unjudged): (Vec<Verdict>, _) = Default::default();
+    for demand in &history.header.plan.checks {
+        match unseen(demand, history.header) {
+            None => {
+                let mut verdict = judge(demand, history);
+                verdict.advice = advice(&verdict, history);
+                verdicts.push(verdict);
+            }
+            Some(why) => Vec::push(
+                &mut unjudged,
+                Unjudged {
+                    check: demand.name().to_owned(),
+                    why: why.to_owned(),
+                },
+            ),
+        }
+    }
     let proofs: Vec<Proof> = history.strikes.iter().map(|strike| proof(strike, history)).collect();
     let doubts = doubts(history, &proofs);
     let worst = verdicts
@@ -57,6 +75,7 @@ pub fn judgement(history: &History<'_>) -> Judgement {
     Judgement {
         outcome,
         verdicts,
+        unjudged,
         proofs,
         clocks: clocks(history),
         doubts,

@@ -15,4 +15,4 @@ mod words;
 
 pub use measure::{Counts, Latency, LogCounts, StartUp, Use};
 pub use parts::PartFigures;
-pub use summary::{Fault, Report, Run, Scenario, report, report_of};
+pub use summary::{Fault, LeftOut, Report, Run, Scenario, report, report_of};

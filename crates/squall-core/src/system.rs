@@ -2,7 +2,7 @@
 
 mod check;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,9 @@ pub struct Facts {
     /// Whether it shows its circuit breakers.
     #[serde(default)]
     pub breakers: bool,
+    /// Its base address, when it ran already and squall has a handle on none of its parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<String>,
 }
 
 /// What judging needs to know of a service.
@@ -143,9 +146,23 @@ pub struct TaskFacts {
     pub types: BTreeMap<String, String>,
     /// Whether a worker's own word (the witness) can be expected.
     pub witnessed: bool,
+    /// The kinds of work that call the witness by the address in their payload.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub called: BTreeSet<String>,
     /// Method and path that create a task, without the query, holes and all: `POST /tasks`.
     #[serde(default)]
     pub create: String,
+}
+
+impl Facts {
+    /// The same for one that ran already: of its parts nothing is known, and none of them reports to squall.
+    #[must_use]
+    pub fn attached(mut self, to: String) -> Self {
+        self.services.clear();
+        self.tasks.iter_mut().for_each(|tasks| tasks.witnessed = false);
+        self.attached = Some(to);
+        self
+    }
 }
 
 /// A request as events and [`TaskFacts::create`] name it: method and path, without the query.
@@ -265,6 +282,7 @@ impl System {
             services: services.collect(),
             health: self.contracts.health.is_some(),
             breakers: self.contracts.breakers.is_some(),
+            attached: None,
             tasks: self.contracts.tasks.as_ref().map(|tasks| TaskFacts {
                 lease: nanos(tasks.lease.get()),
                 backoff: nanos(tasks.backoff.get()),
@@ -282,6 +300,12 @@ impl System {
                     .map(|(name, kind)| (name.clone(), kind.type_name.clone()))
                     .collect(),
                 witnessed,
+                called: tasks
+                    .kinds
+                    .iter()
+                    .filter(|(_, kind)| kind.calls_witness())
+                    .map(|(name, _)| name.clone())
+                    .collect(),
                 create: request_line(tasks.create.method, &tasks.create.path),
             }),
         }

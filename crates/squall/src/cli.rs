@@ -11,6 +11,7 @@ mod look;
 mod notify;
 mod programs;
 mod repeat;
+mod reports;
 mod run;
 mod say;
 mod selftest;
@@ -43,7 +44,7 @@ const EXIT_CODES: &str = "Exit codes: 0 all hypotheses hold · 1 a finding · 2 
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run scenarios on a fresh system of their own, and judge them
+    /// Run scenarios on a fresh system of their own, or on one that runs, and judge them
     Run(RunArgs),
     /// Start a system, wait until it is healthy, and keep it up
     Up(up::UpArgs),
@@ -115,6 +116,9 @@ struct Choice {
     /// Scenarios, separated by commas; `all` for every bundled one and those in ./scenarios
     #[arg(short, long, env = "SCENARIOS", default_value = "all", value_name = "A,B")]
     scenarios: String,
+    /// They were chosen together, as `all` is, and not one by one.
+    #[arg(skip)]
+    together: bool,
     /// Difficulty level, 1 to 6
     #[arg(short, long, env = "DIFFICULTY", default_value = "1", value_name = "N", value_parser = level)]
     difficulty: u8,
@@ -145,6 +149,11 @@ struct RunArgs {
     /// The port the entry service shall have; any free one when not said
     #[arg(short, long, env = "PORT", value_name = "PORT", value_parser = port)]
     port: Option<u16>,
+    /// Attach to the system that runs there instead of starting one, for example http://localhost:3000
+    #[arg(long, env = "BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    #[command(flatten)]
+    allow: target::Allow,
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
     output: PathBuf,

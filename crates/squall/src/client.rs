@@ -8,7 +8,7 @@ mod address;
 mod asking;
 mod template;
 
-pub use address::{Address, BadAddress};
+pub use address::{Address, BadAddress, Reach};
 pub use asking::{Asked, Created, tasks_create};
 pub use template::{Names, fill_json, take};
 
@@ -68,6 +68,8 @@ pub struct Answered {
 pub enum Silence {
     /// The connection was refused: nothing was sent.
     Refused,
+    /// No TLS connection came about: nothing was sent.
+    NoTls,
     /// The connection ended before a reply.
     CutOff,
     /// Nothing came in time.
@@ -88,37 +90,31 @@ pub struct Judged {
 }
 
 impl Client {
-    /// A client of the service at `addr`.
-    ///
-    /// # Errors
-    /// When the machine can't give what a client needs.
-    pub fn new(addr: SocketAddr) -> Result<Self, reqwest::Error> {
-        Self::of(format!("http://{addr}"))
-    }
-
     /// A client of the system at an address.
     ///
     /// # Errors
     /// When the machine can't give what a client needs.
     pub fn at(address: &Address) -> Result<Self, reqwest::Error> {
-        Self::of(address.base().to_owned())
+        Self::new(address.base())
     }
 
-    fn of(base: String) -> Result<Self, reqwest::Error> {
-        // The ports are those of each request. This name must never lead elsewhere.
-        let here = [
-            SocketAddr::from(([127, 0, 0, 1], 0)),
-            SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
-        ];
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .resolve_to_addrs(address::SELF, &here)
-            .timeout(PATIENCE)
-            .pool_max_idle_per_host(64)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+    /// A client of the system at a base address that was read as an [`Address`], or that squall gave it.
+    ///
+    /// # Errors
+    /// When the machine can't give what a client needs.
+    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+        let base = base.to_owned();
+        let http = http(&base, PATIENCE)?;
         Ok(Self { http, base })
+    }
+
+    /// Where its requests go, for a load generator that opens connections itself: the first address of the host that
+    /// takes one.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn reach(&self) -> std::io::Result<Reach> {
+        address::reach(&self.base).await
     }
 
     /// Sends a request and waits for what comes of it, at most [`PATIENCE`].
@@ -159,6 +155,30 @@ impl Client {
     }
 }
 
+/// What speaks HTTP to a base address, and to nobody it may be sent on to.
+///
+/// # Errors
+/// When the machine can't give what it needs: for `https://` that is a list of certificates to trust.
+pub fn http(base: &str, patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // The ports are those of each request. This name must never lead elsewhere.
+    let here = [
+        SocketAddr::from(([127, 0, 0, 1], 0)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+    ];
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .resolve_to_addrs(address::SELF, &here)
+        .timeout(patience)
+        .pool_max_idle_per_host(64)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::none());
+    match base.starts_with("https:") {
+        true => builder.build(),
+        // A machine without certificates speaks plain HTTP all the same.
+        false => builder.tls_certs_only([]).build(),
+    }
+}
+
 fn silence(error: &reqwest::Error) -> Silence {
     if error.is_timeout() {
         return Silence::TimedOut;
@@ -171,6 +191,10 @@ fn silence(error: &reqwest::Error) -> Silence {
             return Silence::Refused;
         }
         cause = inner.source();
+    }
+    let secure = error.url().is_some_and(|url| url.scheme() == "https");
+    if secure && error.is_connect() {
+        return Silence::NoTls;
     }
     Silence::CutOff
 }
@@ -216,6 +240,11 @@ impl Silence {
     fn judged(self) -> Judged {
         let (answer, outcome, fault) = match self {
             Silence::Refused => (Answer::Down, Outcome::Failed, "connection refused"),
+            Silence::NoTls => (
+                Answer::Down,
+                Outcome::Failed,
+                "no TLS connection: is its certificate one this machine trusts?",
+            ),
             Silence::CutOff => (Answer::Down, Outcome::Unknown, "cut off before a reply"),
             Silence::TimedOut => (Answer::Hung, Outcome::Unknown, "no answer in time"),
         };

@@ -8,4 +8,4 @@ mod witness;
 pub use breaker::breakers;
 pub use pulse::pulses;
 pub use usage::usages;
-pub use witness::{Live, Running, Witness};
+pub use witness::{Live, Running, Visit, Witness};

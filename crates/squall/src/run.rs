@@ -1,9 +1,11 @@
 //! The run: start, reference, storm, calm, drain, audit. Acts as the plan says and writes down what it sees.
 
 mod audit;
+mod calls;
 mod calm;
 mod drain;
 mod flood;
+mod follow;
 mod scale;
 mod script;
 mod stage;
@@ -17,17 +19,17 @@ use std::time::Duration;
 
 use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
 use squall_core::plan::Plan;
-use squall_core::system::System;
+use squall_core::system::{Facts, System};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::stage::Stage;
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::probe::{Witness, breakers, pulses, usages};
 use crate::secrets::Secrets;
 use crate::store::{JOURNAL, Recorder, RunId};
 use crate::world::process::{Cluster, Means, ProcessWorld};
-use crate::world::{Setting, Trouble};
+use crate::world::{Setting, Trouble, World};
 
 /// What is to be run.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Order<'a> {
     pub run: &'a RunId,
     /// The system, its `${…}` filled in.
     pub system: &'a System,
+    /// Where the system is, if it runs already: then nothing of it is started.
+    pub attach: Option<&'a Address>,
     /// The plan.
     pub plan: &'a Plan,
     /// The scenario's folder.
@@ -50,6 +54,17 @@ pub struct Order<'a> {
     pub watcher: Option<std::sync::mpsc::Sender<Event>>,
     /// Turns true when someone wants it to stop.
     pub stop: watch::Receiver<bool>,
+}
+
+impl Order<'_> {
+    /// What judging needs to know of the system.
+    fn facts(&self) -> Facts {
+        let facts = self.system.facts();
+        match self.attach {
+            Some(address) => facts.attached(address.base().to_owned()),
+            None => facts,
+        }
+    }
 }
 
 /// Runs one scenario. What it showed is in the journal; an error is one of the environment, and is
@@ -67,7 +82,7 @@ pub async fn run(order: &Order<'_>) -> Result<(), Trouble> {
         run: order.run.to_string(),
         squall: env!("CARGO_PKG_VERSION").to_owned(),
         opened: jiff::Timestamp::now().to_string(),
-        system: order.system.facts(),
+        system: order.facts(),
         plan: order.plan.clone(),
     })));
     let mut stop = order.stop.clone();
@@ -94,29 +109,15 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     };
     phase(Phase::Start)?;
     let witness = Witness::open(recorder.clone()).await?;
-    let setting = Setting {
-        run: order.run.clone(),
-        logs: order.folder.join("logs"),
-        scratch: order.run.scratch().join(&order.plan.scenario),
-        port: order.port,
-        witness: witness.url().to_owned(),
-        seed: order.plan.seed,
-    };
-    let means = Means {
-        recorder,
-        cluster: order.cluster,
-    };
-    let world = Arc::new(ProcessWorld::start(order.system, &setting, means).await?);
-    let client = Client::new(world.entry()).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))?;
-    let stage = Stage::new(
-        order,
-        recorder.clone(),
-        world.clone(),
-        client.clone(),
-        witness.live().clone(),
-    );
+    let world = Arc::new(world(order, recorder, &witness).await?);
+    let client = client(&world)?;
+    let stage = Stage::new(order, recorder.clone(), world.clone(), client, &witness);
     let mut probes = Probes::default();
     probes.start(usages(world.clone(), recorder.clone()));
+    probes.start(calls::answer(stage.clone(), witness.visits()));
+    if order.facts().tasks.is_some_and(|tasks| !tasks.witnessed) {
+        probes.start(follow::follow(stage.clone()));
+    }
     stage.open_session().await?;
     look_on(order, &world, recorder, &mut probes)?;
 
@@ -156,10 +157,37 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     Ok(())
 }
 
+/// The system, started, or where it is.
+async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Result<World, Trouble> {
+    if let Some(address) = order.attach {
+        return Ok(World::Attached(address.base().to_owned()));
+    }
+    let setting = Setting {
+        run: order.run.clone(),
+        logs: order.folder.join("logs"),
+        scratch: order.run.scratch().join(&order.plan.scenario),
+        port: order.port,
+        witness: witness.url().to_owned(),
+        seed: order.plan.seed,
+    };
+    let means = Means {
+        recorder,
+        cluster: order.cluster,
+    };
+    let started = ProcessWorld::start(order.system, &setting, means).await?;
+    Ok(World::Processes(Box::new(started)))
+}
+
+fn client(world: &World) -> Result<Client, Trouble> {
+    Client::new(&world.base()).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))
+}
+
 /// Starts what asks the entry service how it is, all through the run.
-fn look_on(order: &Order<'_>, world: &ProcessWorld, recorder: &Recorder, probes: &mut Probes) -> Result<(), Trouble> {
-    let client = || Client::new(world.entry()).map_err(|error| Trouble::io("the probe")(std::io::Error::other(error)));
-    if let Some(health) = &order.system.contracts.health {
+fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut Probes) -> Result<(), Trouble> {
+    let client = || client(world);
+    // Where squall breaks nothing there is no way back to be timed, and no need to ask a hundred times a second.
+    let clocked = world.processes().is_some();
+    if let Some(health) = order.system.contracts.health.as_ref().filter(|_| clocked) {
         probes.start(pulses(client()?, health.clone(), recorder.clone()));
     }
     if let Some(contract) = &order.system.contracts.breakers {

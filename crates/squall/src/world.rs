@@ -1,4 +1,7 @@
 //! Worlds: where a system lives, and how conditions are made to hold there.
+//!
+//! There are two: processes squall started, and a system that ran already, of which it knows the address and nothing
+//! else. What the second can't do is refused before anything is run.
 
 pub mod process;
 
@@ -8,7 +11,69 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use squall_core::place::{Instance, Place};
+use squall_core::event::LinkCounts;
+use squall_core::place::{Condition, Instance, Place};
+
+use self::process::ProcessWorld;
+
+/// Where the system of a run lives.
+pub enum World {
+    /// Squall started it, as processes of this machine.
+    Processes(Box<ProcessWorld>),
+    /// It ran already, at this base address; squall has a handle on none of its parts.
+    Attached(String),
+}
+
+impl World {
+    /// The base address clients talk to.
+    pub fn base(&self) -> String {
+        match self {
+            World::Processes(world) => format!("http://{}", world.entry()),
+            World::Attached(base) => base.clone(),
+        }
+    }
+
+    /// The processes, where they are squall's own.
+    pub fn processes(&self) -> Option<&ProcessWorld> {
+        match self {
+            World::Processes(world) => Some(world),
+            World::Attached(_) => None,
+        }
+    }
+
+    /// The instances squall has a handle on, sorted.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.processes().map(ProcessWorld::instances).unwrap_or_default()
+    }
+
+    /// Whether the process of an instance runs.
+    pub fn runs(&self, instance: &Instance) -> bool {
+        self.processes().is_some_and(|world| world.pid(instance).is_some())
+    }
+
+    /// Makes exactly `wanted` hold at `place`, see [`ProcessWorld::impose`].
+    ///
+    /// # Errors
+    /// There is no such place, or the condition did not come into force within its bound.
+    pub async fn impose(&self, place: &Place, wanted: &[Condition]) -> Result<(), Trouble> {
+        match self {
+            World::Processes(world) => world.impose(place, wanted).await,
+            World::Attached(_) => Err(Trouble::NoPlace(place.clone())),
+        }
+    }
+
+    /// What a link's proxy counted since conditions were imposed there last.
+    pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
+        self.processes()?.counts(place)
+    }
+
+    /// Ends what squall started, at once; what ran already stays as it is.
+    pub async fn end(self) {
+        if let World::Processes(world) = self {
+            world.end().await;
+        }
+    }
+}
 
 /// Why a world can't do what it was asked to.
 #[derive(Debug, thiserror::Error)]

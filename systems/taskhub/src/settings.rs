@@ -87,6 +87,8 @@ pub struct WorkerSettings {
     pub partner_url: Option<String>,
     /// Where evidence of the work is posted, if anywhere.
     pub witness_url: Option<String>,
+    /// Hosts besides loopback that a task's own address may name.
+    pub hook_hosts: Vec<String>,
     /// How long a claim holds without renewal.
     pub lease: Duration,
     /// How often a claim is renewed.
@@ -180,6 +182,9 @@ impl WorkerSettings {
             name: name.unwrap_or_else(default_name),
             partner_url: env.optional("PARTNER_URL", "an http:// address", http_url)?,
             witness_url: env.optional("WITNESS_URL", "an http:// address", http_url)?,
+            hook_hosts: env
+                .optional("TASKHUB_HOOK_HOSTS", "names separated by commas", names)?
+                .unwrap_or_default(),
             lease,
             heartbeat: env.duration("TASKHUB_HEARTBEAT", lease / 3)?,
             poll: env.duration("TASKHUB_POLL", Duration::from_millis(250))?,
@@ -241,6 +246,12 @@ impl Env<'_> {
 fn http_url(text: &str) -> Option<String> {
     let url = reqwest::Url::parse(text).ok()?;
     (url.scheme() == "http").then(|| text.trim_end_matches('/').to_owned())
+}
+
+/// Names separated by commas.
+fn names(text: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    names.iter().all(|name| !name.is_empty()).then_some(names)
 }
 
 /// Host and process id: unique enough to tell workers apart.

@@ -81,7 +81,11 @@ impl Kind {
     /// Every kind, with what its payload holds.
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Delay, "delay", "{\"ms\": n}: sleeps n milliseconds"),
-        (Self::Webhook, "webhook", "{}: calls the partner's API"),
+        (
+            Self::Webhook,
+            "webhook",
+            "{}: calls the partner's API; {\"url\": address}: calls that, on loopback",
+        ),
         (Self::Email, "email", "{\"to\": address}: pretends to send a mail"),
         (
             Self::Flaky,

@@ -15,15 +15,17 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let ran: Vec<_> = history
         .tasks
         .iter()
-        .filter(|(_, task)| !task.attempts.is_empty())
+        .filter(|(_, task)| !task.attempts.is_empty() || !task.called.is_empty())
         .collect();
-    if ran.is_empty() {
+    let called = history.strange_calls();
+    if ran.is_empty() && called.is_empty() {
         return Verdict::inconclusive(demand, "no worker reported of any task");
     }
     let strangers: Vec<(&str, EventId)> = ran
         .iter()
         .filter(|(_, task)| task.created.is_none_or(|(_, op)| op.outcome != Outcome::Ok))
         .filter_map(|(id, task)| Some((**id, task.attempts.first()?.first_event()?)))
+        .chain(called)
         .collect();
     let create = history.header.system.tasks.as_ref().map_or("", |facts| &facts.create);
     let possible = history.ops.iter().filter(|(_, op)| may_have_created(op, create));

@@ -2,7 +2,7 @@
 //!
 //! Classes: `double-commit` (two attempts of one task were committed, or one attempt was begun and
 //! committed again), `double-effect` (two effects of one task where the contract promises effects
-//! `effectively-once`). A worker that reports the same commit again because its first report got no
+//! `effectively-once`: reported by workers, or its own calls of the witness by the address in its payload). A worker that reports the same commit again because its first report got no
 //! answer committed once: such reports are only counted. No grace: judged throughout.
 //! Inconclusive when nothing was committed or the workers are not witnessed, and when a done task
 //! has no reported commit and nothing that was struck explains it: a silent commit could hide a second.
@@ -15,21 +15,25 @@ use crate::contract::Delivery;
 use crate::demand::Demand;
 use crate::event::{EventId, Fact, State, TaskEvent};
 use crate::journal::{Attempt, History, TaskHistory};
+use crate::system::TaskFacts;
 use crate::time::{Nanos, SECOND};
 
 /// A commit follows its effect within this, unless what it needs is already gone.
 const AT_ONCE: Nanos = SECOND;
 
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
-    let Some(facts) = history.header.system.tasks.as_ref().filter(|facts| facts.witnessed) else {
-        return Verdict::inconclusive(demand, "no worker can be expected to report its commits");
+    let Some(facts) = &history.header.system.tasks else {
+        return Verdict::inconclusive(demand, "the system has no tasks");
     };
+    if !facts.witnessed {
+        return by_calls(demand, facts, history);
+    }
     let again = begun_again(history);
     let (mut restarted, mut repeated_effects, mut reports) = (0, 0, 0);
     let (mut committed, mut twice, mut effects_twice, mut silent) = (0, Vec::new(), Vec::new(), Vec::new());
     for (id, task) in &history.tasks {
         restarted += task.attempts.len().saturating_sub(1);
-        let effects: Vec<EventId> = task.attempts.iter().flat_map(|a| &a.effects).map(|e| e.0).collect();
+        let effects = effects(task);
         repeated_effects += effects.len().saturating_sub(1);
         let commits = task.commits();
         committed += usize::from(!commits.is_empty());
@@ -86,6 +90,49 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         committed,
         format!("{}: {numbers}", count(committed, "committed task")),
     )
+}
+
+/// Its effects: those workers reported or its own calls, whichever are more, for one may be the other.
+fn effects(task: &TaskHistory<'_>) -> Vec<EventId> {
+    let reported: Vec<EventId> = task.attempts.iter().flat_map(|a| &a.effects).map(|e| e.0).collect();
+    let called: Vec<EventId> = task.called.iter().map(|call| call.0).collect();
+    if called.len() > reported.len() {
+        called
+    } else {
+        reported
+    }
+}
+
+/// Where no worker reports: the work's own calls, of which a second one is a finding only where one was promised.
+fn by_calls(demand: &Demand, facts: &TaskFacts, history: &History<'_>) -> Verdict {
+    let called: Vec<_> = history
+        .tasks
+        .iter()
+        .filter(|(_, task)| !task.called.is_empty())
+        .collect();
+    let twice: Vec<_> = called.iter().filter(|(_, task)| task.called.len() > 1).collect();
+    if facts.effects != Delivery::EffectivelyOnce || called.is_empty() {
+        return Verdict::inconclusive(demand, "no worker can be expected to report its commits");
+    }
+    if twice.is_empty() {
+        let says = format!(
+            "{} called the witness once each; commits are seen by nobody",
+            count(called.len(), "task")
+        );
+        return Verdict::pass(demand, called.len(), says);
+    }
+    let ids: Vec<&str> = twice.iter().map(|(id, _)| **id).collect();
+    let events = twice
+        .iter()
+        .filter_map(|(_, task)| task.called.last())
+        .map(|call| call.0);
+    let says = format!(
+        "{} of {} called the witness more than once: {}",
+        twice.len(),
+        count(called.len(), "task"),
+        names(&ids)
+    );
+    Verdict::fail(demand, "double-effect", events.collect(), says)
 }
 
 /// The attempts that were begun again after they had been committed: (task, number, worker).

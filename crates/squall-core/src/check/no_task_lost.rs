@@ -3,7 +3,8 @@
 //! Classes: `lost-task` (the system acknowledged it and last said there is no such task, or that it was
 //! cancelled: no client of a run ever cancels; one whose failures are used up is left to `dlq_accounted`),
 //! `phantom-done` (the system says done, or a worker reported its commit, and no effect had reached
-//! the witness by then: effects are answered before the commit). No grace: loss is judged throughout.
+//! the witness by then: effects are answered before the commit; for work that calls the witness by the address in its
+//! payload its own call is the effect, and the task is read back before the call is answered). No grace: loss is judged throughout.
 //! A task still waiting or running when the drain ended is not lost: `none_stuck` judges it.
 //! Inconclusive when nothing was acknowledged, or an acknowledged task was never read back.
 
@@ -16,12 +17,19 @@ use crate::journal::{History, TaskHistory};
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let facts = history.header.system.tasks.as_ref();
     let witnessed = facts.is_some_and(|facts| facts.witnessed);
+    let calls = |task: &TaskHistory<'_>| {
+        facts
+            .zip(task.kind())
+            .is_some_and(|(facts, kind)| facts.called.contains(kind))
+    };
     let max_failures = facts.map_or(u64::MAX, |facts| facts.max_failures);
+    let mut calling = 0;
     let (mut lost, mut phantom, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     let mut cancelled = 0;
     let mut all = 0;
     for (id, task, created, _) in history.acknowledged() {
         all += 1;
+        calling += usize::from(calls(task));
         match task.last_record() {
             Some((event, _, record)) if record.state.is_none() => lost.push((id, created, event)),
             Some((event, _, record)) if record.state == Some(State::Cancelled) => {
@@ -33,7 +41,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
             Some(_) => {}
             None => unread.push(id),
         }
-        if let Some(event) = done_before_effect(task).filter(|_| witnessed) {
+        if let Some(event) = done_before_effect(task).filter(|_| witnessed || calls(task)) {
             phantom.push((id, created, event));
         }
     }
@@ -74,14 +82,19 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         );
         return Verdict::inconclusive(demand, says);
     }
-    let says = match witnessed {
-        true => format!(
-            "{} are there, and the done ones had their effect",
-            count(all, "acknowledged task")
-        ),
-        false => format!("{} are there", count(all, "acknowledged task")),
-    };
-    Verdict::pass(demand, all, says)
+    Verdict::pass(demand, all, sound(all, witnessed, calling))
+}
+
+/// What was shown of `all` tasks, of which `calling` call the witness.
+fn sound(all: usize, witnessed: bool, calling: usize) -> String {
+    let there = format!("{} are there", count(all, "acknowledged task"));
+    match (witnessed, calling) {
+        (true, _) => format!("{there}, and the done ones had their effect"),
+        (false, 0) => format!("{there}; whether they had their effect was seen by nobody"),
+        (false, calling) => {
+            format!("{there}, and of the {calling} that call the witness the done ones had their effect")
+        }
+    }
 }
 
 /// Its failed attempts: the larger of what the system shows and what was witnessed.
@@ -93,7 +106,8 @@ fn failures(task: &TaskHistory<'_>, record: &Record) -> u64 {
 /// The event that says a task is done, when no effect of it was seen before.
 fn done_before_effect(task: &TaskHistory<'_>) -> Option<EventId> {
     let effects = task.attempts.iter().flat_map(|attempt| &attempt.effects);
-    let first_effect = effects.map(|effect| effect.0).min();
+    let called = task.called.iter().map(|call| call.0);
+    let first_effect = effects.map(|effect| effect.0).chain(called).min();
     let record = task
         .records
         .iter()

@@ -24,6 +24,16 @@ pub struct TaskFact {
     pub payload_crc32: Option<u32>,
 }
 
+/// Work called the witness by the address its payload carries. The address is the task's own, so nobody need say whose
+/// call it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The mark of the task.
+    pub mark: String,
+    /// `false` when it came; `true` just before it is answered: from then on the work has had its effect.
+    pub answered: bool,
+}
+
 /// What can happen in an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,8 @@ use super::Journal;
 use super::index::Index;
 use super::task::{Attempt, TaskHistory};
 use crate::event::{
-    BreakerState, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role, TaskEvent, TaskFact,
+    BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role, TaskEvent,
+    TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -38,6 +39,8 @@ pub struct History<'a> {
     pub tasks: BTreeMap<&'a str, TaskHistory<'a>>,
     /// Creates without an id: not acknowledged.
     pub unacknowledged: Vec<(EventId, &'a Op)>,
+    /// The calls of work that carries the witness's address: event, time, call.
+    pub calls: Vec<(EventId, Nanos, &'a Call)>,
     /// The looks of the recovery probe; the time is that of the answer.
     pub pulses: Vec<(EventId, Nanos, &'a Pulse)>,
     /// The changes of circuit breakers that were seen: event, time, type of task, state.
@@ -117,6 +120,7 @@ impl<'a> History<'a> {
             ops: Vec::new(),
             tasks: BTreeMap::new(),
             unacknowledged: Vec::new(),
+            calls: Vec::new(),
             pulses: Vec::new(),
             breakers: Vec::new(),
             lives: BTreeMap::new(),
@@ -125,6 +129,7 @@ impl<'a> History<'a> {
         for event in journal.events() {
             history.take(event);
         }
+        history.assign_calls();
         history.index = Index::of(&history.tasks, &history.header.system);
         history
     }
@@ -150,6 +155,7 @@ impl<'a> History<'a> {
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
+            Fact::Call(call) => self.calls.push((id, at, call)),
             Fact::Record(record) => {
                 self.tasks
                     .entry(&record.task)

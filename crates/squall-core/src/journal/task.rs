@@ -12,6 +12,8 @@ pub struct TaskHistory<'a> {
     pub attempts: Vec<Attempt<'a>>,
     /// What the system said of it when it was read back, in order.
     pub records: Vec<(EventId, Nanos, &'a Record)>,
+    /// Its own calls of the witness that were answered, in order: each is an effect of the work.
+    pub called: Vec<(EventId, Nanos)>,
 }
 
 /// One attempt at a task by one worker.

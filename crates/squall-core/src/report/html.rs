@@ -77,6 +77,10 @@ fn heading(report: &Report) -> Markup {
             @if !report.not_run.is_empty() {
                 p { (badge(Outcome::Inconclusive)) " not run: " (report.not_run.join(", ")) }
             }
+            @if !report.left_out.is_empty() {
+                p.list { "Can't be run on this system, and count for nothing:" }
+                ul { @for left in &report.left_out { li { (left.scenario) ": not run: " (left.why) } } }
+            }
         }
     }
 }

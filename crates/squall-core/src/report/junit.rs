@@ -26,6 +26,12 @@ pub fn render(report: &Report) -> String {
         missing.add_test_case(TestCase::new("the run as a whole", status));
         suites.add_test_suite(missing);
     }
+    for left in &report.left_out {
+        let mut suite = TestSuite::new(left.scenario.as_str());
+        let why = format!("not run: {}", left.why);
+        suite.add_test_case(TestCase::new("the run as a whole", skipped(&why)));
+        suites.add_test_suite(suite);
+    }
     // Writing to memory cannot fail.
     suites.to_string().unwrap_or_default()
 }
@@ -62,6 +68,9 @@ fn suite(scenario: &Scenario) -> TestSuite {
     for verdict in &scenario.verdicts {
         add(verdict.check.clone(), judged(verdict), None);
     }
+    for left in &scenario.unjudged {
+        add(left.check.clone(), skipped(&format!("not judged: {}", left.why)), None);
+    }
     for fault in &scenario.faults {
         let name = format!("effect of {} on {} (step {})", fault.fault, fault.place, fault.step);
         let held = fault.to.map(|to| Duration::from_nanos(to.saturating_sub(fault.from)));
@@ -94,11 +103,7 @@ fn judged(verdict: &Verdict) -> TestCaseStatus {
 fn proven(fault: &Fault, entry_seen: bool) -> TestCaseStatus {
     match (fault.seen, entry_seen) {
         (true, _) => TestCaseStatus::success(),
-        (false, true) => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(fault.proof.as_str());
-            status
-        }
+        (false, true) => skipped(&fault.proof),
         (false, false) => inconclusive(&fault.proof),
     }
 }
@@ -108,6 +113,12 @@ fn whole(scenario: &Scenario) -> TestCaseStatus {
         [] => TestCaseStatus::success(),
         doubts => inconclusive(&doubts.join("; ")),
     }
+}
+
+fn skipped(why: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why);
+    status
 }
 
 fn inconclusive(says: &str) -> TestCaseStatus {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::parts::{self, HEAD};
-use super::words::{clocked, figures, length, memory, moment, outcome, sign, verdict_sign, whole_seconds};
+use super::words::{clocked, figures, length, memory, moment, outcome, services, sign, verdict_sign, whole_seconds};
 use super::{Report, Scenario};
 use crate::check::{Outcome, Verdict};
 use crate::clock::Origin;
@@ -35,6 +35,12 @@ pub fn render(report: &Report) -> String {
     table(&mut text, &["Outcome", "Scenario", "In short", "Took"], rows);
     if !report.not_run.is_empty() {
         let _ = writeln!(text, "\n❔ Not run: {}\n", plain(&report.not_run.join(", ")));
+    }
+    if !report.left_out.is_empty() {
+        let _ = writeln!(text, "\nCan't be run on this system, and count for nothing:\n");
+        let rows = report.left_out.iter();
+        let rows = rows.map(|left| vec![left.scenario.clone(), format!("not run: {}", left.why)]);
+        table(&mut text, &["Scenario", "Why"], rows);
     }
     for scenario in &report.scenarios {
         section(&mut text, scenario);
@@ -74,6 +80,11 @@ fn verdicts(text: &mut String, scenario: &Scenario) {
             events.join(", "),
         ]
     });
+    let unjudged = scenario.unjudged.iter().map(|left| {
+        let cells = ["⏭ not judged", &left.check, "", &left.why, ""];
+        cells.map(str::to_owned).to_vec()
+    });
+    let rows = rows.chain(unjudged);
     let _ = writeln!(text, "### Checks\n");
     table(text, &["Outcome", "Check", "Class", "What was found", "Events"], rows);
 }
@@ -193,17 +204,13 @@ fn measures(text: &mut String, scenario: &Scenario) {
 
 fn environment(text: &mut String, scenario: &Scenario) {
     let run = &scenario.run;
-    let services: Vec<_> = run
-        .services
-        .iter()
-        .map(|(name, copies)| format!("{name} × {copies}"))
-        .collect();
+    let services = services(run);
     let _ = writeln!(
         text,
         "Run `{}` of {} ({}), level {} ({}), seed {}, pace {}, squall {}, opened {}, took {}.\n",
         plain(&run.id),
         plain(&run.system),
-        plain(&services.join(", ")),
+        plain(&services),
         run.level,
         plain(&run.level_name),
         run.seed,

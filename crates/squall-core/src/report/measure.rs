@@ -153,7 +153,7 @@ fn count_attempts(counts: &mut Counts, task: &TaskHistory<'_>) {
         }
     }
     let effects: usize = task.attempts.iter().map(|attempt| attempt.effects.len()).sum();
-    counts.repeated_effects += effects.saturating_sub(1);
+    counts.repeated_effects += effects.max(task.called.len()).saturating_sub(1);
     counts.repeated_commits += task.commits().len().saturating_sub(1);
 }
 

@@ -44,7 +44,12 @@ pub(super) fn worst(verdicts: &[Verdict]) -> Option<&Verdict> {
 /// The words in the block's line.
 pub(super) fn headline(scenario: &Scenario, plan: &Plan) -> String {
     match scenario.outcome {
-        Outcome::Pass => passed(scenario, plan),
+        Outcome::Pass if scenario.unjudged.is_empty() => passed(scenario, plan),
+        Outcome::Pass => format!(
+            "{}, {} not judged",
+            passed(scenario, plan),
+            number(scenario.unjudged.len(), "check", "checks")
+        ),
         Outcome::Fail => failed(scenario),
         Outcome::Inconclusive => doubt(scenario).to_owned(),
     }
@@ -70,7 +75,7 @@ fn doubt(scenario: &Scenario) -> &str {
         .doubts
         .first()
         .or_else(|| unsure.next().map(|verdict| &verdict.says))
-        .map_or("nothing was checked", String::as_str)
+        .map_or("nothing could be judged", String::as_str)
 }
 
 fn passed(scenario: &Scenario, plan: &Plan) -> String {
@@ -89,6 +94,8 @@ fn passed(scenario: &Scenario, plan: &Plan) -> String {
             let done = share(counts.in_time + counts.late, counts.main);
             format!("{done}, late by {}s", whole_seconds(by).max(1))
         }
+        // Retries of a system that was attached to are seen by nobody.
+        _ if scenario.run.attached.is_some() => share(counts.in_time, counts.main),
         _ => {
             let again = number(counts.retries + counts.redeliveries, "retry", "retries");
             format!("{}, {again}", share(counts.in_time, counts.main))
@@ -150,13 +157,19 @@ fn work(scenario: &Scenario) -> String {
         Some(by) => format!(" and {} late by up to {}s", counts.late, whole_seconds(by).max(1)),
         None => String::new(),
     };
+    let again = match &scenario.run.attached {
+        Some(_) => String::new(),
+        None => format!(
+            ", {}, {}",
+            number(counts.retries, "retry", "retries"),
+            number(counts.redeliveries, "redelivery", "redeliveries")
+        ),
+    };
     format!(
-        "{} of {} were done in time{late} ({} completion, {}, {})",
+        "{} of {} were done in time{late} ({} completion{again})",
         counts.in_time,
         number(counts.main, "task", "tasks"),
         share(counts.in_time + counts.late, counts.main),
-        number(counts.retries, "retry", "retries"),
-        number(counts.redeliveries, "redelivery", "redeliveries"),
     )
 }
 

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::event::{EventId, Phase};
 use crate::gauge::{Bottleneck, ack_gap, bottleneck};
 use crate::journal::{History, Journal};
-use crate::judgement::{Judgement, judgement};
+use crate::judgement::{Judgement, Unjudged, judgement};
 use crate::place::{Instance, Place};
 use crate::time::Nanos;
 
@@ -28,6 +28,18 @@ pub struct Report {
     /// The scenarios that were to be run and never were: about these nothing was shown.
     #[serde(default)]
     pub not_run: Vec<String>,
+    /// The scenarios that can't be run on this system; they count neither as passed nor as failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A scenario that can't be run on a system, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub scenario: String,
+    /// Why: `no handle on worker`.
+    pub why: String,
 }
 
 impl Report {
@@ -39,6 +51,13 @@ impl Report {
         if !self.not_run.is_empty() {
             self.outcome = self.outcome.max(Outcome::Inconclusive);
         }
+        self
+    }
+
+    /// The same report, where some scenarios were asked for and can't be run.
+    #[must_use]
+    pub fn without(mut self, left_out: Vec<LeftOut>) -> Self {
+        self.left_out = left_out;
         self
     }
 
@@ -78,7 +97,10 @@ pub struct Run {
     pub opened: String,
     /// The system's name.
     pub system: String,
-    /// Its services, and how many copies of each ran at the start.
+    /// Its base address, where squall attached to it instead of starting one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<String>,
+    /// Its services, and how many copies of each ran at the start; none where it was attached to.
     pub services: BTreeMap<String, u32>,
     /// The level, 1 to 6.
     pub level: u8,
@@ -109,6 +131,9 @@ pub struct Scenario {
     pub analysis: String,
     /// One for each demand.
     pub verdicts: Vec<Verdict>,
+    /// What could not be judged, and why: it counts for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Unjudged>,
     /// Whether all parts of it were run.
     pub complete: bool,
     /// Why it is inconclusive.
@@ -192,6 +217,7 @@ pub fn report_of(judged: &[(&Journal, Judgement)]) -> Report {
         duration: duration(&scenarios),
         scenarios,
         not_run: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 
@@ -221,6 +247,7 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         headline: String::new(),
         analysis: String::new(),
         verdicts: judgement.verdicts.clone(),
+        unjudged: judgement.unjudged.clone(),
         complete: history.complete(),
         doubts: judgement.doubts.clone(),
         warnings: judgement.signs.clone(),
@@ -254,6 +281,7 @@ fn run(history: &History<'_>) -> Run {
         squall: header.squall.clone(),
         opened: header.opened.clone(),
         system: header.system.name.clone(),
+        attached: header.system.attached.clone(),
         services: services.map(|(name, facts)| (name.clone(), facts.replicas)).collect(),
         level: plan.level,
         level_name: plan.level_name.clone(),

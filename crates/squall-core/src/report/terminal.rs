@@ -79,6 +79,9 @@ fn findings(scenario: &Scenario, style: Style) -> String {
             let _ = writeln!(text, "   {}", style.dim(&evidence(&verdict.evidence, verdict.found)));
         }
     }
+    for left in &scenario.unjudged {
+        let _ = writeln!(text, "⏭ {}: {} not judged: {}", scenario.name, left.check, left.why);
+    }
     for doubt in &scenario.doubts {
         let name = style.outcome(Outcome::Inconclusive, &scenario.name);
         let _ = writeln!(text, "❔ {name}: {doubt}");
@@ -134,6 +137,9 @@ pub fn lines(report: &Report, style: Style) -> String {
     for name in &report.not_run {
         let word = style.outcome(Outcome::Inconclusive, outcome(Outcome::Inconclusive));
         let _ = writeln!(text, "❔ {name}: {word} (not run)");
+    }
+    for left in &report.left_out {
+        let _ = writeln!(text, "⏭ {}: not run: {}", left.scenario, left.why);
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use crate::check::{Outcome, Verdict};
 use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
-use crate::report::{Counts, Scenario};
+use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
 
 const MILLI: Nanos = 1_000_000;
@@ -19,6 +19,17 @@ pub(super) fn length(nanos: Nanos) -> String {
         _ => {
             let whole = whole_seconds(nanos);
             format!("{} min {:02} s", whole / 60, whole % 60)
+        }
+    }
+}
+
+/// What ran at the start: `db × 1, worker × 2`; or where the system was that ran already.
+pub(super) fn services(run: &Run) -> String {
+    match &run.attached {
+        Some(url) => format!("attached to {url}"),
+        None => {
+            let each = run.services.iter().map(|(name, copies)| format!("{name} × {copies}"));
+            each.collect::<Vec<_>>().join(", ")
         }
     }
 }
@@ -184,6 +195,10 @@ fn seen(fact: &Fact) -> String {
     match fact {
         Fact::Op(op) => request(op),
         Fact::Task(fact) => task(fact),
+        Fact::Call(call) => match call.answered {
+            false => format!("the work with mark {} called the witness", call.mark),
+            true => format!("its call answered, the work with mark {} had its effect", call.mark),
+        },
         Fact::Record(record) => {
             let is = record.state.map_or("unknown to it", state);
             let why = record

@@ -78,7 +78,7 @@ fn known(system: &System, path: &[&str]) -> Vec<String> {
                 ["headers", ..] => &[],
                 ["create", "path" | "json", ..] => &["type", "payload", "ms", "mark"],
                 ["show", "path"] => &["id"],
-                ["kinds", _, "payload", ..] => &["ms", "mark"],
+                ["kinds", _, "payload", ..] => &["ms", "mark", "witness.url"],
                 _ => return Vec::new(),
             };
             with(session(contracts, usize::MAX), own)

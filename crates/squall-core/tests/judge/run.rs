@@ -69,6 +69,7 @@ fn system() -> Facts {
         ]),
         health: true,
         breakers: false,
+        attached: None,
         tasks: Some(TaskFacts {
             lease: 2 * SEC,
             backoff: SEC,
@@ -78,6 +79,7 @@ fn system() -> Facts {
             kinds: kinds.into_iter().map(|(kind, ends)| (kind.to_owned(), ends)).collect(),
             types: Default::default(),
             witnessed: true,
+            called: Default::default(),
             create: "POST /tasks".to_owned(),
         }),
     }

@@ -329,6 +329,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .collect(),
             health: true,
             breakers: false,
+            attached: None,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,
                 backoff: 5_000 * MS,
@@ -338,6 +339,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 kinds: BTreeMap::from([("work".to_owned(), Ends::Done)]),
                 types: Default::default(),
                 witnessed: true,
+                called: Default::default(),
                 create: "POST /tasks".to_owned(),
             }),
         },
@@ -548,6 +550,7 @@ fn passed(journal: &Journal, checks: &[Demand]) -> Judgement {
     Judgement {
         outcome: Outcome::Pass,
         verdicts,
+        unjudged: Vec::new(),
         proofs: vec![
             proof(
                 true,
@@ -665,6 +668,7 @@ fn failed(journal: &Journal, checks: &[Demand]) -> Judgement {
     Judgement {
         outcome: Outcome::Fail,
         verdicts,
+        unjudged: Vec::new(),
         proofs: vec![proof(
             true,
             "its process ended, and 42 requests met the outage",
@@ -715,6 +719,7 @@ fn worker_restart() -> (Journal, Judgement) {
             Verdict::inconclusive(&checks[0], "no task was acknowledged"),
             Verdict::pass(&checks[1], 0, "nothing ran or waited after the calm"),
         ],
+        unjudged: Vec::new(),
         proofs: vec![proof(false, "no kill hit a running task", Vec::new())],
         clocks: vec![Clock {
             expected: false,

@@ -71,7 +71,11 @@ async fn come_and_go(recorder: &Recorder) -> Result<Vec<Nanos>, Box<dyn std::err
         live: "/live".to_owned(),
         ready: "/ready".to_owned(),
     };
-    let probe = tokio::spawn(pulses(Client::new(addr)?, health, recorder.clone()));
+    let probe = tokio::spawn(pulses(
+        Client::new(&format!("http://{addr}"))?,
+        health,
+        recorder.clone(),
+    ));
     let mut returns = Vec::new();
     for round in 0..RETURNS {
         sleep(Duration::from_millis(100)).await;

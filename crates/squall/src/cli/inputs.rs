@@ -7,9 +7,12 @@ use squall_core::diagnostic::{Mistakes, nearest};
 use squall_core::document::Document;
 use squall_core::level::{Level, LevelScope, levels};
 use squall_core::plan::{Plan, Request, plan};
+use squall_core::report::LeftOut;
+use squall_core::scenario::Scenario;
 use squall_core::system::System;
 
 use super::{Choice, programs, say};
+use crate::client::Address;
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -25,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) system: System,
     pub(super) level: Level,
     pub(super) plans: Vec<Plan>,
+    /// The scenarios among those chosen together that can't be run on the system attached to.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// Why the inputs can't be used. Nothing was touched.
@@ -64,12 +69,13 @@ pub(super) fn system(named: Option<&Path>, difficulty: u8, pace: f64) -> Result<
     Ok((system, PathBuf::from(name)))
 }
 
-/// Reads the system and every scenario chosen, and plans them.
-pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
+/// Reads the system and every scenario chosen, and plans them; for the system at an address, where one is attached to.
+pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Result<Inputs, Bad> {
     let level = level(choice.difficulty)?;
     known_settings(&level, &choice.sets)?;
     let scope = LevelScope::new(&level, &choice.sets, choice.pace);
     let names = chosen(&choice.scenarios)?;
+    let together = |name: &str| choice.together || !choice.scenarios.split(',').any(|asked| asked.trim() == name);
     let (name, text) = system_text(choice.system.as_deref())?;
     let mut wrong = Vec::new();
     let system = Document::parse(&name, &text)
@@ -82,7 +88,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             None
         }
     };
-    let mut plans = Vec::new();
+    let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
     for name in names {
         let (file, text) = scenario_text(&name)?;
         let request = Request {
@@ -90,7 +96,7 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             level_name: &level.name,
             seed,
             pace: choice.pace,
-            repeat: &repeat(choice, &name, seed),
+            repeat: &repeat(choice, attach, &name, seed),
         };
         let read = Document::parse(&file, &text)
             .and_then(|doc| doc.expand(&scope.for_scenario()))
@@ -98,7 +104,18 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {
                 let facts = system.with_replicas(&scenario.replicas).facts();
-                plan(&doc, &scenario, &facts, request).map(Some)
+                let planned = plan(&doc, &scenario, &facts, request)?;
+                let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to)?))) else {
+                    return Ok(Some(planned));
+                };
+                match together(&name) {
+                    true => left_out.push(LeftOut {
+                        scenario: planned.scenario,
+                        why,
+                    }),
+                    false => refused = refused.take().or_else(|| Some(cannot(&name, to, &why))),
+                }
+                Ok(None)
             }
             None => Ok(None),
         });
@@ -107,15 +124,26 @@ pub(super) fn inputs(choice: &Choice, seed: u64) -> Result<Inputs, Bad> {
             Err(mistakes) => wrong.push(mistakes),
         }
     }
-    match system {
-        Some(system) if wrong.is_empty() => Ok(Inputs { system, level, plans }),
-        _ => Err(Bad::Mistakes(wrong)),
+    match (system, refused, attach) {
+        (None, ..) => Err(Bad::Mistakes(wrong)),
+        _ if !wrong.is_empty() => Err(Bad::Mistakes(wrong)),
+        (_, Some(refused), _) => Err(refused),
+        (_, _, Some(to)) if plans.is_empty() => {
+            let why: Vec<&str> = left_out.iter().map(|left| left.why.as_str()).collect();
+            Err(cannot("none of the scenarios", to, &why.join("; ")))
+        }
+        (Some(system), ..) => Ok(Inputs {
+            system,
+            level,
+            plans,
+            left_out,
+        }),
     }
 }
 
 /// The command that runs one scenario the same way again.
-fn repeat(choice: &Choice, scenario: &str, seed: u64) -> String {
-    let quoted = |text: &str| match text.contains(|c: char| !c.is_alphanumeric() && !"-_./=%".contains(c)) {
+fn repeat(choice: &Choice, attach: Option<&Address>, scenario: &str, seed: u64) -> String {
+    let quoted = |text: &str| match text.contains(|c: char| !c.is_alphanumeric() && !"-_./:=%".contains(c)) {
         true => format!("'{}'", text.replace('\'', r"'\''")),
         false => text.to_owned(),
     };
@@ -127,13 +155,38 @@ fn repeat(choice: &Choice, scenario: &str, seed: u64) -> String {
         .sets
         .iter()
         .map(|(name, value)| ("--set", format!("{name}={value}")));
-    let besides = system.chain(sets).fold(String::new(), |text, (flag, value)| {
-        format!("{text} {flag} {}", quoted(&value))
-    });
+    let to = attach.map(|to| ("--base-url", to.base().to_owned()));
+    let elsewhere = attach.filter(|to| !to.is_here());
+    let named = elsewhere.map(|to| ("--allow-host", to.host().to_owned()));
+    let besides = system
+        .chain(sets)
+        .chain(to)
+        .chain(named)
+        .fold(String::new(), |text, (flag, value)| {
+            format!("{text} {flag} {}", quoted(&value))
+        });
     let (level, pace) = (choice.difficulty, choice.pace);
     format!(
         "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}",
         quoted(scenario)
+    )
+}
+
+/// Why a scenario can't be run on a system that is attached to, if so.
+fn impossible(scenario: &Scenario, to: &Address) -> Option<String> {
+    let handles: Vec<String> = scenario.handles().into_iter().collect();
+    if !handles.is_empty() {
+        return Some(format!("no handle on {}", handles.join(", ")));
+    }
+    let flood = scenario.workload.flood.is_some() && to.is_secure();
+    flood.then(|| "the flood's load generator speaks http:// only".to_owned())
+}
+
+fn cannot(what: &str, to: &Address, why: &str) -> Bad {
+    Bad::Plain(
+        format!("{what} can't be run on the system at {}: {why}", to.base()),
+        "without --base-url (and BASE_URL) squall starts a system of its own; with -s all it leaves out what can't be run"
+            .to_owned(),
     )
 }
 

@@ -14,7 +14,7 @@ use squall_core::time::{nanos, words};
 use squall_core::{demand, fault};
 
 use super::inputs::{all_scenarios, inputs, scenario_text};
-use super::{PlanArgs, run, say};
+use super::{PlanArgs, reports, run, say};
 use crate::exit;
 use crate::guard::sweep;
 use crate::store::{Folder, journals};
@@ -44,7 +44,7 @@ pub(super) enum Of {
 /// `squall plan`.
 pub(super) fn plan(args: &PlanArgs) -> u8 {
     let seed = args.choice.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let inputs = match inputs(&args.choice, seed) {
+    let inputs = match inputs(&args.choice, None, seed) {
         Ok(inputs) => inputs,
         Err(bad) => {
             bad.say();
@@ -165,7 +165,7 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
     } else {
         path
     };
-    match run::write_reports(&Folder::open(folder), &journals) {
+    match reports::write_reports(&Folder::open(folder), &journals) {
         Ok(report) if as_json => {
             say::out(&json::render(&report));
             exit::code(report.outcome)

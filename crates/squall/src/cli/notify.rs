@@ -1,6 +1,5 @@
 //! `--notify`: each finding of a run is posted to an address as JSON.
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use squall_core::report::Report;
 use super::inputs::Bad;
 use super::say;
 use super::target::Allow;
-use crate::client::Address;
+use crate::client::{Address, http};
 
 /// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,14 +25,12 @@ pub(super) struct NotifyArgs {
     /// POST each finding to this address as JSON
     #[arg(long = "notify", value_name = "URL")]
     url: Option<String>,
-    #[command(flatten)]
-    allow: Allow,
 }
 
 impl NotifyArgs {
     /// Where to, if anywhere. Nothing is sent.
-    pub(super) fn address(&self) -> Result<Option<Address>, Bad> {
-        let read = self.url.as_deref().map(|url| self.allow.address(url));
+    pub(super) fn address(&self, allow: &Allow) -> Result<Option<Address>, Bad> {
+        let read = self.url.as_deref().map(|url| allow.address(url));
         read.transpose().map_err(|bad| match bad {
             Bad::Plain(what, remedy) => Bad::Plain(format!("--notify: {what}"), remedy),
             bad => bad,
@@ -63,18 +60,7 @@ async fn post_all(address: &Address, found: &[Value]) -> Result<(), String> {
     if found.is_empty() {
         return Ok(());
     }
-    // The ports are those of each request. This name must never lead elsewhere.
-    let here = [
-        SocketAddr::from(([127, 0, 0, 1], 0)),
-        SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
-    ];
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .resolve_to_addrs("localhost", &here)
-        .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| error.to_string())?;
+    let client = http(address.base(), PATIENCE).map_err(|error| error.to_string())?;
     for finding in found {
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {

@@ -14,8 +14,9 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use squall_core::amount::Dur;
 
-use super::inputs::inputs;
+use super::inputs::{Bad, inputs};
 use super::{Choice, RunArgs, say};
+use crate::client::Address;
 use crate::exit;
 
 /// At most so many seeds are named at the end.
@@ -62,6 +63,14 @@ impl RunArgs {
         stage.unwrap_or_else(|| self.choice.clone())
     }
 
+    /// The system that runs already, if one is named. Nothing is sent.
+    pub(super) fn attach(&self) -> Result<Option<Address>, Bad> {
+        self.base_url
+            .as_deref()
+            .map(|base| self.allow.address(base))
+            .transpose()
+    }
+
     /// With the seed of this turn, if it is one.
     pub(super) fn turn(mut self) -> Self {
         self.choice.seed = self.repeat.turn.or(self.choice.seed);
@@ -87,7 +96,12 @@ struct Tally {
 pub(super) fn repeat(args: &RunArgs) -> u8 {
     let first = args.choice.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     // Before anything is run: what is wrong in a file is wrong every time.
-    if let Err(bad) = inputs(&args.chosen(), first).and_then(|_| args.notify.address()) {
+    let read = || {
+        let attach = args.attach()?;
+        inputs(&args.chosen(), attach.as_ref(), first)?;
+        args.notify.address(&args.allow)
+    };
+    if let Err(bad) = read() {
         bad.say();
         return exit::BAD_INPUT;
     }

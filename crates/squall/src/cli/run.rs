@@ -4,19 +4,20 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use squall_core::journal::Journal;
 use squall_core::place::Instance;
 use squall_core::plan::Plan;
-use squall_core::report::{Report, html, json, junit, markdown, report, terminal};
+use squall_core::report::{Report, json, terminal};
 use squall_core::system::{Preset, System};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::inputs::{Inputs, inputs};
+use super::inputs::{Bad, Inputs, inputs};
 use super::notify::notify;
+use super::reports::write_reports;
 use super::view::View;
 use super::{RunArgs, history, say};
+use crate::client::Address;
 use crate::exit;
 use crate::guard;
 use crate::priority;
@@ -34,11 +35,15 @@ const ENOUGH: usize = 1;
 pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     let began = Instant::now();
     let seed = args.choice.seed.unwrap_or_else(|| id.seed());
-    let read = inputs(&args.chosen(), seed).and_then(|inputs| Ok((inputs, args.notify.address()?)));
-    let (inputs, told) = match read {
+    let read = || {
+        let attach = args.attach()?;
+        let inputs = inputs(&args.chosen(), attach.as_ref(), seed)?;
+        Ok((inputs, attach, args.notify.address(&args.allow)?))
+    };
+    let (inputs, attach, told) = match read() {
         Ok(read) => read,
         Err(bad) => {
-            bad.say();
+            Bad::say(&bad);
             return exit::BAD_INPUT;
         }
     };
@@ -49,6 +54,12 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     if let Some(warning) = &inputs.level.warning {
         say::err(&format!("⚠️  {warning}"));
     }
+    if let Some(to) = &attach {
+        say::err(&format!(
+            "squall: attached to {}: it is worked and judged by its answers, and left as it runs",
+            to.base()
+        ));
+    }
     say::err(&format!(
         "squall: level {} ({}), pace {}, seed {seed}, into {}",
         inputs.level.level,
@@ -57,7 +68,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
         workshop.folder.path().display()
     ));
     args.stage.iter().for_each(|stage| stage.say());
-    let code = match workshop.block_on(scenarios(args, &inputs, &workshop)) {
+    let code = match workshop.block_on(scenarios(args, (&inputs, attach.as_ref()), &workshop)) {
         Ok(report) => {
             say::out(shown(args, &report).trim_end());
             say::err(&format!(
@@ -94,10 +105,21 @@ pub(super) fn environment(trouble: &Trouble) -> u8 {
     exit::ENVIRONMENT
 }
 
-async fn scenarios(args: &RunArgs, inputs: &Inputs, workshop: &Workshop) -> Result<Report, Trouble> {
+async fn scenarios(
+    args: &RunArgs,
+    (inputs, attach): (&Inputs, Option<&Address>),
+    workshop: &Workshop,
+) -> Result<Report, Trouble> {
     let names: Vec<String> = inputs.plans.iter().map(|plan| plan.scenario.clone()).collect();
-    workshop.folder.plan(&names).map_err(Trouble::io("the run's folder"))?;
-    let cluster = workshop.prepare(&inputs.system).await?;
+    let planned = workshop.folder.plan(&names, &inputs.left_out);
+    planned.map_err(Trouble::io("the run's folder"))?;
+    let cluster = match attach {
+        Some(_) => {
+            workshop.spare(&inputs.system);
+            None
+        }
+        None => workshop.prepare(&inputs.system).await?,
+    };
     let mut broken = Vec::new();
     for plan in &inputs.plans {
         let view = View::open(
@@ -108,6 +130,7 @@ async fn scenarios(args: &RunArgs, inputs: &Inputs, workshop: &Workshop) -> Resu
             system: &inputs.system,
             plan,
             name: &plan.scenario,
+            attach,
             cluster: cluster.as_ref(),
             port: args.port,
         };
@@ -142,6 +165,8 @@ pub(super) struct Work<'a> {
     pub(super) plan: &'a Plan,
     /// The name of its folder.
     pub(super) name: &'a str,
+    /// Where the system is, if it runs already.
+    pub(super) attach: Option<&'a Address>,
     pub(super) cluster: Option<&'a Cluster>,
     pub(super) port: Option<u16>,
 }
@@ -323,6 +348,7 @@ impl Workshop {
         let order = Order {
             run: &self.id,
             system: &system,
+            attach: work.attach,
             plan: work.plan,
             folder,
             cluster: work.cluster,
@@ -369,21 +395,4 @@ impl Workshop {
             |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
         write_reports(&self.folder, &journals(self.folder.path()).map_err(unreadable)?)
     }
-}
-
-/// Judges journals and writes every format of the report into a folder.
-pub(super) fn write_reports(folder: &Folder, journals: &[Journal]) -> Result<Report, Trouble> {
-    let report = report(journals).of_planned(&folder.planned());
-    let files = [
-        ("report.json", json::render(&report)),
-        ("report.md", markdown::render(&report)),
-        ("junit.xml", junit::render(&report)),
-        ("report.html", html::render(&report, journals)),
-    ];
-    for (name, text) in files {
-        folder
-            .write(name, &text)
-            .map_err(Trouble::io(folder.path().join(name).display().to_string()))?;
-    }
-    Ok(report)
 }

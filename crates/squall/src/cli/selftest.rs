@@ -65,6 +65,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
     let seed = args.seed.unwrap_or_else(|| id.seed());
     let scenarios: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
     let choice = Choice {
+        together: true,
         scenarios: scenarios.join(","),
         difficulty: args.difficulty,
         system: args.system.clone(),
@@ -72,7 +73,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         pace: args.pace,
         sets: Vec::new(),
     };
-    if let Err(bad) = inputs(&choice, seed) {
+    if let Err(bad) = inputs(&choice, None, seed) {
         bad.say();
         return exit::BAD_INPUT;
     }
@@ -196,7 +197,7 @@ async fn rows(
 
 /// The inputs at a seed. They were read before, so mistakes in them were said and ended the command.
 fn planned(choice: &Choice, seed: u64) -> Option<Inputs> {
-    inputs(choice, seed).ok()
+    inputs(choice, None, seed).ok()
 }
 
 /// Whether any file below `folder` has `word` in it: then a verdict could have been read off, not found.
@@ -232,6 +233,7 @@ async fn one(
     let result = workshop
         .run(
             Work {
+                attach: None,
                 system,
                 plan,
                 name,

@@ -51,6 +51,7 @@ impl Stage {
         let row = self.row();
         Choice {
             scenarios: row.scenarios.to_owned(),
+            together: true,
             difficulty: row.level,
             ..choice.clone()
         }

@@ -1,8 +1,10 @@
 //! Addresses: where a system is that squall did not start, and whether it may be spoken to.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use reqwest::Url;
+use tokio::net::{TcpStream, lookup_host};
 
 /// The name every machine has for itself.
 pub(super) const SELF: &str = "localhost";
@@ -12,6 +14,17 @@ pub(super) const SELF: &str = "localhost";
 pub struct Address {
     base: String,
     host: String,
+}
+
+/// Where connections to a base address go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The other end.
+    pub addr: SocketAddr,
+    /// What requests name as their host.
+    pub host: String,
+    /// What stands before every path, without a slash at its end.
+    pub path: String,
 }
 
 /// An address that is not to be spoken to.
@@ -57,8 +70,8 @@ impl Address {
             cause: cause.to_owned(),
         };
         let url = Url::parse(text).map_err(|error| none(&error.to_string()))?;
-        if url.scheme() != "http" {
-            return Err(none("only http:// is spoken so far"));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(none("only http:// and https:// are spoken"));
         }
         let Some(host) = url.host_str() else {
             return Err(none("it names no host"));
@@ -67,9 +80,8 @@ impl Address {
             return Err(none("only a host, a port and a path belong in it"));
         }
         let host = host.trim_matches(['[', ']']).to_owned();
-        let here = host == SELF || host.parse::<IpAddr>().is_ok_and(|addr| addr.is_loopback());
         let named = |name: &String| name.trim_matches(['[', ']']).eq_ignore_ascii_case(&host);
-        if !here && !allowed.iter().any(named) {
+        if !is_here(&host) && !allowed.iter().any(named) {
             return Err(BadAddress::Elsewhere { host });
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
@@ -85,6 +97,46 @@ impl Address {
     pub fn host(&self) -> &str {
         &self.host
     }
+
+    /// Whether it is plainly this machine, so that it need not be named.
+    pub fn is_here(&self) -> bool {
+        is_here(&self.host)
+    }
+
+    /// Whether what is said to it is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+}
+
+/// The first address of a base address that takes a connection.
+pub(super) async fn reach(base: &str) -> io::Result<Reach> {
+    let url = Url::parse(base).map_err(io::Error::other)?;
+    let (host, port) = (
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(80),
+    );
+    let name = host.trim_matches(['[', ']']);
+    let found: Vec<SocketAddr> = match name {
+        SELF => vec![([127, 0, 0, 1], port).into(), (Ipv6Addr::LOCALHOST, port).into()],
+        _ => lookup_host((name, port)).await?.collect(),
+    };
+    let mut why = io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address"));
+    for addr in found {
+        match TcpStream::connect(addr).await {
+            Ok(_) => {
+                let host = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
+                let path = url.path().trim_end_matches('/').to_owned();
+                return Ok(Reach { addr, host, path });
+            }
+            Err(error) => why = error,
+        }
+    }
+    Err(why)
+}
+
+fn is_here(host: &str) -> bool {
+    host == SELF || host.parse::<IpAddr>().is_ok_and(|addr| addr.is_loopback())
 }
 
 /// What is said of an address must not give away what is in it.
@@ -108,6 +160,7 @@ mod tests {
             "http://127.9.9.9",
             "http://[::1]:3000/api/",
             "http://127.1:3000",
+            "https://localhost",
         ] {
             assert!(Address::read(text, &[]).is_ok(), "{text}");
         }
@@ -142,7 +195,6 @@ mod tests {
     fn what_is_no_base_address_is_refused_without_giving_a_password_away() {
         for text in [
             "localhost:3000",
-            "https://localhost",
             "ftp://localhost",
             "http://",
             "http://user:hunter2@localhost",

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::processes;
 use crate::store::Recorder;
-use crate::world::process::ProcessWorld;
+use crate::world::World;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -24,8 +24,9 @@ const QUERY: &str = "select \
      (select sum(xact_commit)::bigint from pg_stat_database), \
      (select sum((to_jsonb(d) ->> 'active_time')::float8) from pg_stat_database d)";
 
-/// Looks until it is aborted.
-pub async fn usages(world: Arc<ProcessWorld>, recorder: Recorder) {
+/// Looks until it is aborted; not at all at processes that are not squall's own.
+pub async fn usages(world: Arc<World>, recorder: Recorder) {
+    let Some(world) = world.processes() else { return };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = HashMap::new();

@@ -1,29 +1,46 @@
 //! The witness: work reports here what it does, outside the system's own tables, so that a
 //! duplicate is seen even when the system denies it.
+//!
+//! Workers that know of it report each attempt. Work that carries its address in the payload calls it, whoever does
+//! that work: there every task has an address of its own, and its call is its effect.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{any, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use squall_core::event::{Fact, TaskEvent, TaskFact};
+use squall_core::event::{Call, Fact, TaskEvent, TaskFact};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::store::Recorder;
 use crate::world::Trouble;
+
+/// A call is answered after this long, whether or not its task was read back by then: work must not fail for it.
+const LOOKED: Duration = Duration::from_millis(500);
 
 /// The witness's endpoint, open until dropped.
 #[derive(Debug)]
 pub struct Witness {
     url: String,
+    calls: String,
     live: Live,
+    visits: Arc<OnceLock<mpsc::UnboundedSender<Visit>>>,
     server: JoinHandle<()>,
+}
+
+/// A call that waits for its answer. It is answered when this is dropped.
+#[derive(Debug)]
+pub struct Visit {
+    /// The mark of the task whose work calls.
+    pub mark: String,
+    _answer: oneshot::Sender<()>,
 }
 
 /// What is known of the work at this moment. Cheap to clone; all clones see the same.
@@ -68,20 +85,45 @@ impl Witness {
             token: format!("{token:032x}"),
             recorder,
             live: live.clone(),
+            visits: Arc::default(),
         };
         let url = format!("http://{addr}/witness/{}", state.token);
+        let calls = format!("http://{addr}/call/{}", state.token);
         state.recorder.secrets().add(&state.token);
-        let router = Router::new().route("/witness/{token}", post(take)).with_state(state);
+        let visits = state.visits.clone();
+        let router = Router::new()
+            .route("/witness/{token}", post(take))
+            .route("/call/{token}/{mark}", any(call))
+            .with_state(state);
         let server = tokio::spawn(async move {
             // It ends with the run; an error here shows as work that nobody witnessed.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { url, live, server })
+        Ok(Self {
+            url,
+            calls,
+            live,
+            visits,
+            server,
+        })
     }
 
     /// Where work reports to.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What work calls; a `/` and the task's mark follow it.
+    pub fn calls(&self) -> &str {
+        &self.calls
+    }
+
+    /// Every call from now on, before it is answered. Asked for once.
+    pub fn visits(&self) -> mpsc::UnboundedReceiver<Visit> {
+        let (send, visits) = mpsc::unbounded_channel();
+        // A second listener would hear nothing: its channel is closed at once.
+        let _ = self.visits.set(send);
+        visits
     }
 
     /// What is known of the work.
@@ -101,6 +143,7 @@ struct Desk {
     token: String,
     recorder: Recorder,
     live: Live,
+    visits: Arc<OnceLock<mpsc::UnboundedSender<Visit>>>,
 }
 
 /// What a worker posts.
@@ -139,6 +182,25 @@ async fn take(State(desk): State<Desk>, Path(token): Path<String>, Json(line): J
     // Known first, then answered: an effect is in the journal before the worker can commit.
     desk.recorder.record(Fact::Task(fact.clone()));
     desk.live.heard(&fact);
+    StatusCode::NO_CONTENT
+}
+
+async fn call(State(desk): State<Desk>, Path((token, mark)): Path<(String, String)>) -> StatusCode {
+    if token != desk.token {
+        return StatusCode::FORBIDDEN;
+    }
+    let came = Call { mark, answered: false };
+    desk.recorder.record(Fact::Call(came.clone()));
+    let (answer, answered) = oneshot::channel();
+    let visit = Visit {
+        mark: came.mark.clone(),
+        _answer: answer,
+    };
+    if desk.visits.get().is_some_and(|visits| visits.send(visit).is_ok()) {
+        let _ = timeout(LOOKED, answered).await;
+    }
+    // Known first, then answered: what sees the answer can't be in the journal before it.
+    desk.recorder.record(Fact::Call(Call { answered: true, ..came }));
     StatusCode::NO_CONTENT
 }
 

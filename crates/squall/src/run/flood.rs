@@ -36,7 +36,7 @@ impl Flood {
     ///
     /// # Errors
     /// A request can't be made from the contract, or the machine has no thread left.
-    pub(super) fn start(stage: &Stage, begin: Instant) -> Result<Option<Self>, Trouble> {
+    pub(super) async fn start(stage: &Stage, begin: Instant) -> Result<Option<Self>, Trouble> {
         let (Some(plan), Some(tasks)) = (stage.plan.flood.clone(), stage.contracts.tasks.clone()) else {
             return Ok(None);
         };
@@ -49,12 +49,12 @@ impl Flood {
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
         let all = [&[("content-type", "application/json")], headers.as_slice()].concat();
-        let target = stage.world.entry();
-        let requests = Requests::new(template.call.method.name(), &target.to_string(), &all);
+        let reach = stage.client.reach().await.map_err(Trouble::io("the flood"))?;
+        let requests = Requests::new(template.call.method.name(), &reach.host, &all);
         let requests = requests.map_err(|error| wrong(error.to_string()))?;
         let (deliver, records) = delivery(WAITING);
         let (path, pieces, seed) = (
-            template.call.path.clone().into_bytes(),
+            format!("{}{}", reach.path, template.call.path).into_bytes(),
             template.pieces.clone(),
             stage.plan.seed,
         );
@@ -69,7 +69,7 @@ impl Flood {
             }
         });
         let load = Load {
-            target,
+            target: reach.addr,
             schedule: plan.schedule(seed).map_err(|error| wrong(error.to_string()))?,
             connections: CONNECTIONS,
             patience: PATIENCE,

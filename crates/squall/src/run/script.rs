@@ -99,7 +99,7 @@ fn start(stage: &Stage, script: &Script) -> std::io::Result<(Child, pipe::Receiv
     let mut command = Command::new(program);
     command
         .args(args)
-        .env("BASE_URL", format!("http://{}", stage.world.entry()))
+        .env("BASE_URL", stage.world.base())
         .env("SQUALL_FOLDER", folder)
         .env("SQUALL_SCENARIO", &stage.plan.scenario)
         .env(processes::TAG, stage.run.to_string())

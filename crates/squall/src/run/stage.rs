@@ -16,10 +16,9 @@ use tokio::sync::watch;
 
 use super::Order;
 use crate::client::{Call, Client, Created, Judged, Names, Reply, take, tasks_create};
-use crate::probe::Live;
+use crate::probe::{Live, Witness};
 use crate::store::{Recorder, RunId};
-use crate::world::Trouble;
-use crate::world::process::ProcessWorld;
+use crate::world::{Trouble, World};
 
 /// What every part of a run shares. Cheap to clone.
 #[derive(Clone)]
@@ -27,13 +26,14 @@ pub(super) struct Stage {
     pub(super) plan: Arc<Plan>,
     pub(super) contracts: Arc<Contracts>,
     pub(super) recorder: Recorder,
-    pub(super) world: Arc<ProcessWorld>,
+    pub(super) world: Arc<World>,
     pub(super) client: Client,
     /// The run's id.
     pub(super) run: RunId,
     /// The scenario's folder.
     pub(super) folder: Arc<Path>,
     pub(super) live: Live,
+    calls: Arc<str>,
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
@@ -48,15 +48,16 @@ const RECENT: usize = 4096;
 pub(super) struct Acknowledged {
     pub(super) task: String,
     pub(super) kind: String,
+    mark: String,
 }
 
 impl Stage {
     pub(super) fn new(
         order: &Order<'_>,
         recorder: Recorder,
-        world: Arc<ProcessWorld>,
+        world: Arc<World>,
         client: Client,
-        live: Live,
+        witness: &Witness,
     ) -> Self {
         Self {
             plan: Arc::new(order.plan.clone()),
@@ -66,7 +67,8 @@ impl Stage {
             client,
             run: order.run.clone(),
             folder: order.folder.as_path().into(),
-            live,
+            live: witness.live().clone(),
+            calls: witness.calls().into(),
             names: Arc::default(),
             ledger: Arc::default(),
             acks: Arc::new(watch::Sender::new(0)),
@@ -105,6 +107,13 @@ impl Stage {
             .iter()
             .find(|known| known.task == task)
             .map(|known| known.kind.clone())
+    }
+
+    /// The task that was sent with a mark, once it is acknowledged.
+    pub(super) fn marked(&self, mark: &str) -> Option<String> {
+        let ledger = lock(&self.ledger);
+        let known = ledger.iter().rev().find(|known| known.mark == mark);
+        known.map(|known| known.task.clone())
     }
 
     /// Opens the session all later requests use.
@@ -208,7 +217,8 @@ impl Stage {
         mark: &str,
     ) -> Result<(Call, serde_json::Value), UnknownName> {
         let kind = tasks.kinds.get(kind).ok_or_else(|| UnknownName(kind.to_owned()))?;
-        let names = self.names().with("ms", ms).with("mark", mark);
+        let call = format!("{}/{mark}", self.calls);
+        let names = self.names().with("ms", ms).with("mark", mark).with("witness.url", call);
         tasks_create(tasks, (&kind.type_name, &kind.payload), &names)
     }
 
@@ -232,6 +242,7 @@ impl Stage {
             ledger.push(Acknowledged {
                 task: task.clone(),
                 kind: kind.to_owned(),
+                mark: mark.to_owned(),
             });
             lock(&self.names).set("task", task);
             self.acks.send_replace(ledger.len());
@@ -240,6 +251,23 @@ impl Stage {
 
     /// Reads a task back and writes down what the system says of it; `None` when it gave no answer.
     pub(super) async fn show(&self, task: &str) -> Option<State> {
+        let record = self.ask(task).await?;
+        let state = record.state;
+        self.recorder.record(Fact::Record(record));
+        Some(state.unwrap_or(State::Odd))
+    }
+
+    /// Reads a task back whose end nobody reports, and writes it down only when it has ended.
+    pub(super) async fn follow(&self, task: &str) {
+        let Some(record) = self.ask(task).await else { return };
+        if !matches!(record.state, Some(State::Waiting | State::Running)) {
+            self.recorder.record(Fact::Record(record));
+            self.live.finish(task);
+        }
+    }
+
+    /// What the system says of a task; `None` when it gave no answer.
+    async fn ask(&self, task: &str) -> Option<Record> {
         let tasks = self.contracts.tasks.as_ref()?;
         let names = self.names().with("id", task);
         let call = Call {
@@ -265,9 +293,7 @@ impl Stage {
             },
             _ => return None,
         };
-        let state = record.state;
-        self.recorder.record(Fact::Record(record));
-        Some(state.unwrap_or(State::Odd))
+        Some(record)
     }
 
     fn read(&self, tasks: &Tasks, show: &Show, task: &str, json: &serde_json::Value) -> Record {

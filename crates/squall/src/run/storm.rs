@@ -36,7 +36,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         })
     });
     let streams: Vec<Schedule> = streams.collect();
-    let flood = Flood::start(stage, Instant::now())?;
+    let flood = Flood::start(stage, Instant::now()).await?;
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
     let struck_from = Instant::now();

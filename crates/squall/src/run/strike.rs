@@ -276,7 +276,7 @@ impl Strikes {
                 },
                 None => Place::Instance(instance.clone()),
             };
-            let up = self.stage.world.pid(&instance).is_some() && !struck.contains(&place);
+            let up = self.stage.world.runs(&instance) && !struck.contains(&place);
             if !up {
                 continue;
             }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use squall_core::journal::{BadJournal, Journal, Lines};
+use squall_core::report::LeftOut;
 
 use crate::gate;
 use crate::processes;
@@ -222,14 +223,26 @@ impl Folder {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn plan(&self, scenarios: &[String]) -> io::Result<()> {
-        self.write(PLANNED, &format!("{}\n", scenarios.join("\n")))
+    pub fn plan(&self, scenarios: &[String], left_out: &[LeftOut]) -> io::Result<()> {
+        let left_out = left_out.iter().map(|left| format!("{}\t{}", left.scenario, left.why));
+        let lines: Vec<String> = scenarios.iter().cloned().chain(left_out).collect();
+        self.write(PLANNED, &format!("{}\n", lines.join("\n")))
     }
 
-    /// Which scenarios were to be run; none where that was never written down.
-    pub fn planned(&self) -> Vec<String> {
+    /// Which scenarios were to be run, and which could not be; none where that was never written down.
+    pub fn planned(&self) -> (Vec<String>, Vec<LeftOut>) {
         let text = fs::read_to_string(self.path.join(PLANNED)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        let (mut planned, mut left_out) = (Vec::new(), Vec::new());
+        for line in text.lines() {
+            match line.split_once('\t') {
+                Some((scenario, why)) => left_out.push(LeftOut {
+                    scenario: scenario.to_owned(),
+                    why: why.to_owned(),
+                }),
+                None => planned.push(line.to_owned()),
+            }
+        }
+        (planned, left_out)
     }
 
     /// Removes what was cut off while it was made, and the way in for orders.
@@ -270,7 +283,7 @@ pub const TOKEN: &str = "control.token";
 /// The ending of what is being made.
 pub const PARTIAL: &str = ".partial";
 
-/// The scenarios that were to be run, a line each.
+/// The scenarios that were to be run, a line each; one that can't be with a tab and why.
 const PLANNED: &str = "scenarios.txt";
 
 /// What there may be to heal: there from before the first process until after the last.

@@ -34,7 +34,7 @@ fn nobody_elsewhere_gets_a_byte_before_they_are_named() {
     said(&by_variable, 2, &["--allow-host 0.0.0.0"]);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     said(
-        &place.output(&["auth", "--base-url", "https://localhost"]),
+        &place.output(&["auth", "--base-url", "ftp://localhost"]),
         2,
         &["http://localhost:3000"],
     );

@@ -101,7 +101,7 @@ fn mistakes_are_said_once_and_nothing_is_run() {
             &["--repeat", "3", "--notify", "http://example.test/x"],
             "--allow-host example.test",
         ),
-        (&["--notify", "https://localhost/x"], "only http://"),
+        (&["--notify", "ftp://localhost/x"], "only http:// and https://"),
     ] {
         let said = squall(&place, &words("system.yaml", more), 2);
         assert!(said.contains(says), "{more:?}: {said}");

@@ -1,5 +1,6 @@
 //! What the kinds of work do.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ impl Failure {
 pub struct Handlers {
     client: reqwest::Client,
     partner_url: Option<String>,
+    hook_hosts: Vec<String>,
     calls: u32,
 }
 
@@ -50,6 +52,7 @@ impl Handlers {
         Ok(Self {
             client: reqwest::Client::builder().no_proxy().timeout(bound).build()?,
             partner_url: settings.worker.partner_url.clone(),
+            hook_hosts: settings.worker.hook_hosts.clone(),
             calls: if settings.has(Bug::RetryStorm) { 50 } else { 1 },
         })
     }
@@ -70,10 +73,13 @@ impl Handlers {
     }
 
     async fn webhook(&self, claim: &Claim) -> Result<Value, Failure> {
-        let Some(base) = &self.partner_url else {
-            return Err(Failure::passing("PARTNER_URL is not set"));
+        let url = match claim.payload.get("url") {
+            Some(url) => self.own_url(url)?,
+            None => match &self.partner_url {
+                Some(base) => format!("{base}/hook"),
+                None => return Err(Failure::passing("PARTNER_URL is not set")),
+            },
         };
-        let url = format!("{base}/hook");
         let mut outcome = self.call(&url, claim).await;
         for _ in 1..self.calls {
             if outcome.is_err() {
@@ -82,6 +88,24 @@ impl Handlers {
         }
         let status = outcome.map_err(|error| Failure::passing(format!("partner: {error}")))?;
         Ok(json!({ "partner_status": status }))
+    }
+
+    /// The address a task brings along. Whoever may create tasks must not reach through this service
+    /// whatever its machine can: only loopback, and the hosts it was told of.
+    fn own_url(&self, url: &Value) -> Result<String, Failure> {
+        let refused = |why: &str| Failure {
+            reason: format!("payload \"url\": {why}"),
+            retry: false,
+        };
+        let text = url.as_str().ok_or_else(|| refused("a text is needed"))?;
+        let url = reqwest::Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match url.scheme() {
+            "http" if loopback || self.hook_hosts.iter().any(|known| known == host) => Ok(text.to_owned()),
+            "http" => Err(refused("its host is not on loopback nor in TASKHUB_HOOK_HOSTS")),
+            _ => Err(refused("only http:// is spoken")),
+        }
     }
 
     async fn call(&self, url: &str, claim: &Claim) -> Result<u16, reqwest::Error> {
@@ -113,4 +137,39 @@ fn flaky(claim: &Claim) -> Result<Value, Failure> {
         return Err(Failure::passing(reason));
     }
     Ok(json!({ "failed_before": claim.failures }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Role;
+
+    #[test]
+    fn a_task_reaches_loopback_and_the_hosts_it_was_allowed_and_nothing_else() {
+        let settings = Settings::read(Role::Worker, |name| match name {
+            "DATABASE_URL" => Some("postgres://u@localhost/db".to_owned()),
+            "TASKHUB_HOOK_HOSTS" => Some("hooks.test, other.test".to_owned()),
+            _ => None,
+        });
+        let handlers = Handlers::new(&settings.unwrap()).unwrap();
+        let own = |url: &str| handlers.own_url(&json!(url)).map_err(|failure| failure.retry);
+        for url in [
+            "http://127.0.0.1:1/x",
+            "http://[::1]:1/x",
+            "http://localhost:1",
+            "http://hooks.test/x",
+        ] {
+            assert_eq!(own(url), Ok(url.to_owned()));
+        }
+        for url in [
+            "http://10.0.0.1/",
+            "http://localhost.test/",
+            "https://127.0.0.1/",
+            "file:///x",
+            "x",
+        ] {
+            assert_eq!(own(url), Err(false), "{url}");
+        }
+        assert!(handlers.own_url(&json!(7)).is_err());
+    }
 }

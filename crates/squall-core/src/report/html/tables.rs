@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{badge, evidence};
 use crate::report::parts::{HEAD, rows};
-use crate::report::words::{figures as counted, length, memory, moment};
+use crate::report::words::{figures as counted, length, memory, moment, services};
 use crate::report::{Scenario, Use};
 
 /// A table's box, which scrolls where the screen is too narrow.
@@ -34,6 +34,15 @@ pub(super) fn checks(index: usize, scenario: &Scenario) -> Markup {
                                 " and " (verdict.found - verdict.evidence.len()) " more"
                             }
                         }
+                    }
+                }
+                @for left in &scenario.unjudged {
+                    tr {
+                        td { "not judged" }
+                        td { code { (left.check) } }
+                        td {}
+                        td.says { (left.why) }
+                        td.events {}
                     }
                 }
             }
@@ -157,14 +166,9 @@ fn starts(scenario: &Scenario) -> Markup {
 /// What was run, where a reader needs it to run it again.
 pub(super) fn environment(scenario: &Scenario) -> Markup {
     let run = &scenario.run;
-    let services: Vec<_> = run
-        .services
-        .iter()
-        .map(|(name, copies)| format!("{name} × {copies}"))
-        .collect();
     let rows = [
         ("System", run.system.clone()),
-        ("Services", services.join(", ")),
+        ("Services", services(run)),
         ("Level", format!("{} ({})", run.level, run.level_name)),
         ("Seed", run.seed.to_string()),
         ("Pace", run.pace.to_string()),
