@@ -5,6 +5,7 @@ pub mod secrets;
 pub mod priority;
 pub mod gate;
 pub mod processes;
+mod poll;
 pub mod proxy;
 pub mod store;
 pub mod history;

@@ -185,7 +185,7 @@ fn a_frozen_worker_that_commits_after_its_successor_is_a_double_commit() {
 fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
     let (latency, jitter) = (std::time::Duration::from_millis(50), std::time::Duration::ZERO);
     for (delayed, seen) in [(0, false), (512, true)] {
-        let mut delay = step(0, "server", Condition::Delay { latency, jitter }, Hold::For(SEC));
+        let mut delay = step(0, "server", Condition::delay(latency, jitter), Hold::For(SEC));
         delay.link_to = Some("db".to_owned());
         let mut run = struck(delay, "server-1->db", GONE);
         let counts = LinkCounts {
