@@ -7,6 +7,7 @@ pub mod gate;
 pub mod processes;
 mod poll;
 pub mod proxy;
+pub mod toxiproxy;
 pub mod store;
 pub mod history;
 pub mod guard;

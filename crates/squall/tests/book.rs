@@ -27,8 +27,16 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("--delay 10", "--delay 10", "--delay 1"),
     // Names a reader puts in.
     ("-o DIR", "DIR", "tmp"),
-    ("-seed7-811", "2026-03-01T10-00-00-seed7-811", "$(ls tmp | grep seed | tail -n 4 | sed -n 1p)"),
-    ("-seed8-812", "2026-03-01T10-01-09-seed8-812", "$(ls tmp | grep seed | tail -n 4 | sed -n 2p)"),
+    (
+        "-seed7-811",
+        "2026-03-01T10-00-00-seed7-811",
+        "$(ls tmp | grep seed | tail -n 4 | sed -n 1p)",
+    ),
+    (
+        "-seed8-812",
+        "2026-03-01T10-01-09-seed8-812",
+        "$(ls tmp | grep seed | tail -n 4 | sed -n 2p)",
+    ),
     // Follows until it is told to stop, so what it had to say by then is looked at.
     (
         "logs -f",

@@ -1,8 +1,8 @@
 //! Links that are slow.
 
 use crate::amount::{Dur, Percent};
-use crate::fault::fault;
-use crate::place::{Condition, Impair, Impairment, Share, Spread, Way};
+use crate::fault::{fault, impaired};
+use crate::place::{Condition, Impair, Spread, Way};
 
 pub(super) const DOES: &str = "every byte on one copy's connections to a service arrives later, in order";
 pub(super) const PROOF: &str = "bytes held back, counted by the link's proxy";
@@ -41,10 +41,6 @@ impl DelayLink {
             jitter: self.jitter.map_or(std::time::Duration::ZERO, Dur::get),
             spread: self.spread,
         };
-        Condition::Impaired(Impairment {
-            what,
-            way: self.way,
-            share: self.share.map_or(Share::ALL, |share| Share::of(share.fraction())),
-        })
+        impaired(what, self.way, self.share)
     }
 }
