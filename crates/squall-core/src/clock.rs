@@ -171,7 +171,7 @@ fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
 
 /// The entry service or what it needs: seen by the readiness probe, or by requests where there is none.
 fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
-    let expected = !matches!(strike.condition, Condition::Delay { .. });
+    let expected = !matches!(strike.condition, Condition::Impaired(_));
     let (life, fell) = match strike.place {
         Place::Instance(instance) => reborn(strike, instance, history),
         Place::Link { .. } | Place::Service(_) => (None, false),

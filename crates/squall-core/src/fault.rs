@@ -2,25 +2,39 @@
 //!
 //! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in [`CATALOGUE`].
 
+mod corrupt;
 mod cut;
 mod delay;
 mod freeze;
 mod kill;
 mod scale;
 mod script;
+mod silence;
+mod slice;
+mod slow_close;
+mod stall;
+mod throttle;
+mod truncate;
 
+pub use corrupt::CorruptLink;
 pub use cut::CutLink;
 pub use delay::DelayLink;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
 pub use scale::Scale;
 pub use script::RunScript;
+pub use silence::SilenceLink;
+pub use slice::SliceLink;
+pub use slow_close::SlowClose;
+pub use stall::StallLink;
+pub use throttle::ThrottleLink;
+pub use truncate::TruncateLink;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Dur, DurRange, Percent};
-use crate::place::Condition;
+use crate::place::{Condition, Impair, Impairment, Share, Way};
 
 /// What a storm does, once or again and again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,10 +48,24 @@ pub enum Fault {
     Stop(Stop),
     /// SIGSTOP to every process of one copy, SIGCONT afterwards.
     Freeze(Freeze),
-    /// Cuts a link: refused, black-holed or reset.
+    /// Cuts a link: refused, black-holed, half open or reset.
     Cut(CutLink),
     /// Slows a link.
     Delay(DelayLink),
+    /// Makes a link narrow.
+    Throttle(ThrottleLink),
+    /// Makes a link stand still now and then, as lost packets do.
+    Stall(StallLink),
+    /// Changes bytes on a link.
+    Corrupt(CorruptLink),
+    /// Cuts what passes a link into small pieces.
+    Slice(SliceLink),
+    /// Holds the end of streams back.
+    SlowClose(SlowClose),
+    /// Closes connections after so many bytes.
+    Truncate(TruncateLink),
+    /// Lets bytes vanish, one way or both.
+    Silence(SilenceLink),
     /// Changes how many copies of a service run.
     Scale(Scale),
     /// Runs a command of one's own.
@@ -52,6 +80,13 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("freeze", freeze::DOES, freeze::PROOF),
     ("cut", cut::DOES, cut::PROOF),
     ("delay", delay::DOES, delay::PROOF),
+    ("throttle", throttle::DOES, throttle::PROOF),
+    ("stall", stall::DOES, stall::PROOF),
+    ("corrupt", corrupt::DOES, corrupt::PROOF),
+    ("slice", slice::DOES, slice::PROOF),
+    ("slow_close", slow_close::DOES, slow_close::PROOF),
+    ("truncate", truncate::DOES, truncate::PROOF),
+    ("silence", silence::DOES, silence::PROOF),
     ("scale", scale::DOES, scale::PROOF),
     ("script", script::DOES, script::PROOF),
 ];
@@ -146,6 +181,12 @@ macro_rules! fault {
 }
 pub(crate) use fault;
 
+/// What hinders the bytes that go `way`, on a share of connections; on all when absent.
+fn impaired(what: Impair, way: Way, share: Option<Percent>) -> Condition {
+    let share = share.map_or(Share::ALL, |share| Share::of(share.fraction()));
+    Condition::Impaired(Impairment { what, way, share })
+}
+
 impl Fault {
     /// Its word in a scenario.
     pub fn word(&self) -> &'static str {
@@ -156,6 +197,13 @@ impl Fault {
             Fault::Freeze(_) => "freeze",
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
+            Fault::Throttle(_) => "throttle",
+            Fault::Stall(_) => "stall",
+            Fault::Corrupt(_) => "corrupt",
+            Fault::Slice(_) => "slice",
+            Fault::SlowClose(_) => "slow_close",
+            Fault::Truncate(_) => "truncate",
+            Fault::Silence(_) => "silence",
             Fault::Scale(_) => "scale",
             Fault::Script(_) => "script",
         }
@@ -170,6 +218,13 @@ impl Fault {
             Fault::Freeze(fault) => fault.timing(),
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
+            Fault::Throttle(fault) => fault.timing(),
+            Fault::Stall(fault) => fault.timing(),
+            Fault::Corrupt(fault) => fault.timing(),
+            Fault::Slice(fault) => fault.timing(),
+            Fault::SlowClose(fault) => fault.timing(),
+            Fault::Truncate(fault) => fault.timing(),
+            Fault::Silence(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
             Fault::Script(fault) => fault.timing(),
         }
@@ -184,6 +239,13 @@ impl Fault {
             Fault::Freeze(fault) => Target::Service(&fault.on),
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Throttle(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Stall(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Corrupt(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Slice(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::SlowClose(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Truncate(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Silence(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Scale(fault) => Target::Service(&fault.on),
             Fault::Script(_) => return None,
         })
@@ -198,6 +260,13 @@ impl Fault {
             Fault::Freeze(fault) => fault.condition(),
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
+            Fault::Throttle(fault) => fault.condition(),
+            Fault::Stall(fault) => fault.condition(),
+            Fault::Corrupt(fault) => fault.condition(),
+            Fault::Slice(fault) => fault.condition(),
+            Fault::SlowClose(fault) => fault.condition(),
+            Fault::Truncate(fault) => fault.condition(),
+            Fault::Silence(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
             Fault::Script(_) => return None,
         })
@@ -220,6 +289,13 @@ impl Fault {
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),
+            Fault::Throttle(fault) => Some(fault.lasts),
+            Fault::Stall(fault) => Some(fault.lasts),
+            Fault::Corrupt(fault) => Some(fault.lasts),
+            Fault::Slice(fault) => Some(fault.lasts),
+            Fault::SlowClose(fault) => Some(fault.lasts),
+            Fault::Truncate(fault) => Some(fault.lasts),
+            Fault::Silence(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,
         }
     }

@@ -3,6 +3,10 @@
 //! A fault compiles to [`Effect`]s while planning; a world is told the whole list of
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
+mod impair;
+
+pub use impair::{Impair, Impairment, Share, Spread, Way};
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -135,6 +139,8 @@ pub enum Cut {
     BlackHole,
     /// Open and new connections are reset.
     Reset,
+    /// The called end is gone without a word: its side is closed, the caller's stays open and silent.
+    HalfOpen,
 }
 
 /// What holds at a place while a fault is on.
@@ -147,18 +153,26 @@ pub enum Condition {
     Frozen,
     /// The link is cut.
     Cut(Cut),
-    /// Every byte arrives later, in order: by `latency` plus or minus up to `jitter`.
-    Delay {
-        /// Added one-way delay in each direction.
-        latency: Duration,
-        /// Largest deviation from `latency`, drawn evenly.
-        jitter: Duration,
-    },
+    /// The link's bytes are hindered.
+    Impaired(Impairment),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
 
 impl Condition {
+    /// Every byte, either way, arrives later: by `latency`, plus or minus up to `jitter`.
+    pub fn delay(latency: Duration, jitter: Duration) -> Self {
+        let spread = Spread::Uniform;
+        Self::Impaired(
+            Impair::Delay {
+                latency,
+                jitter,
+                spread,
+            }
+            .into(),
+        )
+    }
+
     /// The word used for it in reports.
     pub fn word(&self) -> &'static str {
         match self {
@@ -169,7 +183,8 @@ impl Condition {
             Condition::Cut(Cut::Refuse) => "cut (refused)",
             Condition::Cut(Cut::BlackHole) => "cut (black hole)",
             Condition::Cut(Cut::Reset) => "cut (reset)",
-            Condition::Delay { .. } => "delayed",
+            Condition::Cut(Cut::HalfOpen) => "cut (half open)",
+            Condition::Impaired(impairment) => impairment.what.word(),
             Condition::Replicas(_) => "scaled",
         }
     }

@@ -4,6 +4,8 @@
 //! found nobody, an answer that had been right before, bytes the link's proxy held up. That a
 //! process is gone proves nothing: it may have been idle.
 
+mod link;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Answer, EventId, PulseOf, State};
@@ -49,7 +51,8 @@ impl Proof {
 /// What shows that `strike` had an effect.
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
-        (Condition::Cut(_) | Condition::Delay { .. }, _) => link(strike, history),
+        (Condition::Impaired(impairment), _) => link::hindered(strike, &impairment.what),
+        (Condition::Cut(_), _) => link::cut(strike, history),
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             nobody_there(strike, instance, *condition == Condition::Frozen, history)
@@ -62,79 +65,6 @@ pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         }
         (_, place) => missed(strike, place, history),
     }
-}
-
-/// A link: its proxy counted what the fault did. That a cut closed connections is not enough, for a pool
-/// keeps idle ones: bytes must have vanished, or whoever uses the link must have been at it meanwhile.
-fn link(strike: &Strike<'_>, history: &History<'_>) -> Proof {
-    let (place, word) = (strike.place, strike.condition.word());
-    let Some((event, counts)) = strike.counts else {
-        return Proof::unseen(format!("{place} was {word}, but its proxy reported no counts"), strike);
-    };
-    if matches!(strike.condition, Condition::Delay { .. }) {
-        if counts.delayed == 0 {
-            return Proof::unseen(format!("{place} was {word}, but no byte passed it meanwhile"), strike);
-        }
-        return Proof::seen(
-            format!("{place} was {word}: {} bytes held back", counts.delayed),
-            vec![event],
-        );
-    }
-    if counts.closed + counts.swallowed == 0 {
-        let says = format!("{place} was {word}, but nothing used it meanwhile: no connection closed or refused");
-        return Proof::unseen(says, strike);
-    }
-    let met = used(strike, history);
-    if counts.swallowed == 0 && met.is_empty() {
-        let says = format!(
-            "{place} was {word}: {} connections closed, but nobody was seen to need them meanwhile",
-            counts.closed
-        );
-        return Proof::unseen(says, strike);
-    }
-    let says = format!(
-        "{place} was {word}: {} connections closed, {} bytes vanished, {} events tell of its use",
-        counts.closed,
-        counts.swallowed,
-        met.len()
-    );
-    Proof::seen(says, [event].into_iter().chain(met).collect())
-}
-
-/// What shows that a link was needed while it was cut: for one the API's answers depend on, answers that
-/// were not right; for a worker's, lines of its attempts, since no attempt begins or ends without the
-/// system's store, or an attempt it was at that never ended; for others, failures of workers that need it.
-fn used(strike: &Strike<'_>, history: &History<'_>) -> Vec<EventId> {
-    let Place::Link { from: caller, .. } = strike.place else {
-        return Vec::new();
-    };
-    let (from, to) = window(strike, history);
-    let (entry, name) = (&history.header.system.entry, caller.service.as_str());
-    let mut found = Vec::new();
-    if name == entry || history.needs(entry, name) {
-        let ops = history.ops.iter();
-        let ops = ops.filter(|(_, op)| op.answer != Answer::Right && op.call <= to && op.ret >= from);
-        found.extend(ops.map(|(id, _)| *id));
-        let pulses = history.pulses.iter().filter(|(_, at, pulse)| {
-            pulse.of == PulseOf::Ready && pulse.answer != Answer::Right && pulse.call <= to && *at >= from
-        });
-        found.extend(pulses.map(|(id, ..)| *id));
-    }
-    let own = caller.to_string();
-    for attempt in history.tasks.values().flat_map(|task| &task.attempts) {
-        let failed = attempt.failed.map(|failed| (failed.0, failed.1));
-        let lines = match attempt.worker.parse::<Instance>() {
-            _ if attempt.worker == own => [attempt.start, attempt.commits.first().copied(), failed],
-            Ok(worker) if history.needs(&worker.service, name) => [None, None, failed],
-            _ => continue,
-        };
-        let meanwhile = lines.into_iter().flatten().filter(|(_, at)| (from..=to).contains(at));
-        found.extend(meanwhile.map(|(id, _)| id));
-    }
-    let running = at_work(caller, from, history);
-    let lost = running.iter().filter(|(_, attempt)| !attempt.ended());
-    found.extend(lost.filter_map(|(_, attempt)| attempt.first_event()));
-    found
 }
 
 /// A worker that went down: proven by what it was at.

@@ -10,6 +10,7 @@ mod logs;
 mod look;
 mod notify;
 mod programs;
+mod proxy;
 mod repeat;
 mod reports;
 mod run;
@@ -68,6 +69,8 @@ enum Verb {
     Flood(flood::FloodArgs),
     /// Ask for everything the API promises, and say what was not kept
     Verify(verify::VerifyArgs),
+    /// Serve clients of Toxiproxy: proxies that make links slow, narrow and unreliable
+    Proxy(proxy::ProxyArgs),
     /// Show what a run would break, and when
     Plan(PlanArgs),
     /// Judge a run again from its journals, and write its reports anew
@@ -222,7 +225,7 @@ pub fn main() -> u8 {
     let staged = std::env::args_os().any(|arg| arg.to_string_lossy().starts_with("--stage"));
     let parsed = Cli::command().mut_subcommands(|verb| unset_when_empty(verb, staged));
     let cli = match parsed
-        .try_get_matches()
+        .try_get_matches_from(proxy::with_two_dashes(std::env::args_os()))
         .and_then(|matches| Cli::from_arg_matches(&matches))
     {
         Ok(cli) => cli,
@@ -249,6 +252,7 @@ pub fn main() -> u8 {
         Verb::Auth(args) => auth::auth(&args),
         Verb::Flood(args) => flood::flood(&args),
         Verb::Verify(args) => verify::verify(&args),
+        Verb::Proxy(args) => proxy::proxy(&args),
         Verb::Plan(args) => look::plan(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::History(args) => history::history(&args),

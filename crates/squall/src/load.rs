@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use squall_core::schedule::Schedule;
 
-use engine::{Engine, Halt};
+use crate::poll::Bell;
+use engine::Engine;
 
 /// Whom to load, when, and within what bounds.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Running<S> {
     threads: Vec<JoinHandle<io::Result<(Tally, S)>>>,
-    halts: Vec<Arc<Halt>>,
+    halts: Vec<Arc<Bell>>,
 }
 
 /// Load that was sent.
@@ -72,7 +73,7 @@ impl Load {
             halts: Vec::with_capacity(step),
         };
         for (index, session) in sessions.into_iter().enumerate() {
-            let halt = Arc::new(Halt::new()?);
+            let halt = Arc::new(Bell::new()?);
             running.halts.push(Arc::clone(&halt));
             let dues = self.schedule.dues().skip(index).step_by(step);
             let load = self.clone();
@@ -88,7 +89,7 @@ impl<S> Running<S> {
     /// Takes up no more requests. What was sent is still waited for, as long as [`Load::drain`] says.
     pub fn stop(&self) {
         for halt in &self.halts {
-            halt.call();
+            halt.ring();
         }
     }
 

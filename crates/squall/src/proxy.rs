@@ -1,4 +1,4 @@
-//! A TCP proxy on one link, which makes that link slow, cuts it and heals it.
+//! A TCP proxy on one link, which makes that link bad in many ways and heals it.
 //!
 //! A [`Proxy`] is told the whole list of conditions wanted on its link, as often as one likes; an
 //! empty list means healthy. It needs no privileges, because it stands between the two ends
@@ -11,50 +11,51 @@
 //!   under way. User space cannot suppress a handshake, so a new connection still succeeds and
 //!   then stays silent. Nor does an end learn that the other has gone. On healing, connections
 //!   that lost bytes are reset, since their streams have a hole; all others go on.
-//! - **A delay** adds to every chunk that arrives, and to the end of the stream, in order, in both
-//!   directions; several delays add up. Handshakes are not delayed. A direction holds 16 MiB at
-//!   most and then exerts backpressure. When the delay changes, what is held leaves at once.
+//! - **Half open**: the same for the client, but the upstream's side is reset, as if it had restarted.
+//!   On healing every connection that had an upstream is reset.
+//! - **Impairments** ([`squall_core::place::Impair`]) act on each direction in order. Handshakes are not
+//!   touched. A direction holds 16 MiB at most and then exerts backpressure. When an impairment is
+//!   removed, what is held is scheduled anew under the rest; with none left it leaves at once.
 //!
-//! Any cut wins over delays; of several cuts refusing wins, then resetting. A client whose
+//! Any cut wins over impairments; of several cuts refusing wins, then resetting. A client whose
 //! upstream cannot be reached sees its connection accepted and then reset.
 //!
 //! | module | knows |
 //! |---|---|
 //! | `rule` | what a list of conditions amounts to |
-//! | `orders` | how a rule reaches everybody, and when it is in force |
-//! | `port` | how an address is kept |
-//! | `connection` | the two sockets of a connection |
-//! | `pump` | one direction, and its paths: copy, hold, swallow |
-//! | `line`, `clock` | when held bytes may leave |
 //! | `stats` | what is counted |
+//! | `stage` | one impairment at work: when each piece may leave, and as what |
+//! | `line` | held bytes, in order |
+//! | `pump` | one direction: copied, held, or through a pipe past everything |
+//! | `connection` | the two sockets of a connection |
+//! | `engine` | the one thread that carries all links |
+//! | `port` | how an address is kept |
 
-mod clock;
 mod connection;
+mod engine;
 mod line;
-mod orders;
 mod port;
 mod pump;
 mod rule;
+mod stage;
 mod stats;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use squall_core::place::Condition;
-use tokio::net::TcpListener;
-use tokio::sync::Mutex;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 
-use clock::Clock;
-use connection::{Link, serve};
-use orders::{Command, Feed, Orders};
+use engine::{Command, Handle, Link};
 use port::Port;
-use rule::Rule;
+use rule::Rules;
 use stats::Counters;
 
+pub use rule::{Wanted, What};
 pub use stats::Stats;
 
 /// How long closing may take.
@@ -62,44 +63,51 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// One listener in front of one upstream address. Dropping it ends its connections as well.
 pub struct Proxy {
+    id: u64,
     port: Port,
-    link: Arc<Link>,
-    gate: Mutex<Gate>,
-}
-
-/// What imposing changes, one imposer at a time.
-struct Gate {
-    /// The task that accepts connections and owns the listener; none while they are refused.
-    acceptor: JoinSet<()>,
-    command: Command,
+    engine: Handle,
+    counters: Arc<Counters>,
+    /// Whether somebody listens; one imposer at a time.
+    listens: Mutex<bool>,
 }
 
 impl Proxy {
     /// Listens on `listen` and forwards to `upstream`. Port 0 lets the kernel choose one.
     ///
-    /// `seed` determines the jitter of delays, connection by connection in order of acceptance.
+    /// `seed` determines all that is left to chance, connection by connection in order of acceptance.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the timer thread cannot be started.
+    /// When the address cannot be listened on, or the proxies' thread cannot be started.
     pub async fn open(listen: SocketAddr, upstream: SocketAddr, seed: u64) -> io::Result<Self> {
+        let proxy = Self::reserve(listen, vec![upstream], seed)?;
+        proxy.apply(Rules::default()).await?;
+        Ok(proxy)
+    }
+
+    /// The same, for an upstream with several addresses, tried in turn; nobody listens before something is imposed.
+    ///
+    /// # Errors
+    /// As [`Proxy::open`].
+    pub fn reserve(listen: SocketAddr, upstream: Vec<SocketAddr>, seed: u64) -> io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let port = Port::reserve(listen)?;
+        let engine = Handle::shared()?;
         let counters = Arc::new(Counters::default());
-        let link = Arc::new(Link {
+        let id = u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let link = Link {
             upstream,
             seed,
-            clock: Clock::shared()?,
-            counters,
-        });
-        let command = Command::new(Rule::Flow(Vec::new()));
-        let mut gate = Gate {
-            acceptor: JoinSet::new(),
-            command,
+            rules: Rules::default(),
+            counters: Arc::clone(&counters),
+            listener: None,
         };
-        gate.listen(&port, &link).await?;
+        engine.tell(Command::Open(id, link));
         Ok(Self {
+            id,
             port,
-            link,
-            gate: Mutex::new(gate),
+            engine,
+            counters,
+            listens: Mutex::new(false),
         })
     }
 
@@ -117,54 +125,55 @@ impl Proxy {
     /// When a condition is not one for a link, and then nothing changes; when the port cannot be
     /// listened on again after a refusing cut, and then asking again tries again.
     pub async fn impose(&self, wanted: &[Condition]) -> io::Result<()> {
-        let rule = Rule::of(wanted)?;
-        let refuse = rule == Rule::Refuse;
-        let mut gate = self.gate.lock().await;
+        self.apply(Rules::of(wanted)?).await
+    }
+
+    /// The same for one who keeps their order, in which bytes meet them, and their keys.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on again.
+    pub async fn arrange(&self, wanted: &[Wanted]) -> io::Result<()> {
+        self.apply(Rules::ordered(wanted)).await
+    }
+
+    /// Leads new connections to other addresses.
+    pub fn lead_to(&self, upstream: Vec<SocketAddr>) {
+        self.engine.tell(Command::Lead(self.id, upstream));
+    }
+
+    async fn apply(&self, rules: Rules) -> io::Result<()> {
+        let refuse = rules.refuse();
+        let mut listens = self.listens.lock().await;
+        let (done, obeyed) = oneshot::channel();
+        self.engine.tell(Command::Obey(self.id, rules, done));
+        // The thread ends only with the process.
+        obeyed.await.map_err(io::Error::other)?;
         if refuse {
-            gate.acceptor.shutdown().await;
-        }
-        gate.command.issue(rule).await;
-        if !refuse && gate.acceptor.is_empty() {
-            gate.listen(&self.port, &self.link).await?;
+            *listens = false;
+        } else if !*listens {
+            let listener = self.port.listen().await?;
+            self.engine.tell(Command::Listen(self.id, listener));
+            *listens = true;
         }
         Ok(())
     }
 
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
-        self.link.counters.read()
+        self.counters.read()
     }
 
     /// Stops listening and resets every connection. Takes a second at most.
     pub async fn close(self) {
-        let refuse = async {
-            let mut gate = self.gate.lock().await;
-            gate.acceptor.shutdown().await;
-            gate.command.issue(Rule::Refuse).await;
-        };
-        // Late connections are told to end all the same when the proxy is dropped.
-        _ = timeout(CLOSING, refuse).await;
+        let (done, closed) = oneshot::channel();
+        self.engine.tell(Command::Close(self.id, done));
+        _ = timeout(CLOSING, closed).await;
     }
 }
 
-impl Gate {
-    async fn listen(&mut self, port: &Port, link: &Arc<Link>) -> io::Result<()> {
-        let listener = port.listen().await?;
-        self.acceptor
-            .spawn(accept(listener, self.command.feed(), Arc::clone(link)));
-        Ok(())
-    }
-}
-
-async fn accept(listener: TcpListener, feed: Feed, link: Arc<Link>) {
-    loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let serial = link.counters.accepted();
-                tokio::spawn(serve((client, serial), Orders::follow(&feed), Arc::clone(&link)));
-            }
-            // Out of descriptors, most likely: they come back when connections end.
-            Err(_) => sleep(Duration::from_millis(10)).await,
-        }
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Connections must not outlive their proxy. After closing there are none.
+        self.engine.tell(Command::Close(self.id, oneshot::channel().0));
     }
 }

@@ -43,6 +43,13 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "target/release/squall logs -f",
         "timeout 3 target/release/squall logs -f | grep -q server-1",
     ),
+    // The same; the file is the reader's.
+    (
+        "squall proxy",
+        "squall proxy --config proxies.json",
+        "echo '[]' > proxies.json; timeout 3 squall proxy --port 0 --config proxies.json",
+    ),
+    ("squall proxy", "--seed 7", "--seed 7 || test $? = 124"),
     // A port somebody else may have.
     (
         "test-with-curl.sh",

@@ -3,6 +3,8 @@
 
 #[path = "proxy/bench.rs"]
 mod bench;
+#[path = "proxy/impair.rs"]
+mod impair;
 #[path = "proxy/delay.rs"]
 mod delay;
 
@@ -10,7 +12,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bench::{
-    ANY, PATIENCE, connect, echo, expect, expect_reset, expect_silence, pair, proxied_echo, round_trip, until, within,
+    ANY, PATIENCE, connect, echo, expect, expect_reset, expect_reset_at_once, expect_silence, pair, proxied_echo,
+    round_trip, until, within,
 };
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
@@ -23,9 +26,8 @@ const REFUSE: Condition = Condition::Cut(Cut::Refuse);
 const RESET: Condition = Condition::Cut(Cut::Reset);
 const BLACK_HOLE: Condition = Condition::Cut(Cut::BlackHole);
 
-const fn delayed(latency: u64, jitter: u64) -> Condition {
-    let (latency, jitter) = (Duration::from_millis(latency), Duration::from_millis(jitter));
-    Condition::Delay { latency, jitter }
+fn delayed(latency: u64, jitter: u64) -> Condition {
+    Condition::delay(Duration::from_millis(latency), Duration::from_millis(jitter))
 }
 
 /// Sends `total` random bytes in random chunks through an echo and demands them back.
@@ -144,7 +146,7 @@ async fn resetting_resets_idle_and_new_connections() {
     proxy.impose(&[RESET, delayed(50, 0)]).await.unwrap();
     expect_reset(&mut client).await;
     expect_reset(&mut server).await;
-    expect_reset(&mut connect(&proxy).await).await;
+    expect_reset_at_once(&proxy).await;
     until(&proxy, |stats| stats.open == 0 && stats.cut == 2).await;
 }
 
@@ -161,7 +163,7 @@ async fn a_black_hole_swallows_both_directions_and_resets_what_lost_bytes_when_h
     expect_reset(&mut client).await;
     expect_reset(&mut server).await;
     assert_eq!((proxy.stats().cut, proxy.stats().open), (1, 0));
-    connect(&proxy).await;
+    expect_reset_at_once(&proxy).await;
     until(&proxy, |stats| stats.accepted == 2).await;
 }
 
@@ -208,7 +210,7 @@ async fn imposing_what_already_holds_changes_nothing() {
         proxy.impose(wanted).await.unwrap();
     }
     assert_eq!(proxy.stats().cut, 1);
-    connect(&proxy).await;
+    expect_reset_at_once(&proxy).await;
 }
 
 #[tokio::test]
@@ -225,7 +227,7 @@ async fn a_client_is_reset_quickly_when_the_upstream_is_down() {
     let gone = TcpListener::bind(ANY).await.unwrap().local_addr().unwrap();
     let proxy = Proxy::open(ANY, gone, 42).await.unwrap();
     let start = Instant::now();
-    expect_reset(&mut connect(&proxy).await).await;
+    expect_reset_at_once(&proxy).await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     until(&proxy, |stats| stats.open == 0 && stats.upstream_failures == 1).await;
     assert_eq!(proxy.stats().cut, 0);

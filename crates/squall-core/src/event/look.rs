@@ -92,4 +92,22 @@ pub struct LinkCounts {
     pub swallowed: u64,
     /// Bytes that were held back.
     pub delayed: u64,
+    /// Bytes that had to wait for a rate.
+    #[serde(default)]
+    pub throttled: u64,
+    /// Times everything stood still as if a packet were lost.
+    #[serde(default)]
+    pub stalls: u64,
+    /// Bytes that were changed.
+    #[serde(default)]
+    pub corrupted: u64,
+    /// Pieces that were cut off.
+    #[serde(default)]
+    pub slices: u64,
+    /// Ends of streams that were held back.
+    #[serde(default)]
+    pub slow_closes: u64,
+    /// Connections that were closed after so many bytes.
+    #[serde(default)]
+    pub truncated: u64,
 }

@@ -1,8 +1,8 @@
 //! Links that are slow.
 
-use crate::amount::Dur;
-use crate::fault::fault;
-use crate::place::Condition;
+use crate::amount::{Dur, Percent};
+use crate::fault::{fault, impaired};
+use crate::place::{Condition, Impair, Spread, Way};
 
 pub(super) const DOES: &str = "every byte on one copy's connections to a service arrives later, in order";
 pub(super) const PROOF: &str = "bytes held back, counted by the link's proxy";
@@ -19,6 +19,15 @@ fault! {
         /// Largest deviation from it.
         #[serde(default)]
         jitter: Option<Dur>,
+        /// How jitter is spread: `uniform` (when absent), `normal` or `pareto`.
+        #[serde(default)]
+        spread: Spread,
+        /// Which direction: `up` (from the one that connects), `down`, or `both` when absent.
+        #[serde(default)]
+        way: Way,
+        /// The share of connections; all when absent.
+        #[serde(default)]
+        share: Option<Percent>,
         /// How long.
         #[serde(rename = "for")]
         lasts: Dur,
@@ -27,9 +36,11 @@ fault! {
 
 impl DelayLink {
     pub(super) fn condition(&self) -> Condition {
-        Condition::Delay {
+        let what = Impair::Delay {
             latency: self.latency.get(),
             jitter: self.jitter.map_or(std::time::Duration::ZERO, Dur::get),
-        }
+            spread: self.spread,
+        };
+        impaired(what, self.way, self.share)
     }
 }

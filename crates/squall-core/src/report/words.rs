@@ -1,7 +1,7 @@
 //! Amounts and facts in words, the same in every format.
 
 use crate::check::{Outcome, Verdict};
-use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
+use crate::event::{Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
 use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
 
@@ -245,10 +245,7 @@ fn seen(fact: &Fact) -> String {
             left_out,
             ..
         } => script(how, *took, output, *left_out),
-        Fact::Traffic { place, counts, .. } => format!(
-            "{place}: {} connections cut, {} bytes swallowed, {} bytes delayed",
-            counts.closed, counts.swallowed, counts.delayed
-        ),
+        Fact::Traffic { place, counts, .. } => format!("{place}: {}", traffic(counts)),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {
@@ -271,6 +268,26 @@ fn script(how: &ScriptEnd, took: Nanos, output: &[String], left_out: u64) -> Str
         lines => format!("it wrote: {before}{}", lines.join(" / ")),
     };
     format!("it {} after {}; {said}", how.words(), length(took))
+}
+
+/// What a link's proxy counted: the three oldest counts always, the others where there was anything.
+fn traffic(counts: &LinkCounts) -> String {
+    let mut text = format!(
+        "{} connections cut, {} bytes swallowed, {} bytes delayed",
+        counts.closed, counts.swallowed, counts.delayed
+    );
+    let others = [
+        (counts.throttled, "bytes throttled"),
+        (counts.stalls, "stalls"),
+        (counts.corrupted, "bytes changed"),
+        (counts.slices, "pieces cut off"),
+        (counts.slow_closes, "ends held back"),
+        (counts.truncated, "connections truncated"),
+    ];
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        text += &format!(", {count} {what}");
+    }
+    text
 }
 
 fn note(kind: NoteKind) -> &'static str {

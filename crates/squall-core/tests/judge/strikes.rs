@@ -3,7 +3,7 @@
 use squall_core::check::Outcome as Came;
 use squall_core::clock::{Band, Origin, Sample, samples};
 use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, TaskEvent};
-use squall_core::place::{Condition, Cut, Death};
+use squall_core::place::{Condition, Cut, Death, Impair, Share};
 use squall_core::plan::{Hold, Step};
 
 use super::queue::Gone;
@@ -185,7 +185,7 @@ fn a_frozen_worker_that_commits_after_its_successor_is_a_double_commit() {
 fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
     let (latency, jitter) = (std::time::Duration::from_millis(50), std::time::Duration::ZERO);
     for (delayed, seen) in [(0, false), (512, true)] {
-        let mut delay = step(0, "server", Condition::Delay { latency, jitter }, Hold::For(SEC));
+        let mut delay = step(0, "server", Condition::delay(latency, jitter), Hold::For(SEC));
         delay.link_to = Some("db".to_owned());
         let mut run = struck(delay, "server-1->db", GONE);
         let counts = LinkCounts {
@@ -196,6 +196,38 @@ fn a_slow_link_is_proven_by_the_bytes_it_held_back() {
         run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
         assert_eq!(run.judge().proofs[0].seen, seen);
         run.finds(&[]);
+    }
+}
+
+/// What is to be counted for an impairment to be seen, and it alone.
+fn felt() -> Vec<(Impair, LinkCounts)> {
+    let (none, pause) = (LinkCounts::default(), std::time::Duration::ZERO);
+    let share = Share::ALL;
+    let (bytes, vary, delay) = (1, 0, pause);
+    vec![
+        (Impair::Rate { bytes }, LinkCounts { throttled: 9, ..none }),
+        (Impair::Stall { share, pause }, LinkCounts { stalls: 9, ..none }),
+        (Impair::Corrupt { share }, LinkCounts { corrupted: 9, ..none }),
+        (Impair::Slice { bytes, vary, pause }, LinkCounts { slices: 9, ..none }),
+        (Impair::SlowClose { delay }, LinkCounts { slow_closes: 9, ..none }),
+        (Impair::Truncate { after: 1 }, LinkCounts { truncated: 9, ..none }),
+        (Impair::Silence, LinkCounts { swallowed: 9, ..none }),
+    ]
+}
+
+#[test]
+fn whatever_hinders_a_link_is_proven_by_its_own_count_and_no_other() {
+    let place = place("server-1->db");
+    for (mine, (what, _)) in felt().into_iter().enumerate() {
+        for (other, (_, counts)) in felt().into_iter().enumerate() {
+            let mut hindered = step(0, "server", Condition::Impaired(what.into()), Hold::For(SEC));
+            hindered.link_to = Some("db".to_owned());
+            let mut run = struck(hindered, "server-1->db", GONE);
+            let place = place.clone();
+            run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
+            let proof = &run.judge().proofs[0];
+            assert_eq!(proof.seen, mine == other, "{proof:?}");
+        }
     }
 }
 

@@ -136,7 +136,7 @@ fn step_line(index: usize, step: &Step) -> String {
     });
     let what = match step.condition {
         Condition::Replicas(copies) => format!(" to {copies}"),
-        Condition::Delay { latency, jitter } => format!(" by {latency:?} ± {jitter:?}"),
+        Condition::Impaired(impairment) => format!(" {}", impairment),
         Condition::Cut(_) => format!(", {},", step.condition.word()),
         _ => String::new(),
     };

@@ -8,9 +8,6 @@ mod connection;
 mod deadlines;
 mod effort;
 mod news;
-mod poll;
-
-pub(super) use poll::Halt;
 
 use std::io;
 use std::iter::{Skip, StepBy};
@@ -25,10 +22,10 @@ use super::Load;
 use super::session::{Done, Failed, Outcome, Session, Unknown};
 use super::tally::Tally;
 use super::wire::Wire;
+use crate::poll::{Bell, Poll};
 use connection::{Connection, Stage};
 use deadlines::Deadlines;
 use effort::Stopwatch;
-use poll::Poll;
 
 /// What is read at once.
 const PIECE: usize = 64 << 10;
@@ -53,7 +50,7 @@ pub(super) struct Engine<S: Session> {
     dues: StepBy<Skip<Dues>>,
     /// No more requests are taken up.
     halted: bool,
-    halt: Arc<Halt>,
+    halt: Arc<Bell>,
     poll: Poll,
     connections: Vec<Connection<S::Wire>>,
     /// Those that are open and take a request.
@@ -73,7 +70,7 @@ impl<S: Session> Engine<S> {
         load: &Load,
         session: S,
         mut dues: StepBy<Skip<Dues>>,
-        (begin, halt): (Instant, Arc<Halt>),
+        (begin, halt): (Instant, Arc<Bell>),
     ) -> io::Result<Self> {
         let poll = Poll::new(&halt)?;
         Ok(Self {
@@ -212,8 +209,8 @@ impl<S: Session> Engine<S> {
         let connection = &mut self.connections[index];
         let opened = connection.open(self.target, wire).map(|()| connection.key(index));
         let watched = opened.and_then(|key| {
-            let watched = self.poll.watch(connection.stream.as_ref(), key);
-            watched.map_err(|_| Failed::NoSocket)
+            let stream = connection.stream.as_ref().ok_or(Failed::NoSocket)?;
+            self.poll.watch(stream, key).map_err(|_| Failed::NoSocket)
         });
         if let Err(why) = watched {
             self.finish(index, Outcome::Failed(why), false);

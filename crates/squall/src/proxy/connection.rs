@@ -1,153 +1,273 @@
 //! One client's connection and the upstream connection that goes with it.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
-use socket2::SockRef;
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use libc::EINPROGRESS;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::clock::Clock;
-use super::orders::Orders;
-use super::pump::Pump;
-use super::rule::Rule;
-use super::stats::{Cause, Counters, Way};
+use super::pump::{Pump, Side, Tools, Turn};
+use super::rule::{Gate, Rules};
+use super::stage::{Chance, Verdict};
+use super::stats::Cause;
+use crate::poll::Flags;
 
 /// How long the upstream may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECTING: Duration = Duration::from_secs(5);
+/// How long both ends may take to notice that they are being left.
+const PARTING: Duration = Duration::from_secs(1);
 
-/// What the connections of one proxy have in common.
-pub(super) struct Link {
-    pub(super) upstream: SocketAddr,
-    pub(super) seed: u64,
-    pub(super) clock: Clock,
-    pub(super) counters: Arc<Counters>,
+/// Where a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The upstream is to be called as soon as the link carries anything.
+    Parked,
+    /// It is being called.
+    Connecting { until: Instant },
+    /// Bytes pass.
+    Open,
+    /// Both ends were told that it is over.
+    Parting { until: Instant },
 }
 
-impl Link {
-    /// The generator for one direction of the `serial`-th connection.
-    fn rng(&self, serial: u64, way: Way) -> Xoshiro256PlusPlus {
-        let stream = 2 * serial + u64::from(way == Way::Down);
-        // Multiples of the golden ratio lie far apart, so that near seeds share no stream.
-        Xoshiro256PlusPlus::seed_from_u64(self.seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-    }
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// In good order; because of an impairment if there is a cause.
+    Closed(Option<Cause>),
+    /// With a reset.
+    Reset(Cause),
 }
 
-/// Serves the `serial`-th accepted connection to its end.
-pub(super) async fn serve((mut client, serial): (TcpStream, u64), mut orders: Orders, link: Arc<Link>) {
-    let (cause, orders) = match establish(&mut client, &mut orders, &link).await {
-        Err(cause) => {
-            abort(client);
-            (Some(cause), Some(orders))
+/// One client's connection and the upstream connection that goes with it.
+pub(super) struct Connection {
+    /// The link it belongs to.
+    pub(super) link: u64,
+    pub(super) phase: Phase,
+    client: Side,
+    upstream: Option<Side>,
+    up: Pump,
+    down: Pump,
+    gate: Gate,
+    chance: Chance,
+    /// Which of the upstream's addresses is tried next.
+    pub(super) attempt: usize,
+    /// When it is to be looked at again, as the engine was told.
+    pub(super) alarm: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(link: u64, client: TcpStream, chance: Chance) -> Self {
+        Self {
+            link,
+            phase: Phase::Parked,
+            client: Side::new(client),
+            upstream: None,
+            up: Pump::new(true),
+            down: Pump::new(false),
+            gate: Gate::Open,
+            chance,
+            attempt: 0,
+            alarm: None,
         }
-        Ok(upstream) => converse((client, upstream), orders, &link, serial).await,
-    };
-    link.counters.closed(cause);
-    // Only now may a new order count as in force: the sockets are gone and all is counted.
-    drop(orders);
-}
+    }
 
-/// Connects to the upstream as soon as the rule allows it.
-async fn establish(client: &mut TcpStream, orders: &mut Orders, link: &Link) -> Result<TcpStream, Cause> {
-    client.set_nodelay(true).map_err(|_| Cause::Peer)?;
-    let mut lost = false;
-    loop {
-        match orders.rule() {
-            Rule::Reset | Rule::Refuse => return Err(Cause::Condition),
-            Rule::BlackHole => {
-                lost |= be_silent(client, orders, &link.counters).await?;
-                orders.obey(lost)?;
+    pub(super) fn client(&self) -> &TcpStream {
+        &self.client.stream
+    }
+
+    /// Takes up other rules.
+    pub(super) fn obey(&mut self, rules: &Rules, tools: &mut Tools<'_>) -> Result<(), Fate> {
+        if matches!(self.phase, Phase::Parting { .. }) {
+            return Ok(());
+        }
+        let chance = |key| self.chance.of(key);
+        let before = std::mem::replace(&mut self.gate, rules.gate(chance));
+        let mine: Vec<_> = rules.impairments(chance).collect();
+        let cut = Fate::Reset(Cause::Condition);
+        let lost = self.up.lost || self.down.lost;
+        match (before, self.gate) {
+            (_, Gate::Reset | Gate::Refuse) => return Err(cut),
+            (Gate::BlackHole, Gate::Open) if lost => return Err(cut),
+            // Nobody is at the other end any more, and the first byte that gets there is told so.
+            (Gate::HalfOpen, Gate::Open | Gate::BlackHole) if lost || self.phase != Phase::Parked => return Err(cut),
+            (_, Gate::HalfOpen) => self.leave_upstream(),
+            _ => {}
+        }
+        if self.gate != Gate::Open {
+            self.up.vanish(tools);
+            self.down.vanish(tools);
+        }
+        let now = Instant::now();
+        for pump in [&mut self.up, &mut self.down] {
+            match pump.obey(&mine, (self.chance, now), tools) {
+                Ok(()) => {}
+                Err(Verdict::Reset) => return Err(cut),
+                Err(Verdict::Close) => self.phase = Phase::Parting { until: now + PARTING },
             }
-            Rule::Flow(_) => match reach(link.upstream, orders).await {
-                // A black hole lets no failure through. When it is healed, try again.
-                Err(Cause::Upstream) if *orders.rule() == Rule::BlackHole => {}
-                result => return result,
-            },
+        }
+        if let Phase::Parting { .. } = self.phase {
+            self.part(now);
+        }
+        Ok(())
+    }
+
+    fn leave_upstream(&mut self) {
+        if let Some(side) = self.upstream.take() {
+            abort(&side.stream);
         }
     }
-}
 
-/// Connects to `upstream`. Once begun this goes on whatever the orders, unless connections are to
-/// end: the upstream may have seen the connection already, and a second one would confuse it.
-async fn reach(upstream: SocketAddr, orders: &mut Orders) -> Result<TcpStream, Cause> {
-    let mut connecting = pin!(connect(upstream));
-    loop {
-        tokio::select! {
-            biased;
-            () = orders.changed() => { orders.obey(false)?; }
-            connected = &mut connecting => return connected.map_err(|_| Cause::Upstream),
-        }
+    /// Whether the upstream is to be called now.
+    pub(super) fn wants_upstream(&self) -> bool {
+        self.phase == Phase::Parked && self.gate == Gate::Open
     }
-}
 
-/// Lets what the client sends vanish until there is a new order. Returns whether it sent any.
-async fn be_silent(client: &mut TcpStream, orders: &mut Orders, counters: &Counters) -> Result<bool, Cause> {
-    let mut buffer = [0; 4096];
-    let (mut lost, mut ended) = (false, false);
-    while !orders.outdated() {
-        tokio::select! {
-            biased;
-            () = orders.changed() => break,
-            read = client.read(&mut buffer), if !ended => {
-                let count = read.map_err(|_| Cause::Peer)?;
-                counters.swallowed(count);
-                ended = count == 0;
-                lost |= !ended;
+    /// Begins to call the upstream.
+    pub(super) fn call(&mut self, addr: SocketAddr) -> io::Result<&TcpStream> {
+        self.attempt += 1;
+        self.upstream = None;
+        let stream = connect(addr)?;
+        let until = Instant::now() + CONNECTING;
+        self.phase = Phase::Connecting { until };
+        Ok(&self.upstream.insert(Side::new(stream)).stream)
+    }
+
+    /// Takes note of news of one of its ends.
+    pub(super) fn hear(&mut self, upstream: bool, flags: Flags) {
+        match (&mut self.upstream, upstream) {
+            (Some(side), true) => side.hear(flags),
+            (None, true) => {}
+            (_, false) => self.client.hear(flags),
+        }
+        if let (Phase::Connecting { .. }, true, Some(side)) = (self.phase, upstream, &self.upstream) {
+            self.phase = match connected(&side.stream, flags) {
+                None => return,
+                Some(true) => Phase::Open,
+                Some(false) => Phase::Parked,
+            };
+            if self.phase == Phase::Parked {
+                self.upstream = None;
+                // A link that carries nothing lets no failure through, either: it is tried again.
+                self.attempt = if self.gate == Gate::Open { self.attempt } else { 0 };
             }
         }
     }
-    Ok(lost)
+
+    /// Does whatever can be done.
+    pub(super) fn run(&mut self, tools: &mut Tools<'_>) -> Result<Turn, Fate> {
+        tools.gate = self.gate;
+        match self.phase {
+            Phase::Parked => {
+                if self.gate != Gate::Open {
+                    self.up.swallow(&mut self.client, tools);
+                }
+                Ok(Turn::Waits)
+            }
+            Phase::Connecting { until } if Instant::now() >= until => Err(Fate::Reset(Cause::Upstream)),
+            Phase::Connecting { .. } => Ok(Turn::Waits),
+            Phase::Open => self.converse(tools),
+            Phase::Parting { until } => self.see_off(until, tools),
+        }
+    }
+
+    fn converse(&mut self, tools: &mut Tools<'_>) -> Result<Turn, Fate> {
+        let Some(upstream) = &mut self.upstream else {
+            // It is half open.
+            self.up.swallow(&mut self.client, tools);
+            return Ok(Turn::Waits);
+        };
+        let up = self.up.run(&mut self.client, upstream, tools).map_err(Fate::Reset)?;
+        let down = self.down.run(upstream, &mut self.client, tools).map_err(Fate::Reset)?;
+        let closes = up == Turn::Closes || down == Turn::Closes;
+        let verdicts = [self.up.verdict(), self.down.verdict()];
+        if verdicts.contains(&Some(Verdict::Reset)) {
+            return Err(Fate::Reset(Cause::Condition));
+        }
+        if closes || verdicts.contains(&Some(Verdict::Close)) {
+            self.part(Instant::now());
+            return self.run(tools);
+        }
+        if self.up.done && self.down.done {
+            return Err(Fate::Closed(None));
+        }
+        Ok(if up == Turn::More { up } else { down })
+    }
+
+    /// Tells both ends that it is over. What they have not read yet would be lost by closing at once while they
+    /// still send: they are given a moment.
+    fn part(&mut self, now: Instant) {
+        self.phase = Phase::Parting { until: now + PARTING };
+        for side in [Some(&self.client), self.upstream.as_ref()].into_iter().flatten() {
+            _ = side.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn see_off(&mut self, until: Instant, tools: &mut Tools<'_>) -> Result<Turn, Fate> {
+        let mut over = true;
+        for side in [Some(&mut self.client), self.upstream.as_mut()].into_iter().flatten() {
+            let (vanished, ended) = side.drain(tools.scratch);
+            tools.counters.swallowed(vanished);
+            over &= ended;
+        }
+        match over || Instant::now() >= until {
+            true => Err(Fate::Closed(Some(Cause::Condition))),
+            false => Ok(Turn::Waits),
+        }
+    }
+
+    /// When it is to be looked at although nothing has happened.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        match (self.phase, &self.upstream) {
+            (Phase::Connecting { until } | Phase::Parting { until }, _) => Some(until),
+            (Phase::Open, Some(upstream)) if self.gate == Gate::Open => {
+                let alarms = [self.up.alarm(upstream), self.down.alarm(&self.client)];
+                alarms.into_iter().flatten().min()
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends it with a reset instead of an orderly end.
+    pub(super) fn abort(&self) {
+        abort(&self.client.stream);
+        if let Some(upstream) = &self.upstream {
+            abort(&upstream.stream);
+        }
+    }
 }
 
-async fn connect(upstream: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if upstream.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    // Given up half-way, the upstream must see a reset, not a client that came and left.
-    socket.set_zero_linger()?;
-    let stream = timeout(CONNECT_TIMEOUT, socket.connect(upstream)).await??;
+fn abort(stream: &TcpStream) {
+    // When it fails the connection is already gone.
+    _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(
+        Domain::for_address(addr),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() != Some(EINPROGRESS) && error.kind() != ErrorKind::WouldBlock => Err(error),
+        _ => Ok(socket.into()),
+    }
+}
+
+/// Whether the upstream has answered a call; `None` when it has not said yet.
+fn connected(stream: &TcpStream, flags: Flags) -> Option<bool> {
+    if stream.take_error().ok().flatten().is_some() {
+        return Some(false);
+    }
+    if !flags.intersects(Flags::OUT | Flags::ERR | Flags::HUP) {
+        return None;
+    }
     // The kernel may choose the port that is dialled as the one to dial from, and such a
     // connection reaches only itself. It happens when nobody listens there, so say that.
-    if stream.local_addr()? == stream.peer_addr()? {
-        return Err(io::ErrorKind::ConnectionRefused.into());
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(own), Ok(other)) => Some(own != other),
+        _ => Some(false),
     }
-    SockRef::from(&stream).set_linger(None)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Passes bytes on in both directions until both have ended, or one has broken.
-async fn converse(
-    (mut client, mut upstream): (TcpStream, TcpStream),
-    orders: Orders,
-    link: &Link,
-    serial: u64,
-) -> (Option<Cause>, Option<Orders>) {
-    let (client_out, client_in) = client.split();
-    let (upstream_out, upstream_in) = upstream.split();
-    let pump = |source, sink, orders, way| Pump::new((source, sink), orders, (link, way), link.rng(serial, way));
-    let up = pump(client_out, upstream_in, orders.clone(), Way::Up);
-    let down = pump(upstream_out, client_in, orders, Way::Down);
-    match tokio::try_join!(up.run(), down.run()) {
-        Ok(_) => (None, None),
-        Err((cause, orders)) => {
-            abort(client);
-            abort(upstream);
-            (Some(cause), Some(orders))
-        }
-    }
-}
-
-/// Closes a connection with a reset instead of an orderly end.
-fn abort(stream: TcpStream) {
-    // When it fails the connection is already gone.
-    _ = stream.set_zero_linger();
 }

@@ -3,89 +3,95 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::stage::Piece;
+
 /// How many bytes one direction holds before it stops reading. The sender then feels
 /// backpressure, as it would on a long link with a full window; nothing is lost.
-const CAPACITY: usize = 16 << 20;
+pub(super) const CAPACITY: usize = 16 << 20;
 
-/// How a stream ended.
+/// How a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// Its sender said that no more will come.
     Fin,
     /// It broke off.
     Reset,
+    /// An impairment closes the connection.
+    Close,
 }
 
-/// Chunks in arrival order, each with the moment before which it must not be written.
+/// Pieces in arrival order, each with the moment before which it must not be written.
 pub(super) struct Line {
-    chunks: VecDeque<Chunk>,
-    /// Bytes in `chunks`.
+    pieces: VecDeque<Piece>,
+    /// How many bytes of the first piece have left.
+    sent: usize,
+    /// Bytes in `pieces` that have not left.
     held: usize,
-    /// No later chunk is due before this, so that jitter never changes the order.
-    last_due: Instant,
-    end: Option<(Instant, End)>,
+    /// No later piece is due before this, so that jitter never changes the order.
+    last_due: Option<Instant>,
+    end: Option<Ending>,
 }
 
-struct Chunk {
-    due: Instant,
-    bytes: Vec<u8>,
-    /// How many of `bytes` have left.
-    sent: usize,
+/// The end of a stream on its way.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    at: Instant,
+    /// When it may be noticed; `None` for not under the present rules.
+    due: Option<Instant>,
+    how: End,
 }
 
 impl Line {
     pub(super) fn new() -> Self {
         Self {
-            chunks: VecDeque::new(),
+            pieces: VecDeque::new(),
+            sent: 0,
             held: 0,
-            last_due: Instant::now(),
+            last_due: None,
             end: None,
         }
     }
 
-    /// Appends bytes that may leave at `due`, or when the bytes before them may if that is later.
-    pub(super) fn push(&mut self, due: Instant, bytes: &[u8]) {
-        self.last_due = self.last_due.max(due);
-        self.held += bytes.len();
-        self.chunks.push_back(Chunk {
-            due: self.last_due,
-            bytes: bytes.to_vec(),
-            sent: 0,
-        });
+    /// Appends a piece, which leaves when it is due, or when those before it are if that is later.
+    pub(super) fn push(&mut self, mut piece: Piece) {
+        piece.due = piece.due.max(self.last_due.unwrap_or(piece.due));
+        self.last_due = Some(piece.due);
+        self.held += piece.bytes.len();
+        self.pieces.push_back(piece);
     }
 
-    /// Appends the end of the stream, which travels like a chunk.
-    pub(super) fn push_end(&mut self, due: Instant, end: End) {
-        self.last_due = self.last_due.max(due);
-        self.end = Some((self.last_due, end));
+    /// Appends the end of the stream, which travels like a piece. The first end is the one that counts.
+    pub(super) fn push_end(&mut self, at: Instant, due: Option<Instant>, how: End) {
+        let due = due.map(|due| due.max(self.last_due.unwrap_or(due)));
+        self.end.get_or_insert(Ending { at, due, how });
     }
 
     /// When the first thing held may leave.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let end = self.end.map(|(due, _)| due);
-        self.chunks.front().map(|chunk| chunk.due).or(end)
+        match self.pieces.front() {
+            Some(piece) => Some(piece.due),
+            None => self.end.and_then(|end| end.due),
+        }
     }
 
     /// The bytes to write next; empty when none are held.
     pub(super) fn front(&self) -> &[u8] {
-        self.chunks.front().map_or(&[], |chunk| &chunk.bytes[chunk.sent..])
+        self.pieces.front().map_or(&[], |piece| &piece.bytes[self.sent..])
     }
 
     /// Removes the first `count` bytes of [`Line::front`].
     pub(super) fn advance(&mut self, count: usize) {
-        let Some(chunk) = self.chunks.front_mut() else {
-            return;
-        };
-        chunk.sent += count;
+        self.sent += count;
         self.held -= count;
-        if chunk.sent == chunk.bytes.len() {
-            self.chunks.pop_front();
+        if self.pieces.front().is_some_and(|piece| self.sent == piece.bytes.len()) {
+            self.pieces.pop_front();
+            self.sent = 0;
         }
     }
 
     /// The end of the stream, if nothing is held before it.
     pub(super) fn end_reached(&self) -> Option<End> {
-        self.end.filter(|_| self.chunks.is_empty()).map(|(_, end)| end)
+        self.end.filter(|_| self.pieces.is_empty()).map(|end| end.how)
     }
 
     /// Whether the end of the stream has been read.
@@ -93,31 +99,39 @@ impl Line {
         self.end.is_some()
     }
 
-    /// Whether neither bytes nor an end are held.
-    pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.end.is_none()
+    /// Whether no bytes are held.
+    pub(super) fn is_clear(&self) -> bool {
+        self.pieces.is_empty()
     }
 
-    /// Whether there is room for another chunk.
-    pub(super) fn has_room(&self) -> bool {
-        self.held < CAPACITY
+    /// Whether there is room for another piece, where so many bytes are.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.held < bytes
     }
 
-    /// Makes all that is held due at once.
-    pub(super) fn release(&mut self) {
-        let now = Instant::now();
-        self.last_due = now;
-        for chunk in &mut self.chunks {
-            chunk.due = now;
+    /// Says anew when each thing held may leave, given when it came.
+    pub(super) fn reschedule(
+        &mut self,
+        mut piece_due: impl FnMut(&mut Piece),
+        end_due: impl FnOnce(Instant) -> Option<Instant>,
+    ) {
+        self.last_due = None;
+        for piece in &mut self.pieces {
+            piece.due = piece.at;
+            piece_due(piece);
+            piece.due = piece.due.max(self.last_due.unwrap_or(piece.due));
+            self.last_due = Some(piece.due);
         }
-        if let Some((due, _)) = &mut self.end {
-            *due = now;
+        if let Some(end) = &mut self.end {
+            let due = end_due(end.at);
+            end.due = due.map(|due| due.max(self.last_due.unwrap_or(due)));
         }
     }
 
     /// Lets all held bytes vanish and says how many they were. The end of the stream stays.
     pub(super) fn vanish(&mut self) -> usize {
-        self.chunks.clear();
+        self.pieces.clear();
+        self.sent = 0;
         std::mem::take(&mut self.held)
     }
 }
@@ -127,12 +141,17 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn piece(due: Instant, bytes: &[u8]) -> Piece {
+        let (at, bytes) = (Instant::now(), bytes.to_vec());
+        Piece { at, due, bytes }
+    }
+
     #[test]
-    fn a_chunk_drawn_earlier_than_the_one_before_it_waits_for_it() {
+    fn a_piece_drawn_earlier_than_the_one_before_it_waits_for_it() {
         let start = Instant::now();
         let mut line = Line::new();
-        line.push(start + Duration::from_secs(9), b"first");
-        line.push(start + Duration::from_secs(3), b"second");
+        line.push(piece(start + Duration::from_secs(9), b"first"));
+        line.push(piece(start + Duration::from_secs(3), b"second"));
         line.advance(5);
         assert_eq!(line.front(), b"second");
         assert_eq!(line.next_due(), Some(start + Duration::from_secs(9)));
@@ -142,30 +161,41 @@ mod tests {
     fn the_end_comes_after_every_byte() {
         let due = Instant::now() + Duration::from_secs(9);
         let mut line = Line::new();
-        line.push(due, b"ab");
-        line.push_end(due, End::Fin);
+        line.push(piece(due, b"ab"));
+        line.push_end(due, Some(due), End::Fin);
         assert_eq!(line.end_reached(), None);
         line.advance(1);
         assert_eq!((line.front(), line.end_reached()), (&b"b"[..], None));
         line.advance(1);
         assert_eq!(line.end_reached(), Some(End::Fin));
-        assert!(!line.is_empty());
+        assert!(line.is_clear() && line.has_ended());
     }
 
     #[test]
-    fn what_is_released_is_due_at_once() {
+    fn what_is_rescheduled_to_its_arrival_is_due_at_once() {
+        let late = Instant::now() + Duration::from_secs(9);
         let mut line = Line::new();
-        line.push(Instant::now() + Duration::from_secs(9), b"a");
-        line.release();
+        line.push(piece(late, b"a"));
+        line.push_end(Instant::now(), None, End::Fin);
+        line.reschedule(|_| {}, Some);
         assert!(line.next_due().unwrap() <= Instant::now());
+        line.advance(1);
+        assert!(line.next_due().unwrap() <= Instant::now());
+    }
+
+    #[test]
+    fn an_end_that_must_not_be_noticed_is_never_due() {
+        let mut line = Line::new();
+        line.push_end(Instant::now(), None, End::Fin);
+        assert_eq!(line.next_due(), None);
     }
 
     #[test]
     fn a_full_line_has_no_room_until_its_bytes_leave() {
         let mut line = Line::new();
-        line.push(Instant::now(), &vec![0; CAPACITY]);
-        assert!(!line.has_room());
+        line.push(piece(Instant::now(), &vec![0; CAPACITY]));
+        assert!(!line.has_room(CAPACITY));
         assert_eq!(line.vanish(), CAPACITY);
-        assert!(line.has_room() && line.is_empty());
+        assert!(line.has_room(CAPACITY) && line.is_clear());
     }
 }

@@ -5,11 +5,10 @@
 //! that: the kernel refuses connections to the port and gives it to nobody.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 /// Connections the kernel completes before the proxy has accepted them.
@@ -63,7 +62,7 @@ impl Port {
 fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(addr)?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// A socket bound to `addr`. With address reuse several may be, as long as none of them listens.

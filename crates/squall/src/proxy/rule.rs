@@ -1,147 +1,173 @@
-//! The one rule that a list of conditions amounts to.
+//! What a list of conditions amounts to.
 
 use std::io;
-use std::time::Duration;
 
-use rand::RngExt;
-use rand::rngs::Xoshiro256PlusPlus;
-use squall_core::place::{Condition, Cut};
+use squall_core::place::{Condition, Cut, Impairment, Share};
 
-/// No delay is longer than this, so that no deadline leaves the range of the clock.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What happens on a link. Later rules win over earlier ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rule {
-    /// Bytes are passed on after the sum of these delays; without any, at once.
-    Flow(Vec<Delay>),
+/// How a connection is cut. Later ones win over earlier ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Gate {
+    /// It is not.
+    #[default]
+    Open,
     /// Bytes vanish.
     BlackHole,
-    /// Connections are accepted and reset.
+    /// The upstream's side is closed, the client's is open and silent.
+    HalfOpen,
+    /// It is accepted and reset.
     Reset,
-    /// Nobody listens, and open connections are reset.
+    /// Nobody listens, and what is open is reset.
     Refuse,
 }
 
-impl Rule {
-    /// Folds conditions into a rule: any cut wins over delays, delays add up.
+/// One thing that holds on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Tells it apart from all others on the link, and stays the same for as long as it holds. Chance
+    /// depends on it and on nothing else that others do.
+    pub key: u64,
+    /// What holds.
+    pub what: What,
+}
+
+/// What can hold on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Connections are cut, so large a share of them. Refusing knows no shares.
+    Cut(Cut, Share),
+    /// Bytes are hindered.
+    Impaired(Impairment),
+}
+
+/// Everything that holds on a link, in the order in which bytes meet it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rules(Vec<Wanted>);
+
+impl Rules {
+    /// The rules of a list of conditions: any cut wins over whatever hinders, the harder cut over the softer.
+    /// The same conditions in another order are the same rules.
     ///
     /// # Errors
     /// Says so when a condition is not one for a link.
     pub(super) fn of(conditions: &[Condition]) -> io::Result<Self> {
-        let mut delays = Vec::new();
-        let mut cut = None;
+        let mut cuts = Vec::new();
+        let mut impairments = Vec::new();
         for condition in conditions {
             match condition {
-                Condition::Cut(how) => cut = cut.max(Some(Self::of_cut(*how))),
-                Condition::Delay { latency, jitter } => {
-                    delays.push(Delay {
-                        latency: *latency,
-                        jitter: *jitter,
-                    });
-                }
+                Condition::Cut(how) => cuts.push(What::Cut(*how, Share::ALL)),
+                Condition::Impaired(impairment) => impairments.push(*impairment),
                 Condition::Down(_) | Condition::Frozen | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
                 }
             }
         }
-        // The same delays in another order are the same rule.
-        delays.sort_unstable();
-        Ok(cut.unwrap_or(Self::Flow(delays)))
-    }
-
-    fn of_cut(how: Cut) -> Self {
-        match how {
-            Cut::BlackHole => Self::BlackHole,
-            Cut::Reset => Self::Reset,
-            Cut::Refuse => Self::Refuse,
+        impairments.sort_unstable();
+        let all = cuts.into_iter().chain(impairments.into_iter().map(What::Impaired));
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for what in all {
+            let twins = wanted.iter().filter(|other| other.what == what).count() as u64;
+            let key = fingerprint(&what).wrapping_add(twins);
+            wanted.push(Wanted { key, what });
         }
+        Ok(Self(wanted))
     }
 
-    /// Whether open connections are reset.
-    pub(super) fn ends_connections(&self) -> bool {
-        matches!(self, Self::Reset | Self::Refuse)
+    /// The rules of a list whose order and keys somebody else keeps.
+    pub(super) fn ordered(wanted: &[Wanted]) -> Self {
+        Self(wanted.to_vec())
+    }
+
+    /// The rules of a link that is no more.
+    pub(super) fn closed() -> Self {
+        let what = What::Cut(Cut::Refuse, Share::ALL);
+        Self(vec![Wanted { key: 0, what }])
+    }
+
+    /// Whether nobody is to listen.
+    pub(super) fn refuse(&self) -> bool {
+        let refuses = |wanted: &Wanted| matches!(wanted.what, What::Cut(Cut::Refuse, _));
+        self.0.iter().any(refuses)
+    }
+
+    /// How the connection with this `chance` is cut.
+    pub(super) fn gate(&self, chance: impl Fn(u64) -> f64) -> Gate {
+        let cuts = self.0.iter().filter_map(|wanted| match wanted.what {
+            What::Cut(Cut::Refuse, _) => Some(Gate::Refuse),
+            What::Cut(how, share) if chance(wanted.key) < share.fraction() => Some(match how {
+                Cut::BlackHole => Gate::BlackHole,
+                Cut::HalfOpen => Gate::HalfOpen,
+                Cut::Reset => Gate::Reset,
+                Cut::Refuse => Gate::Refuse,
+            }),
+            What::Cut(..) | What::Impaired(_) => None,
+        });
+        cuts.max().unwrap_or_default()
+    }
+
+    /// What hinders the connection with this `chance`, with its key.
+    pub(super) fn impairments(&self, chance: impl Fn(u64) -> f64) -> impl Iterator<Item = (u64, Impairment)> {
+        self.0.iter().filter_map(move |wanted| match wanted.what {
+            What::Impaired(it) if chance(wanted.key) < it.share.fraction() => Some((wanted.key, it)),
+            What::Cut(..) | What::Impaired(_) => None,
+        })
     }
 }
 
-/// A delay that differs from byte to byte.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Delay {
-    latency: Duration,
-    jitter: Duration,
-}
-
-impl Delay {
-    /// Draws evenly from `latency - jitter` to `latency + jitter`; below zero counts as zero.
-    fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> Duration {
-        let jitter = self.jitter.min(LONGEST);
-        let width = u64::try_from(2 * jitter.as_nanos()).unwrap_or(u64::MAX);
-        let above = Duration::from_nanos(rng.random_range(0..=width));
-        (self.latency.min(LONGEST) + above).saturating_sub(jitter)
-    }
-}
-
-/// Draws the sum of `delays`.
-pub(super) fn draw(delays: &[Delay], rng: &mut Xoshiro256PlusPlus) -> Duration {
-    let each = delays.iter().map(|delay| delay.draw(rng));
-    each.fold(Duration::ZERO, Duration::saturating_add).min(LONGEST)
+/// FNV-1a over what it says: the same for the same condition in every run.
+fn fingerprint(what: &What) -> u64 {
+    let text = format!("{what:?}");
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use squall_core::place::Death;
+    use squall_core::place::{Death, Impair};
+    use std::time::Duration;
 
-    const fn delay(latency: u64, jitter: u64) -> Condition {
-        let (latency, jitter) = (Duration::from_millis(latency), Duration::from_millis(jitter));
-        Condition::Delay { latency, jitter }
+    fn delay(latency: u64, jitter: u64) -> Condition {
+        Condition::delay(Duration::from_millis(latency), Duration::from_millis(jitter))
     }
 
     #[test]
     fn any_cut_wins_over_delay_and_the_harder_cut_over_the_softer() {
         let hole = Condition::Cut(Cut::BlackHole);
         let refuse = Condition::Cut(Cut::Refuse);
-        assert_eq!(Rule::of(&[delay(5, 0), hole.clone()]).unwrap(), Rule::BlackHole);
-        assert_eq!(Rule::of(&[refuse, delay(5, 0), hole]).unwrap(), Rule::Refuse);
+        let gate = |conditions: &[Condition]| Rules::of(conditions).unwrap().gate(|_| 0.5);
+        assert_eq!(gate(&[delay(5, 0), hole.clone()]), Gate::BlackHole);
+        assert_eq!(gate(&[refuse, delay(5, 0), hole]), Gate::Refuse);
+        assert_eq!(gate(&[delay(5, 0)]), Gate::Open);
     }
 
     #[test]
-    fn the_order_of_delays_does_not_matter() {
+    fn the_order_of_conditions_does_not_matter() {
         let (one, other) = (delay(5, 1), delay(30, 0));
-        let rule = Rule::of(&[one.clone(), other.clone()]).unwrap();
-        assert_eq!(rule, Rule::of(&[other, one]).unwrap());
+        let rules = Rules::of(&[one.clone(), other.clone()]).unwrap();
+        assert_eq!(rules, Rules::of(&[other, one]).unwrap());
+    }
+
+    #[test]
+    fn equal_conditions_have_keys_of_their_own() {
+        let rules = Rules::of(&[delay(5, 1), delay(5, 1)]).unwrap();
+        assert_ne!(rules.0[0].key, rules.0[1].key);
     }
 
     #[test]
     fn what_is_not_for_links_is_refused() {
-        let error = Rule::of(&[Condition::Down(Death::Kill)]).unwrap_err();
+        let error = Rules::of(&[Condition::Down(Death::Kill)]).unwrap_err();
         assert_eq!(error.to_string(), "a link cannot be 'killed'");
     }
 
     #[test]
-    fn delays_add_and_fill_their_range() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let Rule::Flow(delays) = Rule::of(&[delay(40, 10), delay(5, 20)]).unwrap() else {
-            panic!("delays make a flow");
-        };
-        let drawn: Vec<_> = (0..10_000).map(|_| draw(&delays, &mut rng)).collect();
-        let (least, most) = (drawn.iter().min().unwrap(), drawn.iter().max().unwrap());
-        assert!((30..35).contains(&least.as_millis()), "{least:?}");
-        assert!((70..=75).contains(&most.as_millis()), "{most:?}");
-    }
-
-    #[test]
-    fn the_longest_delays_do_not_overflow() {
-        let huge = Condition::Delay {
-            latency: Duration::MAX,
-            jitter: Duration::MAX,
-        };
-        let Rule::Flow(delays) = Rule::of(&[huge.clone(), huge]).unwrap() else {
-            panic!("delays make a flow");
-        };
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        assert!(draw(&delays, &mut rng) <= LONGEST);
+    fn a_share_is_met_by_its_part_of_connections() {
+        let what = What::Impaired(Impairment {
+            share: Share::of(0.3),
+            ..Impair::Silence.into()
+        });
+        let rules = Rules::ordered(&[Wanted { key: 7, what }]);
+        assert_eq!(rules.impairments(|_| 0.29).count(), 1);
+        assert_eq!(rules.impairments(|_| 0.3).count(), 0);
     }
 }

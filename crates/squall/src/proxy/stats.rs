@@ -20,19 +20,22 @@ pub struct Stats {
     pub bytes_swallowed: u64,
     /// Bytes that a delay held, in either direction.
     pub bytes_delayed: u64,
+    /// Bytes that had to wait for a rate.
+    pub bytes_throttled: u64,
+    /// Bytes that were changed.
+    pub bytes_corrupted: u64,
+    /// How often everything stood still as if a packet were lost.
+    pub stalls: u64,
+    /// Pieces that were cut off what was read.
+    pub slices: u64,
+    /// Ends of streams that were held back.
+    pub slow_closes: u64,
+    /// Connections that were closed after so many bytes.
+    pub truncated: u64,
     /// How often a delay held so many bytes that one direction stopped reading for a while.
     pub full_lines: u64,
     /// Connections open now.
     pub open: u64,
-}
-
-/// The direction in which bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// From the client to the upstream.
-    Up,
-    /// From the upstream to the client.
-    Down,
 }
 
 /// Why a connection was reset.
@@ -57,6 +60,12 @@ pub(super) struct Counters {
     bytes_down: AtomicU64,
     bytes_swallowed: AtomicU64,
     bytes_delayed: AtomicU64,
+    bytes_throttled: AtomicU64,
+    bytes_corrupted: AtomicU64,
+    stalls: AtomicU64,
+    slices: AtomicU64,
+    slow_closes: AtomicU64,
+    truncated: AtomicU64,
     full_lines: AtomicU64,
 }
 
@@ -76,11 +85,8 @@ impl Counters {
         self.closed.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn delivered(&self, way: Way, bytes: usize) {
-        let counter = match way {
-            Way::Up => &self.bytes_up,
-            Way::Down => &self.bytes_down,
-        };
+    pub(super) fn delivered(&self, up: bool, bytes: usize) {
+        let counter = if up { &self.bytes_up } else { &self.bytes_down };
         counter.fetch_add(bytes as u64, Relaxed);
     }
 
@@ -90,6 +96,30 @@ impl Counters {
 
     pub(super) fn delayed(&self, bytes: usize) {
         self.bytes_delayed.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn throttled(&self, bytes: usize) {
+        self.bytes_throttled.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn corrupted(&self, bytes: u64) {
+        self.bytes_corrupted.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn stalled(&self) {
+        self.stalls.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn sliced(&self, pieces: u64) {
+        self.slices.fetch_add(pieces, Relaxed);
+    }
+
+    pub(super) fn slow_closed(&self) {
+        self.slow_closes.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn truncated(&self) {
+        self.truncated.fetch_add(1, Relaxed);
     }
 
     pub(super) fn line_filled(&self) {
@@ -108,6 +138,12 @@ impl Counters {
             bytes_down: self.bytes_down.load(Relaxed),
             bytes_swallowed: self.bytes_swallowed.load(Relaxed),
             bytes_delayed: self.bytes_delayed.load(Relaxed),
+            bytes_throttled: self.bytes_throttled.load(Relaxed),
+            bytes_corrupted: self.bytes_corrupted.load(Relaxed),
+            stalls: self.stalls.load(Relaxed),
+            slices: self.slices.load(Relaxed),
+            slow_closes: self.slow_closes.load(Relaxed),
+            truncated: self.truncated.load(Relaxed),
             full_lines: self.full_lines.load(Relaxed),
             open: accepted.saturating_sub(closed),
         }

@@ -290,6 +290,12 @@ impl ProcessWorld {
             closed: now.cut - before.cut,
             swallowed: now.bytes_swallowed - before.bytes_swallowed,
             delayed: now.bytes_delayed - before.bytes_delayed,
+            throttled: now.bytes_throttled - before.bytes_throttled,
+            stalls: now.stalls - before.stalls,
+            corrupted: now.bytes_corrupted - before.bytes_corrupted,
+            slices: now.slices - before.slices,
+            slow_closes: now.slow_closes - before.slow_closes,
+            truncated: now.truncated - before.truncated,
         })
     }
 

@@ -93,3 +93,11 @@ pub async fn expect_silence(stream: &mut TcpStream) {
     let read = timeout(Duration::from_millis(60), stream.read(&mut byte)).await;
     assert!(read.is_err(), "something came: {read:?}");
 }
+
+/// Demands that whoever connects is reset, be it before they know that they are connected.
+pub async fn expect_reset_at_once(proxy: &Proxy) {
+    match within(TcpStream::connect(proxy.addr())).await {
+        Ok(mut stream) => expect_reset(&mut stream).await,
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+    }
+}

@@ -9,9 +9,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use squall_core::schedule::Due;
 use squall_core::time::Nanos;
 
-use super::poll::Flags;
 use crate::load::session::Failed;
 use crate::load::wire::Wire;
+use crate::poll::Flags;
 
 /// Where a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 use std::io::{self, Read as _};
 
 use super::connection::{Connection, Sent, Stage};
-use super::poll::{Flags, HALT};
 use super::{Engine, PIECE};
 use crate::load::session::{Failed, Outcome, Session, Unknown};
 use crate::load::wire::{Read, Wire};
+use crate::poll::{BELL, Flags};
 
 impl<S: Session> Engine<S> {
     /// Does what an event asks for.
     pub(super) fn heed(&mut self, number: usize) {
         let (key, flags) = self.poll.event(number);
-        if key == HALT {
+        if key == BELL {
             self.halt.clear();
             self.halted = true;
             self.end = self.end.min(self.now.saturating_add(self.drain));

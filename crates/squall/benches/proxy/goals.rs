@@ -1,0 +1,264 @@
+//! The goals, each a ratio of the two in the same rounds.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::ends;
+use crate::peers::Peer;
+use crate::table::{Row, median, spread};
+
+/// Has this program serve an echo, or send messages and say how long they took.
+pub const ECHO: &str = "echo";
+pub const PING: &str = "ping";
+
+/// The core everything shares where the cost of one message is measured.
+const CORE: &str = "0";
+
+type Measured = Result<Vec<Row>, Box<dyn Error>>;
+type Figure<'a> = dyn FnMut(&mut Peer) -> Result<f64, Box<dyn Error>> + 'a;
+
+/// A goal's name, and how it is measured: with Toxiproxy's program, in so many rounds.
+type Goal = (&'static str, fn(&Path, usize) -> Measured);
+
+pub const ALL: [Goal; 6] = [
+    ("G1", small),
+    ("G2", bulk),
+    ("G3", connections),
+    ("G4", latency),
+    ("G5", rate),
+    ("G11", injection),
+];
+
+/// Both proxies, started anew.
+fn both(toxiproxy: &Path, core: Option<&str>) -> Result<[Peer; 2], Box<dyn Error>> {
+    let squall = Path::new(env!("CARGO_BIN_EXE_squall"));
+    Ok([
+        Peer::start("squall", squall, &["proxy"], core)?,
+        Peer::start("toxiproxy", toxiproxy, &[], core)?,
+    ])
+}
+
+/// The medians of a figure over interleaved rounds: squall's and Toxiproxy's.
+fn interleaved(peers: &mut [Peer; 2], rounds: usize, figure: &mut Figure<'_>) -> Result<[Vec<f64>; 2], Box<dyn Error>> {
+    let mut all = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        for (peer, figures) in peers.iter_mut().zip(&mut all) {
+            figures.push(figure(peer)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Both and their ratio.
+fn beside(own: &[f64], other: &[f64], digits: usize, unit: &str) -> (String, f64) {
+    let ratio = median(own) / median(other);
+    let (own, other) = (spread(own, digits, unit), spread(other, digits, unit));
+    (format!("{own}, toxiproxy {other}: {ratio:.2}x"), ratio)
+}
+
+fn row(target: &'static str, what: &str, goal: &str, measured: String, met: bool) -> Row {
+    let (what, goal) = (what.to_owned(), goal.to_owned());
+    Row {
+        target,
+        what,
+        goal,
+        measured,
+        met: Some(met),
+    }
+}
+
+/// The same program on the proxies' core.
+fn pinned(words: &[&str]) -> Command {
+    let mut command = Command::new("taskset");
+    command
+        .args(["-c", CORE])
+        .arg(std::env::current_exe().unwrap_or_default())
+        .args(words);
+    command
+}
+
+/// Sends messages and says, in nanoseconds, what the median one took.
+pub fn ping_once(words: &[String]) -> Result<(), Box<dyn Error>> {
+    let addr = words.first().ok_or("no address")?;
+    println!("{}", ends::ping(addr, 20_000)?.as_nanos());
+    Ok(())
+}
+
+fn pinged(addr: &str) -> Result<f64, Box<dyn Error>> {
+    let told = pinned(&[PING, addr]).output()?.stdout;
+    Ok(String::from_utf8(told)?.trim().parse::<f64>()? / 1e3)
+}
+
+/// G1: what a small exchange costs, with everything on one core and a rule that does nothing.
+fn small(toxiproxy: &Path, rounds: usize) -> Measured {
+    let mut server: Child = pinned(&[ECHO]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut upstream = String::new();
+    BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut upstream)?;
+    let upstream = upstream.trim();
+    let mut peers = both(toxiproxy, Some(CORE))?;
+    let mut direct = Vec::new();
+    let [own, other] = interleaved(&mut peers, rounds, &mut |peer| {
+        let (listen, name) = peer.proxy(upstream)?;
+        peer.toxic(&name, "noop", json!({}))?;
+        direct.push(pinged(upstream)?);
+        pinged(&listen)
+    })?;
+    server.kill()?;
+    server.wait()?;
+    let base = median(&direct);
+    let added = |all: Vec<f64>| all.iter().map(|one| one - base).collect::<Vec<_>>();
+    let (says, ratio) = beside(&added(own), &added(other), 1, "us");
+    let says = format!("{says} (direct {})", spread(&direct, 1, "us"));
+    Ok(vec![row(
+        "G1",
+        "added p50, 64 B, one core",
+        "≤ 0.65x",
+        says,
+        ratio <= 0.65,
+    )])
+}
+
+/// G2: processor time for each gigabyte, and how fast they go.
+fn bulk(toxiproxy: &Path, rounds: usize) -> Measured {
+    const BYTES: u64 = 2_000_000_000;
+    let upstream = ends::sink(BYTES)?;
+    let mut rows = Vec::new();
+    for (what, toxic, goal) in [("none inspects bytes", false, 0.10), ("one inspects bytes", true, 0.25)] {
+        let mut peers = both(toxiproxy, None)?;
+        let mut gigabits = [Vec::new(), Vec::new()];
+        let costs = interleaved(&mut peers, rounds, &mut |peer| {
+            let (listen, name) = peer.proxy(&upstream)?;
+            if toxic {
+                peer.toxic_on(&name, "upstream", ("limit_data", json!({ "bytes": 1_u64 << 50 })))?;
+            }
+            let before = peer.cpu()?;
+            let took = ends::pour(&listen, BYTES)?;
+            gigabits[usize::from(peer.name != "squall")].push(BYTES as f64 * 8e-9 / took.as_secs_f64());
+            Ok((peer.cpu()? - before) / (BYTES as f64 / 1e9))
+        })?;
+        let (says, ratio) = beside(&costs[0], &costs[1], 3, "s/GB");
+        let (fast, speed) = beside(&gigabits[0], &gigabits[1], 1, "Gbit/s");
+        let says = format!("{says}; {fast}");
+        let goal_says = if toxic {
+            "≤ 0.25x"
+        } else {
+            "≤ 0.10x, ≥ 2.5x as fast"
+        };
+        let met = ratio <= goal && (toxic || speed >= 2.5);
+        rows.push(row("G2", &format!("bulk, {what}"), goal_says, says, met));
+    }
+    Ok(rows)
+}
+
+/// G3: connections a second.
+fn connections(toxiproxy: &Path, rounds: usize) -> Measured {
+    let upstream = ends::echo()?;
+    let mut peers = both(toxiproxy, None)?;
+    let [own, other] = interleaved(&mut peers, rounds, &mut |peer| {
+        let (listen, _) = peer.proxy(&upstream)?;
+        Ok(ends::connections(&listen, 200)?)
+    })?;
+    let (says, ratio) = beside(&own, &other, 0, "/s");
+    Ok(vec![row("G3", "connections", "≥ 1.8x", says, ratio >= 1.8)])
+}
+
+/// G4: how exact a delay is.
+fn latency(toxiproxy: &Path, rounds: usize) -> Measured {
+    let upstream = ends::echo()?;
+    let mut peers = both(toxiproxy, None)?;
+    let mut rows = Vec::new();
+    let mut errors = |set: u64, figure: fn(&str, usize) -> std::io::Result<Duration>, count: usize| {
+        interleaved(&mut peers, rounds, &mut |peer| {
+            let (listen, name) = peer.proxy(&upstream)?;
+            peer.toxic(&name, "latency", json!({ "latency": set }))?;
+            Ok(figure(&listen, count)?.as_secs_f64() * 1e6 - set as f64 * 1e3)
+        })
+    };
+    for (set, count) in [(1, 300), (10, 100), (100, 10)] {
+        let [own, other] = errors(set, ends::ping, count)?;
+        let (says, ratio) = beside(&own, &other, 0, "us");
+        rows.push(row(
+            "G4",
+            &format!("p50 beyond {set} ms"),
+            "≤ 0.7x",
+            says,
+            median(&own) >= 0.0 && ratio <= 0.7,
+        ));
+    }
+    let pipelined = |addr: &str, count: usize| ends::pipelined(addr, count as u32);
+    let [own, other] = errors(10, pipelined, 1000)?;
+    let (says, ratio) = beside(&own, &other, 0, "us");
+    rows.push(row(
+        "G4",
+        "p90 beyond 10 ms, 1 message/ms",
+        "≤ 0.3x",
+        says,
+        median(&own) >= 0.0 && ratio <= 0.3,
+    ));
+    let spring = ends::spring()?;
+    let [own, other] = interleaved(&mut peers, rounds, &mut |peer| {
+        let (listen, name) = peer.proxy(&spring)?;
+        peer.toxic(&name, "latency", json!({ "latency": 10 }))?;
+        Ok(ends::draw(&listen, Duration::from_millis(300), Duration::from_secs(1))? * 8e-9)
+    })?;
+    let (says, ratio) = beside(&own, &other, 1, "Gbit/s");
+    rows.push(row("G4", "bulk through 10 ms", "≥ 1.5x", says, ratio >= 1.5));
+    Ok(rows)
+}
+
+/// G5: how exact a rate is.
+fn rate(toxiproxy: &Path, rounds: usize) -> Measured {
+    let upstream = ends::spring()?;
+    let mut peers = both(toxiproxy, None)?;
+    let mut rows = Vec::new();
+    for megabytes in [1_u64, 10, 100] {
+        let [own, other] = interleaved(&mut peers, rounds.min(3), &mut |peer| {
+            let (listen, name) = peer.proxy(&upstream)?;
+            peer.toxic(&name, "bandwidth", json!({ "rate": megabytes * 1000 }))?;
+            let rate = ends::draw(&listen, Duration::from_secs(1), Duration::from_secs(3))?;
+            Ok(rate / (megabytes * 1_000_000) as f64)
+        })?;
+        let (says, _) = beside(&own, &other, 3, "of it");
+        rows.push(row(
+            "G5",
+            &format!("rate at {megabytes} MB/s / set"),
+            "0.98 to 1.02",
+            says,
+            (median(&own) - 1.0).abs() <= 0.02,
+        ));
+    }
+    Ok(rows)
+}
+
+/// G11: from the call that asks for a toxic to the answer that it is in force.
+fn injection(toxiproxy: &Path, rounds: usize) -> Measured {
+    let upstream = ends::echo()?;
+    let mut peers = both(toxiproxy, None)?;
+    let [own, other] = interleaved(&mut peers, rounds, &mut |peer| {
+        let (listen, name) = peer.proxy(&upstream)?;
+        let mut took = Vec::new();
+        for _ in 0..20 {
+            ends::ping(&listen, 1)?;
+            took.push(peer.toxic(&name, "latency", json!({ "latency": 3 }))?);
+            if ends::ping(&listen, 1)? < Duration::from_millis(3) {
+                return Err(format!("{}: in force, and not felt", peer.name).into());
+            }
+            peer.heal(&name)?;
+        }
+        took.sort();
+        Ok(took[10].as_secs_f64() * 1e6)
+    })?;
+    let (says, ratio) = beside(&own, &other, 0, "us");
+    Ok(vec![row(
+        "G11",
+        "API call to effect, p50",
+        "≤ 0.5x",
+        says,
+        ratio <= 0.5,
+    )])
+}
