@@ -135,13 +135,11 @@ async fn quick(target: &Target, tally: &mut Tally) {
         .filter(|_| last.answer != Answer::Right)
         .map(|fault| format!("{fault}, still {waited}"));
     tally.line(&format!("GET {} ({waited})", health.ready), fault.as_deref());
-    let reply = target.client.send(&get(&health.live)).await;
+    let Some(live) = &health.live else { return };
+    let reply = target.client.send(&get(live)).await;
     let judged = reply.judge(Some(200), None);
     tally.heard |= judged.status.is_some();
-    tally.line(
-        &format!("GET {}", health.live),
-        fault_of(judged.answer, judged.fault).as_deref(),
-    );
+    tally.line(&format!("GET {live}"), fault_of(judged.answer, judged.fault).as_deref());
 }
 
 /// A session, a task, and every case of the API.
