@@ -224,7 +224,12 @@ impl Stage {
 
     /// Writes down what came of a create, and remembers what was acknowledged.
     pub(super) fn created(&self, name: &str, (kind, mark): (&str, &str), due: Instant, created: Created) {
-        let Created { asked, payload, task } = created;
+        let Created {
+            asked,
+            payload,
+            task,
+            id,
+        } = created;
         let work = Work {
             kind: kind.to_owned(),
             task: task.clone(),
@@ -244,7 +249,7 @@ impl Stage {
                 kind: kind.to_owned(),
                 mark: mark.to_owned(),
             });
-            lock(&self.names).set("task", task);
+            lock(&self.names).set("task", id.unwrap_or_else(|| task.into()));
             self.acks.send_replace(ledger.len());
         }
     }
