@@ -188,15 +188,36 @@ fn what_is_guessed_for_a_system_of_another_shape_is_what_its_file_began_with() {
     let output = place.output(&["init"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.contains("put into one of these lists: in_hand"), "a word nobody knows is said: {said}");
+    assert!(
+        said.contains("put into one of these lists: in_hand"),
+        "a word nobody knows is said: {said}"
+    );
     let guessed = system(&fs::read_to_string(place.path().join("system.yaml")).unwrap());
     let by_hand = system(&fs::read_to_string(folder.join("system.yaml")).unwrap());
-    assert_eq!(guessed.services["desk"].env["DATABASE_URL"], by_hand.services["server"].env["DATABASE_URL"]);
-    assert!(by_hand.services["server"].run.as_ref().unwrap().ends_with(guessed.services["desk"].run.as_ref().unwrap()));
+    assert_eq!(
+        guessed.services["desk"].env["DATABASE_URL"],
+        by_hand.services["server"].env["DATABASE_URL"]
+    );
+    assert!(
+        by_hand.services["server"]
+            .run
+            .as_ref()
+            .unwrap()
+            .ends_with(guessed.services["desk"].run.as_ref().unwrap())
+    );
     let both = guessed.contracts.tasks.zip(by_hand.contracts.tasks);
     let (guess, hand) = both.unwrap();
-    assert_eq!((guess.headers, guess.create.path, guess.create.id), (hand.headers, hand.create.path, hand.create.id));
+    assert_eq!(
+        (guess.headers, guess.create.path, guess.create.id),
+        (hand.headers, hand.create.path, hand.create.id)
+    );
     assert_eq!((guess.create.json, guess.show.path), (hand.create.json, hand.show.path));
-    assert_eq!((guess.show.state, guess.show.attempts), (hand.show.state, hand.show.attempts));
-    assert_eq!((guess.states.done, guess.states.dead), (hand.states.done, hand.states.dead));
+    assert_eq!(
+        (guess.show.state, guess.show.attempts),
+        (hand.show.state, hand.show.attempts)
+    );
+    assert_eq!(
+        (guess.states.done, guess.states.dead),
+        (hand.states.done, hand.states.dead)
+    );
 }
