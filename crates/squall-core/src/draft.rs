@@ -11,6 +11,7 @@
 
 mod api;
 mod auth;
+mod body;
 mod compose;
 mod fill;
 mod page;

@@ -1,4 +1,5 @@
 //! First system files: what is guessed from realistic Compose files and OpenAPI documents, and what is left to do.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 
 use squall_core::document::Document;
 use squall_core::draft::{Draft, Source, draft};

@@ -1,4 +1,5 @@
 //! `squall init`: a first system file from what a project has; nothing overwritten, every mistake said.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 
 #[path = "rig/place.rs"]
 mod place;

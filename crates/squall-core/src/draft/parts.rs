@@ -43,6 +43,15 @@ pub(super) fn write(page: &mut Page, compose: Option<&Compose<'_>>, api: Option<
     }
     page.say(0, "");
     page.say(0, "services:");
+    let names: Vec<&str> = ["server", "worker", "db"]
+        .into_iter()
+        .filter(|name| !compose.stays(name))
+        .collect();
+    if !names.is_empty() {
+        let what =
+            "the bundled scenarios strike services called server, worker and db: rename yours where you can (missing: ";
+        page.todo(2, format!("{what}{})", names.join(", ")));
+    }
     let mut taken = Links::default();
     for part in &compose.parts {
         let ready = entry

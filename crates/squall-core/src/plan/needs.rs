@@ -73,3 +73,70 @@ fn work(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::system::System;
+
+    const SYSTEM: &str = "
+system: x
+entry: server
+services:
+  server: { run: x, links: [db] }
+  db: { preset: postgres }
+contracts:
+  tasks:
+    create: { method: POST, path: /t, json: {}, id: $.id }
+    show: { method: GET, path: /t, state: $.s }
+    states: { waiting: [w], running: [r], done: [d] }
+    kinds: { work: { type: w } }
+    lease: 1s
+    backoff: 1s
+    max_failures: 1
+";
+
+    fn lacking(system: &str, scenario: &str) -> Vec<String> {
+        let system = Document::parse("system.yaml", system).unwrap();
+        let text = format!("scenario: s\nhypothesis: h\nchecks: [no_panics]\n{scenario}");
+        let scenario = Document::parse("s.yaml", &text).unwrap().read().unwrap();
+        needs(&scenario, &System::read(&system).unwrap().facts())
+    }
+
+    #[test]
+    fn what_is_there_is_no_need_and_what_is_not_is_named_once() {
+        for (scenario, lacks) in [
+            (
+                "storm: [{ kill: { on: db, down: 1s } }, { cut: { from: server, to: db, how: reset, for: 1s } }]",
+                vec![],
+            ),
+            ("storm: [{ kill: { on: db } }]", vec!["`restart` of `db`"]),
+            (
+                "storm: [{ kill: { on: worker } }, { freeze: { on: worker, for: 1s } }]",
+                vec!["a service `worker`"],
+            ),
+            (
+                "storm: [{ cut: { from: worker, to: hub, how: reset, for: 1s } }]",
+                vec!["a service `hub`", "a service `worker`"],
+            ),
+            (
+                "storm: [{ delay: { from: db, to: server, latency: 1ms, for: 1s } }]",
+                vec!["a link from `db` to `server`"],
+            ),
+            (
+                "replicas: { worker: 4 }\nworkload: { tasks: { count: 1, takes: 1s } }",
+                vec!["a service `worker`"],
+            ),
+            (
+                "workload: { writes: [{ rate: 1/s, kind: quick }] }",
+                vec!["a kind of work `quick`"],
+            ),
+        ] {
+            assert_eq!(lacking(SYSTEM, scenario), lacks, "{scenario}");
+        }
+        let bare = SYSTEM.split("contracts:").next().unwrap();
+        assert_eq!(lacking(bare, "workload: { others: 1 }"), ["`contracts.tasks`"]);
+        assert_eq!(lacking(bare, "workload: { api: { rate: 1/s } }"), Vec::<String>::new());
+    }
+}

@@ -189,7 +189,7 @@ async fn full(target: &Target, tally: &mut Tally) {
 }
 
 /// Creates the task other cases ask for: the shortest work there is.
-async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<String> {
+async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<serde_json::Value> {
     let tasks = target.contracts.tasks.as_ref()?;
     let done = || tasks.kinds.values().filter(|kind| kind.ends == Ends::Done);
     let timed = |kind: &&squall_core::contract::Kind| kind.payload.to_string().contains("${ms}");
@@ -204,7 +204,7 @@ async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<Strin
     {
         Ok(created) => {
             tally.asked(title, &created.asked);
-            created.task
+            created.id
         }
         Err(name) => {
             tally.line(
