@@ -27,12 +27,14 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         match fault.target() {
             Some(Target::Service(name)) => {
                 // What is killed and not brought back by the scenario must come back by itself.
-                if service(name) && fault.hold().is_none() && !matches!(fault, Fault::Scale(_)) {
+                let there = service(name);
+                if there && fault.hold().is_none() && !matches!(fault, Fault::Scale(_)) {
                     kept_up.push(name.to_owned());
                 }
             }
             Some(Target::Link(from, to)) => {
-                if service(from) & service(to) {
+                let both = [from, to].map(&mut service);
+                if both == [true, true] {
                     links.push((from.to_owned(), to.to_owned()));
                 }
             }
