@@ -132,11 +132,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
         (None, ..) => Err(Bad::Mistakes(wrong)),
         _ if !wrong.is_empty() => Err(Bad::Mistakes(wrong)),
         (_, Some(refused), _) => Err(refused),
-        (_, _, Some(to)) if plans.is_empty() => {
-            let why: Vec<&str> = left_out.iter().map(|left| left.why.as_str()).collect();
-            Err(cannot("none of the scenarios", to, &why.join("; ")))
-        }
-        (Some(system), ..) if plans.is_empty() => Err(nothing_fits(&system.system, &left_out)),
+        (Some(system), ..) if plans.is_empty() => Err(nothing_fits(&system.system, attach, &left_out)),
         (Some(system), ..) => Ok(Inputs {
             system,
             level,
@@ -195,8 +191,12 @@ fn cannot(what: &str, to: &Address, why: &str) -> Bad {
     )
 }
 
-/// Every scenario chosen needs what the system does not have.
-fn nothing_fits(system: &str, left_out: &[LeftOut]) -> Bad {
+/// Every scenario chosen needs what the system does not have, or what squall has no handle on.
+fn nothing_fits(system: &str, attach: Option<&Address>, left_out: &[LeftOut]) -> Bad {
+    if let Some(to) = attach {
+        let why: Vec<&str> = left_out.iter().map(|left| left.why.as_str()).collect();
+        return cannot("none of the scenarios", to, &why.join("; "));
+    }
     let each = left_out.iter().map(|left| format!("{}: {}", left.scenario, left.why));
     Bad::Plain(
         format!("none of the scenarios can be run on {system}"),
