@@ -15,4 +15,5 @@ need_postgres
 need_browser
 # Tests start the programs as a user would.
 cargo build --release --locked -p taskhub
+cargo build --locked -p errands
 exec cargo test --locked --workspace "$@"

@@ -33,8 +33,9 @@ pub struct Contracts {
 /// Where the entry service tells how it is.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Health {
-    /// Answers 200 while the process lives.
-    pub live: String,
+    /// Answers 200 while the process lives, whatever else is gone; not asked when absent.
+    #[serde(default)]
+    pub live: Option<String>,
     /// Answers 200 while it can serve and 503 while it can't.
     pub ready: String,
 }

@@ -58,6 +58,19 @@ impl Document {
     /// Everything that is not the plain YAML described above. After a break of syntax nothing more
     /// can be found, so there is at most one of those, and it comes last.
     pub fn parse(name: &str, text: &str) -> Result<Document, Mistakes> {
+        Self::load(name, text, false)
+    }
+
+    /// Reads a file that others wrote for other tools (a Compose file, an API's description): aliases stand for what
+    /// they name, and tags for nothing.
+    ///
+    /// # Errors
+    /// It is no YAML (JSON is), has a key twice, or is too large.
+    pub fn foreign(name: &str, text: &str) -> Result<Document, Mistakes> {
+        Self::load(name, text, true)
+    }
+
+    fn load(name: &str, text: &str, foreign: bool) -> Result<Document, Mistakes> {
         let refuse = |list| Err(Mistakes::new(name, text.into(), list));
         if text.len() > LARGEST {
             return refuse(vec![Mistake {
@@ -67,7 +80,7 @@ impl Document {
                 span: (0, 0),
             }]);
         }
-        match load::load(text) {
+        match load::load(text, foreign) {
             Ok(root) => Ok(Document {
                 name: name.into(),
                 text: text.into(),

@@ -12,6 +12,7 @@ pub mod place;
 pub mod contract;
 pub mod system;
 pub mod script;
+pub mod draft;
 pub mod fault;
 pub mod workload;
 pub mod demand;

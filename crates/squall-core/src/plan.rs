@@ -5,9 +5,11 @@
 
 mod draw;
 mod fit;
+mod needs;
 mod work;
 
 pub use draw::{Request, plan};
+pub use needs::needs;
 
 use std::collections::BTreeMap;
 

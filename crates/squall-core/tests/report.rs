@@ -10,11 +10,33 @@ use squall_core::check::Outcome;
 use squall_core::compare::{FIGURES, figures};
 use squall_core::event::{Fact, TaskEvent};
 use squall_core::report::terminal::Style;
-use squall_core::report::{html, json, junit, markdown, report, terminal};
+use squall_core::report::{LeftOut, html, json, junit, markdown, report, terminal};
 
 #[test]
 fn the_terminal_shows_findings_and_then_the_block() {
     assert_snapshot!(terminal::render(&sample::report().0, Style::default()));
+}
+
+#[test]
+fn what_can_t_be_run_on_a_system_is_listed_with_its_reason_and_counts_for_nothing() {
+    let (report, journals) = sample::report();
+    let left = LeftOut {
+        scenario: "circuit-breaker".to_owned(),
+        why: "needs a service `partner`".to_owned(),
+    };
+    let with = report.clone().without(vec![left]);
+    assert_eq!((with.outcome, with.total()), (report.outcome, report.total()));
+    assert_eq!(with.success_rate(), report.success_rate());
+    let line = "circuit-breaker: not run: needs a service `partner`";
+    assert!(terminal::render(&with, Style::default()).contains(&format!("\u{23ed} {line}")));
+    assert!(html::render(&with, &journals).contains(line));
+    assert!(markdown::render(&with).contains("| circuit-breaker | not run: needs a service"));
+    let junit = junit::render(&with);
+    assert!(
+        junit.contains("<skipped message=\"not run: needs a service `partner`\""),
+        "{junit}"
+    );
+    assert!(!json::render(&report).contains("left_out") && json::render(&with).contains("left_out"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod auth;
 mod compare;
 mod flood;
 mod history;
+mod init;
 mod inputs;
 mod logs;
 mod look;
@@ -86,6 +87,8 @@ enum Verb {
     History(history::HistoryArgs),
     /// Compare two sets of runs: which figures changed, by how much, how surely
     Compare(compare::CompareArgs),
+    /// Write a first system file from a Compose file or an OpenAPI document, and say what was guessed
+    Init(init::InitArgs),
     /// Check system and scenario files without touching anything
     Validate {
         /// The files; the ones `run` would use when none are named
@@ -254,6 +257,7 @@ pub fn main() -> u8 {
         Verb::Verify(args) => verify::verify(&args),
         Verb::Proxy(args) => proxy::proxy(&args),
         Verb::Plan(args) => look::plan(&args),
+        Verb::Init(args) => init::init(&args),
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::History(args) => history::history(&args),
         Verb::Compare(args) => compare::compare(&args),

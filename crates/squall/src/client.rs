@@ -117,6 +117,22 @@ impl Client {
         address::reach(&self.base).await
     }
 
+    /// Asks for the very address it is a client of: status and text.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub async fn page(&self) -> Result<(u16, String), Silence> {
+        let response = self
+            .http
+            .get(&self.base)
+            .send()
+            .await
+            .map_err(|error| silence(&error))?;
+        let status = response.status().as_u16();
+        let text = response.text().await.map_err(|error| silence(&error))?;
+        Ok((status, text))
+    }
+
     /// Sends a request and waits for what comes of it, at most [`PATIENCE`].
     pub async fn send(&self, call: &Call) -> Reply {
         let method = match call.method {
@@ -237,22 +253,27 @@ impl Reply {
 }
 
 impl Silence {
+    /// It in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Silence::Refused => "connection refused",
+            Silence::NoTls => "no TLS connection: is its certificate one this machine trusts?",
+            Silence::CutOff => "cut off before a reply",
+            Silence::TimedOut => "no answer in time",
+        }
+    }
+
     fn judged(self) -> Judged {
-        let (answer, outcome, fault) = match self {
-            Silence::Refused => (Answer::Down, Outcome::Failed, "connection refused"),
-            Silence::NoTls => (
-                Answer::Down,
-                Outcome::Failed,
-                "no TLS connection: is its certificate one this machine trusts?",
-            ),
-            Silence::CutOff => (Answer::Down, Outcome::Unknown, "cut off before a reply"),
-            Silence::TimedOut => (Answer::Hung, Outcome::Unknown, "no answer in time"),
+        let (answer, outcome) = match self {
+            Silence::Refused | Silence::NoTls => (Answer::Down, Outcome::Failed),
+            Silence::CutOff => (Answer::Down, Outcome::Unknown),
+            Silence::TimedOut => (Answer::Hung, Outcome::Unknown),
         };
         Judged {
             answer,
             outcome,
             status: None,
-            fault: Some(fault.to_owned()),
+            fault: Some(self.words().to_owned()),
         }
     }
 }

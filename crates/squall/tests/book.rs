@@ -115,6 +115,12 @@ fn project() -> Place {
     fs::create_dir_all(folder.join("target/release")).unwrap();
     symlink(SQUALL, folder.join("target/release/squall")).unwrap();
     symlink(workspace().join("scripts"), folder.join("scripts")).unwrap();
+    // Copies: a first system file is written beside them.
+    let errands = folder.join("systems/errands");
+    fs::create_dir_all(&errands).unwrap();
+    for name in ["compose.yaml", "openapi.json"] {
+        fs::copy(workspace().join("systems/errands").join(name), errands.join(name)).unwrap();
+    }
     place
 }
 

@@ -10,10 +10,15 @@ use super::node::{Content, Entry, Node, Span};
 use super::scalar;
 use crate::diagnostic::Mistake;
 
-/// The tree of `text`; an empty file is null.
-pub(super) fn load(text: &str) -> Result<Node, Vec<Mistake>> {
+/// So many values may be written by way of aliases: ten lines of them can stand for billions.
+const MOST_COPIED: usize = 100_000;
+
+/// The tree of `text`; an empty file is null. In a `foreign` file aliases stand for what they name, and tags for nothing.
+pub(super) fn load(text: &str, foreign: bool) -> Result<Node, Vec<Mistake>> {
     let mut loader = Loader {
         parser: Parser::new_from_str(text),
+        anchors: foreign.then(HashMap::new),
+        copied: 0,
         text,
         offsets: Offsets::of(text),
         mistakes: Vec::new(),
@@ -29,6 +34,9 @@ struct Stop;
 
 struct Loader<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    /// What each anchor names, where they are allowed.
+    anchors: Option<HashMap<usize, Node>>,
+    copied: usize,
     text: &'t str,
     offsets: Offsets,
     mistakes: Vec<Mistake>,
@@ -63,19 +71,47 @@ impl<'t> Loader<'t> {
             return Err(Stop);
         }
         self.refuse_extras(&event, span);
-        match event {
-            Event::Scalar(text, style, ..) => Ok(self.scalar(&text, style, span)),
-            Event::SequenceStart(..) => self.sequence(span, depth),
-            Event::MappingStart(..) => self.mapping(span, depth),
-            // An alias, which is refused; and events that cannot stand here.
-            _ => Ok(Node {
+        let anchor = match event {
+            Event::Scalar(_, _, anchor, _) | Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => anchor,
+            _ => 0,
+        };
+        let node = match event {
+            Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
+            Event::SequenceStart(..) => self.sequence(span, depth)?,
+            Event::MappingStart(..) => self.mapping(span, depth)?,
+            Event::Alias(anchor) => self.alias(anchor, span)?,
+            // Events that cannot stand here.
+            _ => Node {
                 content: Content::Null,
                 span,
-            }),
+            },
+        };
+        if let Some(anchors) = self.anchors.as_mut().filter(|_| anchor > 0) {
+            anchors.insert(anchor, node.clone());
         }
+        Ok(node)
+    }
+
+    /// What an anchor names; nothing where they are refused, or inside the very value that is named.
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Stop> {
+        let found = self.anchors.as_ref().and_then(|anchors| anchors.get(&anchor)).cloned();
+        self.copied += found.as_ref().map_or(0, |node| node.content.size());
+        if self.copied > MOST_COPIED {
+            self.wrong(
+                span,
+                &format!("its aliases stand for more than {MOST_COPIED} values"),
+                "",
+            );
+            return Err(Stop);
+        }
+        let content = found.map_or(Content::Null, |node| node.content);
+        Ok(Node { content, span })
     }
 
     fn refuse_extras(&mut self, event: &Event<'_>, span: Span) {
+        if self.anchors.is_some() {
+            return;
+        }
         let (anchor, tag) = match event {
             Event::Alias(_) => {
                 self.wrong(span, "YAML aliases are not supported", "write the value out");

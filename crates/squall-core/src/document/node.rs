@@ -34,6 +34,15 @@ pub(super) struct Entry {
 }
 
 impl Content {
+    /// How many values it is, with all that is in it.
+    pub fn size(&self) -> usize {
+        1 + match self {
+            Content::Seq(items) => items.iter().map(|item| item.content.size()).sum(),
+            Content::Map(entries) => entries.iter().map(|entry| entry.node.content.size()).sum(),
+            _ => 0,
+        }
+    }
+
     /// What a reader would call it.
     pub fn noun(&self) -> &'static str {
         match self {

@@ -184,7 +184,8 @@ fn paths(system: &System) -> Vec<(String, &str)> {
         found.extend(path.map(|path| (format!("/services/{}/ready/path", escaped(name)), path)));
     }
     if let Some(health) = &contracts.health {
-        found.push(("/contracts/health/live".to_owned(), health.live.as_str()));
+        let live = health.live.iter();
+        found.extend(live.map(|live| ("/contracts/health/live".to_owned(), live.as_str())));
         found.push(("/contracts/health/ready".to_owned(), health.ready.as_str()));
     }
     let session = contracts.session.iter().enumerate();

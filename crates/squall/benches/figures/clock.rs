@@ -68,7 +68,7 @@ async fn come_and_go(recorder: &Recorder) -> Result<Vec<Nanos>, Box<dyn std::err
     let addr = listener.local_addr()?;
     let mut server = serve(listener);
     let health = Health {
-        live: "/live".to_owned(),
+        live: Some("/live".to_owned()),
         ready: "/ready".to_owned(),
     };
     let probe = tokio::spawn(pulses(

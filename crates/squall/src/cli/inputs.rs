@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use squall_core::diagnostic::{Mistakes, nearest};
 use squall_core::document::Document;
 use squall_core::level::{Level, LevelScope, levels};
-use squall_core::plan::{Plan, Request, plan};
+use squall_core::plan::{Plan, Request, needs, plan};
 use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
-use squall_core::system::System;
+use squall_core::system::{Facts, System};
 
 use super::{Choice, programs, say};
 use crate::client::Address;
@@ -28,7 +28,7 @@ pub(super) struct Inputs {
     pub(super) system: System,
     pub(super) level: Level,
     pub(super) plans: Vec<Plan>,
-    /// The scenarios among those chosen together that can't be run on the system attached to.
+    /// The scenarios among those chosen together that can't be run on this system.
     pub(super) left_out: Vec<LeftOut>,
 }
 
@@ -104,6 +104,10 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {
                 let facts = system.with_replicas(&scenario.replicas).facts();
+                if let Some(why) = lacking((&name, together(&name)), &scenario, (&facts, attach)) {
+                    left_out.push(LeftOut { scenario: name, why });
+                    return Ok(None);
+                }
                 let planned = plan(&doc, &scenario, &facts, request)?;
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to)?))) else {
                     return Ok(Some(planned));
@@ -128,10 +132,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
         (None, ..) => Err(Bad::Mistakes(wrong)),
         _ if !wrong.is_empty() => Err(Bad::Mistakes(wrong)),
         (_, Some(refused), _) => Err(refused),
-        (_, _, Some(to)) if plans.is_empty() => {
-            let why: Vec<&str> = left_out.iter().map(|left| left.why.as_str()).collect();
-            Err(cannot("none of the scenarios", to, &why.join("; ")))
-        }
+        (Some(system), ..) if plans.is_empty() => Err(nothing_fits(&system.system, attach, &left_out)),
         (Some(system), ..) => Ok(Inputs {
             system,
             level,
@@ -188,6 +189,41 @@ fn cannot(what: &str, to: &Address, why: &str) -> Bad {
         "without --base-url (and BASE_URL) squall starts a system of its own; with -s all it leaves out what can't be run"
             .to_owned(),
     )
+}
+
+/// Every scenario chosen needs what the system does not have, or what squall has no handle on.
+fn nothing_fits(system: &str, attach: Option<&Address>, left_out: &[LeftOut]) -> Bad {
+    if let Some(to) = attach {
+        let why: Vec<&str> = left_out.iter().map(|left| left.why.as_str()).collect();
+        return cannot("none of the scenarios", to, &why.join("; "));
+    }
+    let each = left_out.iter().map(|left| format!("{}: {}", left.scenario, left.why));
+    Bad::Plain(
+        format!("none of the scenarios can be run on {system}"),
+        format!(
+            "{}\nname the services of the system file as these do, or write scenarios into ./{OWN}",
+            each.collect::<Vec<_>>().join("\n")
+        ),
+    )
+}
+
+/// Why a bundled scenario among those chosen together can't be run on a system of this shape, if so.
+fn lacking(
+    (name, together): (&str, bool),
+    scenario: &Scenario,
+    (facts, attach): (&Facts, Option<&Address>),
+) -> Option<String> {
+    if !together || !is_bundled(name) {
+        return None;
+    }
+    let lacks = needs(scenario, facts);
+    let needed = (!lacks.is_empty()).then(|| format!("needs {}", lacks.join(", ")))?;
+    Some(attach.and_then(|to| impossible(scenario, to)).unwrap_or(needed))
+}
+
+/// Whether a scenario comes with squall, for systems of any shape. The project's own are for its system.
+fn is_bundled(name: &str) -> bool {
+    !Path::new(OWN).join(format!("{name}.yaml")).is_file() && BUNDLED.iter().any(|(known, _)| *known == name)
 }
 
 fn known_settings(level: &Level, sets: &[(String, String)]) -> Result<(), Bad> {

@@ -56,6 +56,8 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
     } else {
         say::err(&format!("seed {seed}"));
         inputs.plans.iter().for_each(|plan| say::out(&preview(plan)));
+        let left_out = inputs.left_out.iter();
+        left_out.for_each(|left| say::out(&format!("{}: not run: {}", left.scenario, left.why)));
     }
     exit::PASS
 }

@@ -135,13 +135,11 @@ async fn quick(target: &Target, tally: &mut Tally) {
         .filter(|_| last.answer != Answer::Right)
         .map(|fault| format!("{fault}, still {waited}"));
     tally.line(&format!("GET {} ({waited})", health.ready), fault.as_deref());
-    let reply = target.client.send(&get(&health.live)).await;
+    let Some(live) = &health.live else { return };
+    let reply = target.client.send(&get(live)).await;
     let judged = reply.judge(Some(200), None);
     tally.heard |= judged.status.is_some();
-    tally.line(
-        &format!("GET {}", health.live),
-        fault_of(judged.answer, judged.fault).as_deref(),
-    );
+    tally.line(&format!("GET {live}"), fault_of(judged.answer, judged.fault).as_deref());
 }
 
 /// A session, a task, and every case of the API.
@@ -191,7 +189,7 @@ async fn full(target: &Target, tally: &mut Tally) {
 }
 
 /// Creates the task other cases ask for: the shortest work there is.
-async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<String> {
+async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<serde_json::Value> {
     let tasks = target.contracts.tasks.as_ref()?;
     let done = || tasks.kinds.values().filter(|kind| kind.ends == Ends::Done);
     let timed = |kind: &&squall_core::contract::Kind| kind.payload.to_string().contains("${ms}");
@@ -206,7 +204,7 @@ async fn task(target: &Target, names: &Names, tally: &mut Tally) -> Option<Strin
     {
         Ok(created) => {
             tally.asked(title, &created.asked);
-            created.task
+            created.id
         }
         Err(name) => {
             tally.line(

@@ -36,8 +36,10 @@ pub struct Created {
     pub asked: Asked,
     /// The payload that was sent.
     pub payload: Value,
-    /// The id the system acknowledged it with.
+    /// The id the system acknowledged it with, as a text.
     pub task: Option<String>,
+    /// The same as it was in the answer: a number stays one.
+    pub id: Option<Value>,
 }
 
 impl Asked {
@@ -59,13 +61,20 @@ impl Created {
         };
         let right = asked.judged.answer == Answer::Right;
         let id = right.then(|| take(&asked.json(), &tasks.create.id)).flatten();
-        let task = id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        let task = id
+            .as_ref()
+            .map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         if right && task.is_none() {
             asked.judged.answer = Answer::Wrong;
             asked.judged.outcome = Outcome::Unknown;
             asked.judged.fault = Some(format!("the answer has no {}", tasks.create.id));
         }
-        Self { asked, payload, task }
+        Self {
+            asked,
+            payload,
+            task,
+            id,
+        }
     }
 }
 

@@ -32,13 +32,14 @@ pub async fn pulses(client: Client, health: Health, recorder: Recorder) {
         headers: Default::default(),
         json: None,
     };
-    let (ready, live) = (Arc::new(call(&health.ready)), Arc::new(call(&health.live)));
+    let ready = Arc::new(call(&health.ready));
+    let live = health.live.as_deref().map(|live| Arc::new(call(live)));
     let mut count = 0;
     loop {
         ticks.tick().await;
         let mut questions = vec![(PulseOf::Ready, ready.clone())];
         if count % LIVE_EVERY == 0 {
-            questions.push((PulseOf::Live, live.clone()));
+            questions.extend(live.iter().map(|live| (PulseOf::Live, live.clone())));
         }
         count = count.wrapping_add(1);
         for (of, call) in questions {

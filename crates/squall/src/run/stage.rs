@@ -127,6 +127,10 @@ impl Stage {
             self.recorder.secrets().add(password);
         }
         *lock(&self.names) = stranger;
+        // A key that is written into the file opens the system as a token would.
+        for (name, value) in self.contracts.tasks.iter().flat_map(|tasks| &tasks.headers) {
+            self.recorder.secrets().add_variable(name, value);
+        }
         for request in &self.contracts.session {
             let title = format!("{} {}", request.method.name(), request.path);
             let asked =
@@ -224,7 +228,12 @@ impl Stage {
 
     /// Writes down what came of a create, and remembers what was acknowledged.
     pub(super) fn created(&self, name: &str, (kind, mark): (&str, &str), due: Instant, created: Created) {
-        let Created { asked, payload, task } = created;
+        let Created {
+            asked,
+            payload,
+            task,
+            id,
+        } = created;
         let work = Work {
             kind: kind.to_owned(),
             task: task.clone(),
@@ -244,7 +253,7 @@ impl Stage {
                 kind: kind.to_owned(),
                 mark: mark.to_owned(),
             });
-            lock(&self.names).set("task", task);
+            lock(&self.names).set("task", id.unwrap_or_else(|| task.into()));
             self.acks.send_replace(ledger.len());
         }
     }
