@@ -111,6 +111,12 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
     let witness = Witness::open(recorder.clone()).await?;
     let world = Arc::new(world(order, recorder, &witness).await?);
     let client = client(&world)?;
+    if let Some(address) = order.attach
+        && client.deserted().await
+    {
+        let base = address.base().to_owned();
+        return Err(Trouble::Nobody { base });
+    }
     let stage = Stage::new(order, recorder.clone(), world.clone(), client, &witness);
     let mut probes = Probes::default();
     probes.start(usages(world.clone(), recorder.clone()));

@@ -96,6 +96,12 @@ pub enum Trouble {
         /// Its last lines.
         output: String,
     },
+    /// Where a system is said to run already, nobody takes a connection.
+    #[error("nothing answers at {base}")]
+    Nobody {
+        /// The address.
+        base: String,
+    },
     /// The run's folder can't be made.
     #[error("the run's folder can't be made: {cause}")]
     Output {
@@ -200,6 +206,9 @@ impl Trouble {
             ),
             Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
                 Some("is it a program, and executable for this user?".to_owned())
+            }
+            Trouble::Nobody { .. } => {
+                Some("is it up? `squall up --detach` starts one; without --base-url a run starts its own".to_owned())
             }
             Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
             Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {

@@ -1,7 +1,7 @@
 //! What the journal shows around a finding's first event: who died when, what was broken then.
 
 use crate::check::Verdict;
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, Phase};
 use crate::journal::{Attempt, History, TaskHistory};
 use crate::place::{Condition, Instance, Place};
 use crate::time::{Nanos, SECOND, words};
@@ -16,8 +16,9 @@ pub(super) fn observed(class: &str, verdict: &Verdict, history: &History<'_>) ->
         "lost-task" | "lost-ack" | "phantom-task" => death_after(event?, history),
         "stuck-task" | "missing-retry" | "phantom-done" => interrupted(event?, history),
         "double-commit" | "double-effect" => twice(event?, history),
-        "wrong-answer" | "hung" | "error-burst" | "panic" | "ack-gap" | "over-budget" | "health-lie"
-        | "not-isolated" => Some(broken_at(moment(event?), history)),
+        "wrong-answer" | "hung" | "error-burst" | "panic" | "ack-gap" | "health-lie" | "not-isolated" => {
+            Some(broken_at(moment(event?), history))
+        }
         "no-recovery" | "slow-recovery" => way_back(history),
         _ => None,
     }
@@ -147,7 +148,10 @@ fn way_back(history: &History<'_>) -> Option<String> {
         return None;
     };
     let life = history.lives.get(instance)?.last()?;
-    Some(match (life.exited, life.ready) {
+    // Squall itself ends everything once it has read everything back.
+    let cleared = history.began(Phase::Audit).unwrap_or(Nanos::MAX);
+    let exited = life.exited.filter(|(_, at, _)| *at < cleared);
+    Some(match (exited, life.ready) {
         (Some((_, at, _)), _) => format!("{instance} ended at {} and was not started again", words(at)),
         (None, None) => format!(
             "{instance} was started again at {} and never ready",

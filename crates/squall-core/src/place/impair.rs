@@ -154,6 +154,17 @@ pub struct Impairment {
     pub share: Share,
 }
 
+impl Impairment {
+    /// Whether it can't hinder anything: a share of nothing.
+    pub fn is_nothing(&self) -> bool {
+        let of_it = match self.what {
+            Impair::Stall { share, .. } | Impair::Corrupt { share } => share,
+            _ => Share::ALL,
+        };
+        self.share == Share::NONE || of_it == Share::NONE
+    }
+}
+
 impl fmt::Display for Impairment {
     /// By how much, and where not everywhere: `by 50ms ± 10ms, up only, on 20% of connections`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

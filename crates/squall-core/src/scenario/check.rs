@@ -6,6 +6,7 @@ use crate::demand::Demand;
 use crate::diagnostic::Mistake;
 use crate::document::Document;
 use crate::fault::{Fault, Target};
+use crate::place::Condition;
 use crate::script::Script;
 
 /// Everything of that sort that is wrong.
@@ -20,6 +21,16 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
     for (index, fault) in scenario.storm.iter().enumerate() {
         if let Fault::Script(fault) = fault {
             found.extend(empty(doc, &format!("/storm/{index}/script"), &fault.script));
+        }
+    }
+    for (index, fault) in scenario.storm.iter().enumerate() {
+        let Some(Condition::Impaired(impairment)) = fault.condition() else {
+            continue;
+        };
+        let at = format!("/storm/{index}/{}", fault.word());
+        if impairment.is_nothing() {
+            let help = "write a share of more than 0%".to_owned();
+            found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
         }
     }
     for (index, check) in scenario.checks.iter().enumerate() {
@@ -48,6 +59,10 @@ fn repeats(one: &Demand, other: &Demand) -> bool {
 }
 
 fn empty(doc: &Document, at: &str, script: &Script) -> Option<Mistake> {
+    if script.within.get().is_zero() {
+        let help = "allow it some time, such as 30s".to_owned();
+        return Some(doc.mistake(at, "the command is given no time at all", Some(help)));
+    }
     let nothing = script.run.trim().is_empty();
     let help = "write a program and its arguments, such as ./mine.sh --fast".to_owned();
     nothing.then(|| doc.mistake(at, "the command is empty", Some(help)))
@@ -75,6 +90,10 @@ fn idle(scenario: &Scenario, check: &Demand) -> Option<(&'static str, String, St
             let message = format!("`{name}` needs writes that go on, and this workload has none");
             let help = "add `workload.writes` or `workload.flood`, or leave the check out".to_owned();
             Some(("", message, help))
+        }
+        Demand::AckGap(wanted) if wanted.within.get().is_zero() => {
+            let message = "there is always some time between two answers".to_owned();
+            Some(("/within", message, "allow some, such as 1s".to_owned()))
         }
         Demand::ErrorBudget(wanted) if wanted.slo.fraction() >= 1.0 => {
             let message = "a promise of 100% leaves no budget that could be spent".to_owned();

@@ -62,7 +62,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
                 let whom = format!("{}:{}", args.host, args.port);
                 problem(
                     &format!("the API can't be served at {whom}: {error}"),
-                    Some("choose another with --port"),
+                    Some("choose another with --host or --port"),
                 );
                 exit::ENVIRONMENT
             }
@@ -85,6 +85,9 @@ async fn attend(args: &ProxyArgs, proxies: Proxies) -> io::Result<()> {
         listener.local_addr()?,
         args.seed
     ));
+    if !listener.local_addr()?.ip().is_loopback() {
+        err("squall: whoever reaches that address can open ports here and see what passes: it asks for no password");
+    }
     tokio::select! {
         served = serve(listener, proxies, args.proxy_metrics || args.runtime_metrics) => served,
         _ = int.recv() => Ok(()),

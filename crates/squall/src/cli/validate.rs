@@ -63,7 +63,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
         let doc = doc.expand(&scope.for_scenario())?;
         let scenario = programs::scenario(&doc)?;
         named(&doc, name, &scenario)?;
-        what = "a scenario, at every level; planned on no system, for there is none here".to_owned();
+        what = "a scenario, at every level; planned on no system, for there is no valid one here".to_owned();
         if let Some((file, text)) = system {
             let system = System::read(&Document::parse(file, text)?.expand(&scope)?)?;
             let facts = system.with_replicas(&scenario.replicas).facts();

@@ -67,7 +67,8 @@ pub(super) fn verify(args: &VerifyArgs) -> u8 {
         let mut tally = Tally::default();
         if args.quick {
             quick(&target, &mut tally).await;
-        } else if !deserted(&target).await {
+        } else if !target.client.deserted().await {
+            // Nobody there is one line's news, not one for each case.
             full(&target, &mut tally).await;
         }
         tally.end(args, &target)
@@ -101,11 +102,6 @@ fn get(path: &str) -> Call {
         headers: Default::default(),
         json: None,
     }
-}
-
-/// Whether nobody is there at all: then one line says it, not one for each case.
-async fn deserted(target: &Target) -> bool {
-    target.client.send(&get("/")).await.judge(None, None).answer == Answer::Down
 }
 
 /// Waits until it is ready, and looks at its health.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use serde_json::Value;
-use squall_core::contract::{ApiCase, Contracts, Request, Tasks};
+use squall_core::contract::{ApiCase, Contracts, Method, Request, Tasks};
 use squall_core::event::{Answer, Outcome};
 use squall_core::expr::UnknownName;
 
-use super::{Call, Client, Judged, Names, Reply, fill_json, take};
+use super::{Call, Client, Judged, Names, Reply, Silence, fill_json, take};
 
 /// A session must be open after this long.
 const WELCOME: Duration = Duration::from_secs(10);
@@ -115,6 +115,17 @@ impl Names {
 }
 
 impl Client {
+    /// Whether nobody is there at all: the connection is refused.
+    pub async fn deserted(&self) -> bool {
+        let call = Call {
+            method: Method::Get,
+            path: "/".to_owned(),
+            headers: Default::default(),
+            json: None,
+        };
+        matches!(self.send(&call).await.what, Err(Silence::Refused))
+    }
+
     /// Sends one request of those that open a session. Tries again while nobody is there to answer
     /// it: a system may say too early that it is ready, which is for others to find.
     ///

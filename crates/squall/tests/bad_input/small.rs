@@ -430,6 +430,24 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:10", "no time has no budget", "720h"],
     ),
     storm(
+        "a gap of no time",
+        "- none_stuck\n",
+        "- ack_gap: { within: 0s }\n",
+        &["storm.yaml:10"],
+    ),
+    storm(
+        "a command without time",
+        "- none_stuck\n",
+        "- script: { run: ./mine.sh, within: 0s }\n",
+        &["storm.yaml:10", "no time at all", "30s"],
+    ),
+    storm(
+        "a share of nothing",
+        "- cut: { from: server, to: db, how: refuse, for: 5s }\n",
+        "- corrupt: { from: server, to: db, bytes: 0%, for: 5s }\n",
+        &["storm.yaml:8", "changes nothing", "more than 0%"],
+    ),
+    storm(
         "an empty command",
         "- none_stuck\n",
         "- script: { run: \"\" }\n",
