@@ -14,7 +14,7 @@ use crate::db::Db;
 use crate::task::CHANNEL;
 
 /// Least pause between two notifications.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Rings for all workers; many rings close together become one.
 #[derive(Clone)]

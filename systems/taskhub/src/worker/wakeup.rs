@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::db::Db;
+use crate::settings::WorkerSettings;
 use crate::task::CHANNEL;
 
 /// A listener that heard nothing for this long is renewed: it may be cut off.
@@ -24,15 +25,18 @@ pub struct Wakeup {
 }
 
 impl Wakeup {
-    /// Starts to listen in the background.
-    pub fn start(db: Db, poll: Duration) -> Self {
+    /// Starts to listen in the background, if at all.
+    pub fn start(db: Db, settings: &WorkerSettings) -> Self {
         let bell = Arc::new(Notify::new());
-        tokio::spawn(listen(db, Arc::clone(&bell)));
+        if settings.listen {
+            tokio::spawn(listen(db, Arc::clone(&bell)));
+        }
+        let poll = settings.poll;
         Self { bell, poll }
     }
 
     /// Waits for the bell or the poll interval, whichever is first.
-    pub async fn wait(&mut self) {
+    pub async fn wait(&self) {
         let _ = timeout(self.poll, self.bell.notified()).await;
     }
 }
@@ -54,6 +58,8 @@ async fn hear(db: &Db, bell: &Notify) -> Result<(), sqlx::Error> {
         .connect_lazy_with(db.address().clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
+    // Nobody heard what was rung before.
+    bell.notify_one();
     while let Ok(heard) = timeout(SILENCE, listener.recv()).await {
         heard?;
         bell.notify_one();
