@@ -15,6 +15,8 @@ use crate::task::CHANNEL;
 
 /// A listener that heard nothing for this long is renewed: it may be cut off.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Bound on a new listener's connecting.
+const CONNECT: Duration = Duration::from_secs(1);
 /// Pause before a broken listener is renewed.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -55,13 +57,18 @@ async fn listen(db: Db, bell: Arc<Notify>) {
 async fn hear(db: &Db, bell: &Notify) -> Result<(), sqlx::Error> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
+        .acquire_timeout(CONNECT)
         .connect_lazy_with(db.address().clone());
     let mut listener = PgListener::connect_with(&pool).await?;
+    // Left to itself it would reconnect without a word, and nobody would know what was missed.
+    listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    // Nobody heard what was rung before.
+    // What was rung before this moment nobody heard.
     bell.notify_one();
-    while let Ok(heard) = timeout(SILENCE, listener.recv()).await {
-        heard?;
+    while let Ok(heard) = timeout(SILENCE, listener.try_recv()).await {
+        if heard?.is_none() {
+            break;
+        }
         bell.notify_one();
     }
     Ok(())
