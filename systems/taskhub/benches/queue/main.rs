@@ -74,7 +74,7 @@ async fn connect(cluster: &Cluster, table: &str) -> PgConnection {
     connection
 }
 
-/// Asks until the answer is yes, every two milliseconds.
+/// Asks until the answer is yes, seldom enough not to be a load.
 async fn until(connection: &mut PgConnection, question: &str) {
     let begun = Instant::now();
     while !sqlx::query_scalar::<_, bool>(AssertSqlSafe(question))
@@ -86,7 +86,7 @@ async fn until(connection: &mut PgConnection, question: &str) {
             begun.elapsed() < Duration::from_secs(60),
             "waited a minute in vain for: {question}"
         );
-        sleep(Duration::from_millis(2)).await;
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::QueryAs;
 use tokio::time::sleep;
@@ -99,40 +100,10 @@ impl Queue {
     /// Claims up to `limit` tasks: those whose worker let the lease run out
     /// first, then those that are due, oldest first.
     pub async fn claim(&self, limit: usize) -> Result<Vec<Claim>, DbError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if self.claims_without_lock {
             return self.claim_by_reading(limit).await;
         }
-        let sql = "WITH lapsed AS (
-                SELECT id FROM tasks
-                WHERE status = 'running' AND lease_until <= now() AND $5
-                    AND ($6::timestamptz IS NULL OR created_at >= $6)
-                ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
-            ), due AS (
-                SELECT id FROM tasks
-                WHERE status IN ('pending', 'retrying') AND run_at <= now()
-                    AND ($6::timestamptz IS NULL OR created_at >= $6)
-                ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
-            ), chosen AS (
-                SELECT id FROM lapsed UNION ALL SELECT id FROM due LIMIT $1
-            ), weighed AS (
-                SELECT t.id, t.status = 'running' AS died,
-                    t.status = 'running' AND t.deaths + 1 >= $4 AS buried
-                FROM tasks t JOIN chosen USING (id)
-            )
-            UPDATE tasks t SET
-                attempt = t.attempt + 1,
-                deaths = t.deaths + died::int,
-                status = CASE WHEN buried THEN 'dead' ELSE 'running' END,
-                last_error = CASE WHEN buried THEN 'its worker died ' || t.deaths + 1 || ' times'
-                    ELSE t.last_error END,
-                completed_at = CASE WHEN buried THEN now() END,
-                lease_until = CASE WHEN buried THEN NULL ELSE now() + make_interval(secs => $3) END,
-                worker = $2, updated_at = now()
-            FROM weighed WHERE t.id = weighed.id
-            RETURNING t.id, attempt, task_type, payload, failures, max_attempts, buried";
-        let query = sqlx::query_as(sql)
-            .bind(limit)
+        let query = sqlx::query_as(AssertSqlSafe(claim_statement(limit)))
             .bind(&self.worker)
             .bind(self.lease_seconds)
             .bind(self.max_deaths)
@@ -143,12 +114,13 @@ impl Queue {
 
     /// A claim in two steps without a lock, as it is often written: two
     /// workers that read at the same time both believe to have it.
-    async fn claim_by_reading(&self, limit: i64) -> Result<Vec<Claim>, DbError> {
+    async fn claim_by_reading(&self, limit: usize) -> Result<Vec<Claim>, DbError> {
         let sql = "SELECT id, attempt FROM tasks
             WHERE (status IN ('pending', 'retrying') AND run_at <= now())
                 OR (status = 'running' AND lease_until <= now())
             ORDER BY run_at, id LIMIT $1";
-        let read: Vec<(Uuid, i32)> = self.db.fetch_all(sqlx::query_as(sql).bind(limit)).await?;
+        let query = sqlx::query_as(sql).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let read: Vec<(Uuid, i32)> = self.db.fetch_all(query).await?;
         sleep(Duration::from_millis(30)).await;
         let sql = "UPDATE tasks SET attempt = $2 + 1, status = 'running', worker = $3,
                 deaths = deaths + (status = 'running' AND lease_until <= now())::int,
@@ -237,4 +209,39 @@ impl Queue {
     fn fenced(&self, query: Fences, ids: Vec<Uuid>, attempts: Vec<i32>) -> Fences {
         query.bind(ids).bind(attempts).bind(self.fenced)
     }
+}
+
+/// The limit stands in the statement itself: as a parameter it would have every claim planned anew, which takes
+/// as long as the claim.
+fn claim_statement(limit: usize) -> String {
+    format!(
+        "WITH lapsed AS (
+                SELECT id FROM tasks
+                WHERE status = 'running' AND lease_until <= now() AND $4
+                    AND ($5::timestamptz IS NULL OR created_at >= $5)
+                ORDER BY lease_until LIMIT {limit} FOR UPDATE SKIP LOCKED
+            ), due AS (
+                SELECT id FROM tasks
+                WHERE status IN ('pending', 'retrying') AND run_at <= now()
+                    AND ($5::timestamptz IS NULL OR created_at >= $5)
+                ORDER BY run_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED
+            ), chosen AS (
+                SELECT id FROM lapsed UNION ALL SELECT id FROM due LIMIT {limit}
+            ), weighed AS (
+                SELECT t.id, t.status = 'running' AS died,
+                    t.status = 'running' AND t.deaths + 1 >= $3 AS buried
+                FROM tasks t JOIN chosen USING (id)
+            )
+            UPDATE tasks t SET
+                attempt = t.attempt + 1,
+                deaths = t.deaths + died::int,
+                status = CASE WHEN buried THEN 'dead' ELSE 'running' END,
+                last_error = CASE WHEN buried THEN 'its worker died ' || t.deaths + 1 || ' times'
+                    ELSE t.last_error END,
+                completed_at = CASE WHEN buried THEN now() END,
+                lease_until = CASE WHEN buried THEN NULL ELSE now() + make_interval(secs => $2) END,
+                worker = $1, updated_at = now()
+            FROM weighed WHERE t.id = weighed.id
+            RETURNING t.id, attempt, task_type, payload, failures, max_attempts, buried"
+    )
 }
