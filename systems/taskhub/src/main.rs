@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 use settings::Settings;
@@ -53,8 +54,7 @@ enum Role {
 /// Exit code for settings that can't be used.
 const BAD_SETTINGS: u8 = 2;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let role = Cli::parse().role;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=off".into());
     // Colours are for people: a log file is read by tools.
@@ -63,7 +63,9 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .init();
-    let outcome = run(role).await;
+    let outcome = runtime(&role)
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(role)));
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
@@ -74,6 +76,16 @@ async fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Threads for whoever answers many at once. A worker waits most of the time, and what wakes it should
+/// not have to wake another thread first.
+fn runtime(role: &Role) -> std::io::Result<Runtime> {
+    let mut builder = match role {
+        Role::Server { .. } => Builder::new_multi_thread(),
+        Role::Worker | Role::Partner { .. } => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn run(role: Role) -> Result<(), Box<dyn Error>> {

@@ -95,8 +95,10 @@ pub struct WorkerSettings {
     pub heartbeat: Duration,
     /// How often an idle worker looks for work unasked.
     pub poll: Duration,
-    /// Tasks claimed at once.
-    pub prefetch: i64,
+    /// Whether servers may wake an idle worker, or only the poll.
+    pub listen: bool,
+    /// Most tasks claimed at once. Above one, outcomes are written in batches, too.
+    pub batch: usize,
     /// Lost leases after which a task is dead.
     pub max_deaths: i32,
     /// Wait before the first retry; doubles with every failure.
@@ -188,7 +190,8 @@ impl WorkerSettings {
             lease,
             heartbeat: env.duration("TASKHUB_HEARTBEAT", lease / 3)?,
             poll: env.duration("TASKHUB_POLL", Duration::from_millis(250))?,
-            prefetch: env.count("TASKHUB_PREFETCH", 1)?.into(),
+            listen: env.optional("TASKHUB_LISTEN", "on or off", on_or_off)?.unwrap_or(true),
+            batch: env.count("TASKHUB_BATCH", 1)? as usize,
             max_deaths: env.count("TASKHUB_MAX_DEATHS", 20)?,
             backoff: env.duration("TASKHUB_BACKOFF", Duration::from_millis(500))?,
             backoff_max: env.duration("TASKHUB_BACKOFF_MAX", Duration::from_secs(5))?,
@@ -254,6 +257,14 @@ fn names(text: &str) -> Option<Vec<String>> {
     names.iter().all(|name| !name.is_empty()).then_some(names)
 }
 
+fn on_or_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// Host and process id: unique enough to tell workers apart.
 fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -289,6 +300,8 @@ mod tests {
             "TASKHUB_LEASE=\"soon\": expected a duration above zero such as 2s or 150ms"
         );
         assert!(read(&[("TASKHUB_POOL", "0")]).is_err());
+        assert!(read(&[("TASKHUB_BATCH", "0")]).is_err());
+        assert!(read(&[("TASKHUB_LISTEN", "maybe")]).is_err());
         assert!(read(&[("PARTNER_URL", "ftp://x")]).is_err());
         assert!(read(&[("DATABASE_URL", "")]).is_err());
         assert!(read(&[("TASKHUB_BUG", "no-such-thing")]).is_err());

@@ -75,11 +75,13 @@ pub enum Kind {
     Flaky,
     /// Always fails.
     Failing,
+    /// Does nothing but tell when it began.
+    Noop,
 }
 
 impl Kind {
     /// Every kind, with what its payload holds.
-    pub const ALL: [(Self, &'static str, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Delay, "delay", "{\"ms\": n}: sleeps n milliseconds"),
         (
             Self::Webhook,
@@ -93,6 +95,7 @@ impl Kind {
             "{\"fail_times\": n}: fails n times, then succeeds",
         ),
         (Self::Failing, "failing", "{}: always fails"),
+        (Self::Noop, "noop", "{}: does nothing but tell when it began"),
     ];
 
     /// The kind of this name, if there is a handler for it.

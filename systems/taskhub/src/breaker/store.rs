@@ -1,5 +1,9 @@
 //! Breakers in the database, shared by all workers.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 
 use super::{Admission, Breaker, State};
@@ -7,6 +11,9 @@ use crate::bug::Bug;
 use crate::db::{Db, DbError};
 use crate::settings::Settings;
 
+/// How long a worker with tasks in batches believes that a breaker is as it should be.
+/// Asking for each task would cost more than the tasks.
+const TRUSTED: Duration = Duration::from_millis(100);
 /// Lost races after which a write is given up; the next attempt writes again.
 const TRIES: usize = 5;
 
@@ -33,6 +40,8 @@ pub struct Breakers {
     open_seconds: f64,
     shared: bool,
     never_rests: bool,
+    /// When each breaker was last seen closed and without failures; only for batches.
+    unharmed: Option<Arc<Mutex<HashMap<String, Instant>>>>,
 }
 
 impl Breakers {
@@ -49,11 +58,15 @@ impl Breakers {
             open_seconds: settings.breaker.open.as_secs_f64(),
             shared: settings.has(Bug::SharedBreaker),
             never_rests: settings.has(Bug::NeverCloses),
+            unharmed: (settings.worker.batch > 1).then(Arc::default),
         }
     }
 
     /// Decides about an attempt of this type, and claims the probe if it is one.
     pub async fn admit(&self, task_type: &str) -> Result<Admission, DbError> {
+        if self.trusts(task_type) {
+            return Ok(Admission::Run);
+        }
         let (breaker, version) = self.read(task_type).await?;
         let admission = breaker.admit();
         if admission == Admission::Probe {
@@ -69,6 +82,9 @@ impl Breakers {
 
     /// Records the outcome of an attempt that was let through.
     pub async fn record(&self, task_type: &str, success: bool) -> Result<(), DbError> {
+        if success && self.trusts(task_type) {
+            return Ok(());
+        }
         for _ in 0..TRIES {
             let (breaker, version) = self.read(task_type).await?;
             let Some(next) = breaker.after(success, self.threshold) else {
@@ -97,7 +113,7 @@ impl Breakers {
                    coalesce(open_until <= now(), true) AS rested
                    FROM breakers WHERE task_type = $1";
         let query = sqlx::query_as::<_, Row>(sql).bind(self.key(task_type));
-        Ok(match self.db.fetch_optional(query).await? {
+        let seen = match self.db.fetch_optional(query).await? {
             None => (Breaker::NEW, 0),
             Some(row) => {
                 let rested = row.rested && !self.never_rests;
@@ -108,7 +124,9 @@ impl Breakers {
                 };
                 (breaker, row.version)
             }
-        })
+        };
+        self.note(task_type, (seen.0.state, seen.0.failures));
+        Ok(seen)
     }
 
     /// Writes if nobody else did since `version` was read; says whether it did.
@@ -127,7 +145,34 @@ impl Breakers {
             .bind(failures)
             .bind(self.open_seconds)
             .bind(version);
-        Ok(self.db.execute(query).await? == 1)
+        let written = self.db.execute(query).await? == 1;
+        if written {
+            self.note(task_type, (state, failures));
+        }
+        Ok(written)
+    }
+
+    /// Remembers when a breaker was last seen as it should be.
+    fn note(&self, task_type: &str, seen: (State, i32)) {
+        let Some(unharmed) = &self.unharmed else {
+            return;
+        };
+        let mut unharmed = unharmed.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen == (State::Closed, 0) {
+            unharmed.insert(self.key(task_type).to_owned(), Instant::now());
+        } else {
+            unharmed.remove(self.key(task_type));
+        }
+    }
+
+    /// Whether the breaker was as it should be a moment ago.
+    fn trusts(&self, task_type: &str) -> bool {
+        let Some(unharmed) = &self.unharmed else {
+            return false;
+        };
+        let unharmed = unharmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = unharmed.get(self.key(task_type));
+        seen.is_some_and(|seen| seen.elapsed() < TRUSTED)
     }
 
     fn key<'a>(&self, task_type: &'a str) -> &'a str {

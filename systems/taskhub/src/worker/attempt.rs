@@ -1,32 +1,33 @@
 //! One attempt at one task, from the claim to its outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::Job;
+use super::acks::{Acks, RETRY};
 use super::backoff::Backoff;
 use super::handlers::{Failure, Handlers};
 use super::lease::Lease;
 use super::queue::{Claim, Queue, Setback};
 use super::witness::Witness;
 use crate::breaker::{Admission, Breakers};
-use crate::db::DbError;
 use crate::task::Status;
-
-/// Pause before an outcome that could not be written is tried again.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// Everything an attempt needs.
 pub struct Runner {
-    /// Where outcomes are written.
+    /// Where failures are written.
     pub queue: Queue,
+    /// Where work that was done is acknowledged.
+    pub acks: Acks,
     /// Which types are let through.
     pub breakers: Breakers,
     /// What the types do.
     pub handlers: Handlers,
     /// Who watches.
-    pub witness: Witness,
+    pub witness: Arc<Witness>,
     /// How long failures wait.
     pub backoff: Backoff,
     /// Commit before the work instead of after it.
@@ -35,12 +36,14 @@ pub struct Runner {
 
 impl Runner {
     /// Runs an attempt to its end, or until the lease is lost.
-    pub async fn run(&self, claim: &Claim, lease: &Lease) {
+    pub async fn run(&self, job: Job) {
+        let Job { claim, lease } = &job;
         self.witness.start(claim).await;
         if self.commits_first {
-            self.commit(claim, lease, &Value::Null).await;
-            if self.work(claim).await.is_ok() {
-                let _ = self.witness.effect(claim).await;
+            let claim = claim.clone();
+            self.acks.commit(job, &Value::Null).await;
+            if self.work(&claim).await.is_ok() {
+                let _ = self.witness.effect(&claim).await;
             }
             return;
         }
@@ -52,7 +55,7 @@ impl Runner {
             }
         };
         match outcome {
-            Ok(result) => self.commit(claim, lease, &result).await,
+            Ok(result) => self.acks.commit(job, &result).await,
             Err(failure) => self.set_back(claim, lease, failure).await,
         }
     }
@@ -90,13 +93,6 @@ impl Runner {
         outcome
     }
 
-    async fn commit(&self, claim: &Claim, lease: &Lease, result: &Value) {
-        if insist(claim, lease, || self.queue.complete(claim, result)).await {
-            tracing::info!(task = %claim.id, attempt = claim.attempt, "completed");
-            self.witness.committed(claim).await;
-        }
-    }
-
     async fn set_back(&self, claim: &Claim, lease: &Lease, failure: Failure) {
         let failures = claim.failures + 1;
         let again = failure.retry && failures < claim.max_attempts;
@@ -105,32 +101,29 @@ impl Runner {
             reason: failure.reason,
             wait: self.backoff.after(failures, rand::random()),
         };
-        if insist(claim, lease, || self.queue.fail(claim, &setback)).await {
+        if self.insist(claim, lease, &setback).await {
             let reason = setback.reason.as_str();
             tracing::warn!(task = %claim.id, attempt = claim.attempt, again, reason, "failed");
             self.witness.failed(claim, &setback).await;
         }
     }
-}
 
-/// Writes an outcome, through an outage if need be, until the lease is surely
-/// over: then another worker has the task or will have it. True if written.
-async fn insist<F>(claim: &Claim, lease: &Lease, write: impl Fn() -> F) -> bool
-where
-    F: Future<Output = Result<bool, DbError>>,
-{
-    loop {
-        match write().await {
-            Ok(true) => return true,
-            Ok(false) => {
-                tracing::warn!(task = %claim.id, attempt = claim.attempt, "fenced off");
-                return false;
+    /// Writes a failure, through an outage if need be, until the lease is surely
+    /// over: then another worker has the task or will have it. True if written.
+    async fn insist(&self, claim: &Claim, lease: &Lease, setback: &Setback) -> bool {
+        loop {
+            match self.queue.fail(claim, setback).await {
+                Ok(true) => return true,
+                Ok(false) => {
+                    tracing::warn!(task = %claim.id, attempt = claim.attempt, "fenced off");
+                    return false;
+                }
+                Err(error) if lease.over() => {
+                    tracing::warn!(task = %claim.id, %error, "outcome given up");
+                    return false;
+                }
+                Err(_) => sleep(RETRY).await,
             }
-            Err(error) if lease.over() => {
-                tracing::warn!(task = %claim.id, %error, "outcome given up");
-                return false;
-            }
-            Err(_) => sleep(RETRY).await,
         }
     }
 }

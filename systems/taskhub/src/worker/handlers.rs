@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -69,6 +70,7 @@ impl Handlers {
             Kind::Email => email(&claim.payload).await,
             Kind::Flaky => flaky(claim),
             Kind::Failing => Err(Failure::passing("fails by design")),
+            Kind::Noop => Ok(json!({ "began_us": Utc::now().timestamp_micros() })),
         }
     }
 

@@ -18,11 +18,17 @@ pub struct Cluster {
     bin: PathBuf,
     port: u16,
     postgres: Option<Child>,
+    options: &'static [&'static str],
 }
 
 impl Cluster {
-    /// Creates and starts a cluster; fails with a remedy if PostgreSQL is missing.
+    /// A small cluster that doesn't wait for the disk.
     pub fn start() -> Self {
+        Self::with(&["-F", "-c", "shared_buffers=16MB", "-c", "autovacuum=off"])
+    }
+
+    /// Creates and starts a cluster; fails with a remedy if PostgreSQL is missing.
+    pub fn with(options: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // PostgreSQL runs as another user when the test runs as root.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -31,6 +37,7 @@ impl Cluster {
             bin: binaries(),
             port: free_port(),
             postgres: None,
+            options,
         };
         let initdb = cluster
             .command("initdb")
@@ -62,8 +69,9 @@ impl Cluster {
     pub fn resume(&mut self) {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
-        command.args(["-h", "127.0.0.1", "-F", "-p", &self.port.to_string()]);
-        command.args(["-c", "shared_buffers=16MB", "-c", "autovacuum=off"]);
+        command
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(self.options);
         self.postgres = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let port = self.port.to_string();
         wait_for("PostgreSQL to accept connections", Duration::from_secs(15), || {
@@ -115,8 +123,13 @@ impl Cluster {
         self.folder.path().join("data")
     }
 
+    /// Where one of PostgreSQL's programs is.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin.join(program));
+        let mut command = Command::new(self.program(program));
         // Any folder the other user may enter will do.
         command.current_dir(self.folder.path()).env("LC_ALL", "C");
         if geteuid().is_root() {

@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should say where")]
 
 mod api;
+mod batches;
 mod client;
 mod cluster;
 mod faults;
 mod process;
+mod wakeup;
 mod witness;

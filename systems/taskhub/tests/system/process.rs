@@ -1,6 +1,7 @@
 //! Processes that a test owns, and bounded waiting.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,12 @@ pub struct Process(Child);
 impl Process {
     /// Starts `taskhub` with these arguments and variables only.
     pub fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taskhub"));
+        Self::run(Path::new(env!("CARGO_BIN_EXE_taskhub")), args, env)
+    }
+
+    /// Starts a program with these arguments and variables only.
+    pub fn run(program: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
         command.env_clear().envs(env.iter().copied()).args(args);
         Self(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }

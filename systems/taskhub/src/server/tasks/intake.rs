@@ -19,7 +19,7 @@ use crate::server::bell::Bell;
 use crate::server::error::ApiError;
 use crate::server::session::Account;
 use crate::settings::Settings;
-use crate::task::{Status, Task};
+use crate::task::{CHANNEL, Status, Task};
 
 /// Body of `POST /tasks`.
 #[derive(Deserialize)]
@@ -125,9 +125,12 @@ impl Intake {
                 return Ok((early, true));
             }
         }
-        let stored = self.db.fetch_optional(insert(owner, &task, key.as_deref())).await?;
-        if let Some(stored) = stored {
-            self.bell.ring();
+        let notifies = self.bell.turn().is_ok();
+        let insert = insert(owner, &task, key.as_deref(), notifies);
+        if let Some(stored) = self.db.fetch_optional(insert).await? {
+            if !notifies {
+                self.bell.ring();
+            }
             return Ok((stored, true));
         }
         let sql = format!("SELECT {COLUMNS} FROM tasks WHERE user_id = $1 AND idempotency_key = $2");
@@ -147,7 +150,7 @@ impl Intake {
             let (db, bell) = (self.db.clone(), self.bell.clone());
             let (owner, task) = (owner.clone(), task.clone());
             tokio::spawn(async move {
-                let _ = db.fetch_optional(insert(&owner, &task, None)).await;
+                let _ = db.fetch_optional(insert(&owner, &task, None, false)).await;
                 bell.ring();
             });
         }
@@ -175,12 +178,22 @@ fn draft(new: NewTask, max_attempts: i32) -> Task {
     }
 }
 
-/// Inserts unless the owner used the key before; then it returns no row.
-fn insert(owner: &Account, task: &Task, key: Option<&str>) -> QueryAs<'static, Postgres, Task, PgArguments> {
+/// Inserts unless the owner used the key before; then it returns no row and notifies nobody.
+fn insert(
+    owner: &Account,
+    task: &Task,
+    key: Option<&str>,
+    notifies: bool,
+) -> QueryAs<'static, Postgres, Task, PgArguments> {
+    let notify = if notifies {
+        format!(", pg_notify('{CHANNEL}', '')")
+    } else {
+        String::new()
+    };
     let sql = format!(
         "INSERT INTO tasks (id, user_id, task_type, payload, idempotency_key, max_attempts)
          VALUES ($1, $2, $3, $4::text::json, $5, $6)
-         ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING {COLUMNS}"
+         ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING {COLUMNS}{notify}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(task.id)
