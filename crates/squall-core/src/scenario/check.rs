@@ -19,16 +19,11 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
         found.push(doc.mistake("/workload/tasks/count", message, Some(help)));
     }
     for (index, fault) in scenario.storm.iter().enumerate() {
-        if let Fault::Script(fault) = fault {
-            found.extend(empty(doc, &format!("/storm/{index}/script"), &fault.script));
-        }
-    }
-    for (index, fault) in scenario.storm.iter().enumerate() {
-        let Some(Condition::Impaired(impairment)) = fault.condition() else {
-            continue;
-        };
         let at = format!("/storm/{index}/{}", fault.word());
-        if impairment.is_nothing() {
+        if let Fault::Script(fault) = fault {
+            found.extend(empty(doc, &at, &fault.script));
+        }
+        if matches!(fault.condition(), Some(Condition::Impaired(impairment)) if impairment.is_nothing()) {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
         }
@@ -86,14 +81,14 @@ fn idle(scenario: &Scenario, check: &Demand) -> Option<(&'static str, String, St
             let help = "add `cut: { … how: reset }` or `how: black_hole`, or leave the check out".to_owned();
             Some(("", message, help))
         }
+        Demand::AckGap(wanted) if wanted.within.get().is_zero() => {
+            let message = "there is always some time between two answers".to_owned();
+            Some(("/within", message, "allow some, such as 1s".to_owned()))
+        }
         Demand::AckGap(_) if !writes(scenario) => {
             let message = format!("`{name}` needs writes that go on, and this workload has none");
             let help = "add `workload.writes` or `workload.flood`, or leave the check out".to_owned();
             Some(("", message, help))
-        }
-        Demand::AckGap(wanted) if wanted.within.get().is_zero() => {
-            let message = "there is always some time between two answers".to_owned();
-            Some(("/within", message, "allow some, such as 1s".to_owned()))
         }
         Demand::ErrorBudget(wanted) if wanted.slo.fraction() >= 1.0 => {
             let message = "a promise of 100% leaves no budget that could be spent".to_owned();

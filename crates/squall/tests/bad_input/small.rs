@@ -433,7 +433,7 @@ pub const SLIPS: &[Slip] = &[
         "a gap of no time",
         "- none_stuck\n",
         "- ack_gap: { within: 0s }\n",
-        &["storm.yaml:10"],
+        &["storm.yaml:10", "always some time between two answers", "such as 1s"],
     ),
     storm(
         "a command without time",
