@@ -7,6 +7,7 @@ pub mod amount;
 pub mod trend;
 pub mod diagnostic;
 pub mod expr;
+pub mod command;
 pub mod document;
 pub mod place;
 pub mod contract;

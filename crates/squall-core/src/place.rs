@@ -173,6 +173,11 @@ impl Condition {
         )
     }
 
+    /// Whether it meets every byte of a link, and only makes it late.
+    pub fn slows(&self) -> bool {
+        matches!(self, Condition::Impaired(impairment) if impairment.what.slows())
+    }
+
     /// The word used for it in reports.
     pub fn word(&self) -> &'static str {
         match self {

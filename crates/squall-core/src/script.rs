@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Dur;
+use crate::command;
 use crate::time::Nanos;
 
-/// A command, split into arguments at blanks; never given to a shell.
+/// A command, split into arguments as a shell would; never given to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
 #[schemars(with = "Written")]
@@ -65,7 +66,10 @@ pub struct PlannedScript {
 
 impl Script {
     /// Its arguments, the program first; none where nothing is written.
-    pub fn words(&self) -> Vec<String> {
-        self.run.split_whitespace().map(str::to_owned).collect()
+    ///
+    /// # Errors
+    /// As [`command::words`] says.
+    pub fn words(&self) -> Result<Vec<String>, String> {
+        command::words(&self.run)
     }
 }

@@ -24,6 +24,7 @@ mod up;
 mod validate;
 mod verify;
 mod view;
+mod workshop;
 
 use std::path::{Path, PathBuf};
 
@@ -160,6 +161,9 @@ struct RunArgs {
     base_url: Option<String>,
     #[command(flatten)]
     allow: target::Allow,
+    /// Run so many scenarios at once, each on a system of its own: sooner done, but they share the machine
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with_all = ["port", "base_url"])]
+    jobs: u8,
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
     output: PathBuf,

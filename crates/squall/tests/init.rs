@@ -117,7 +117,7 @@ fn a_file_that_is_there_is_never_written_over_unless_forced() {
     let output = place.output(&["init", "--force"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("compose.yaml: a Compose file, 1 services"));
-    assert!(text(&output.stdout).contains("It is accepted as it stands"));
+    assert!(text(&output.stdout).contains("It can be read as it stands. Do what is to do"));
     let output = place.output(&["validate", "system.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }

@@ -63,14 +63,28 @@ fn death_after(event: &Event, history: &History<'_>) -> Option<String> {
         Some((id, (_, op))) => (format!("task {id}"), op.ret),
         None => return Some(broken_at(moment(event), history)),
     };
-    let (at, instance) = death(history, acknowledged)?;
+    let died = death(history, acknowledged).map(|(at, instance)| (at, format!("{instance} died")));
+    let (at, broke) = died.into_iter().chain(link_after(history, acknowledged)).min()?;
     let after = at - acknowledged;
     (after <= NEAR).then(|| {
-        format!(
-            "{instance} died {} after {what} was acknowledged: is it durable before the answer?",
-            words(after)
-        )
+        let when = match after {
+            0 => "when".to_owned(),
+            after => format!("{} after", words(after)),
+        };
+        format!("{broke} {when} {what} was acknowledged: is it durable before the answer?")
     })
+}
+
+/// The first strike on a link that held at `from` or later.
+fn link_after(history: &History<'_>, from: Nanos) -> Option<(Nanos, String)> {
+    let links = history.strikes.iter().filter(|strike| {
+        matches!(strike.place, Place::Link { .. }) && strike.healed.is_none_or(|healed| healed >= from)
+    });
+    let told = links.map(|strike| {
+        let at = strike.imposing.1.max(from);
+        (at, format!("{} was {}", strike.place, strike.condition.word()))
+    });
+    told.min()
 }
 
 /// The attempt nobody went on with.

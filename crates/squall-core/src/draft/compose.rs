@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fill::variables;
 use super::words::folded;
+use crate::command;
 
 /// Maps are put into maps at most so often: a merge may name itself.
 const DEEP: usize = 64;
@@ -119,7 +120,7 @@ impl Part {
         for key in ["entrypoint", "command"] {
             match &self.spec[key] {
                 Value::Null => {}
-                Value::String(text) => words.extend(split(text)?),
+                Value::String(text) => words.extend(command::words(text).map_err(|why| format!("its command {why}"))?),
                 Value::Array(items) => words.extend(items.iter().map(text)),
                 _ => return Err(format!("its `{key}` is neither a text nor a list")),
             }
@@ -130,12 +131,6 @@ impl Part {
             .collect::<Result<_, _>>()?;
         if words.is_empty() {
             return Err("the Compose file leaves the command to the image".to_owned());
-        }
-        let shell = |word: &String| {
-            word.contains(char::is_whitespace) || ["&&", "||", "|", ";", ">", ""].contains(&word.as_str())
-        };
-        if words.iter().any(shell) {
-            return Err("its command has words with blanks, or is for a shell; put it into a script".to_owned());
         }
         Ok(words)
     }
@@ -276,29 +271,6 @@ fn merged(value: &Value, depth: usize) -> Value {
         Value::Array(items) => items.iter().map(|item| merged(item, depth + 1)).collect(),
         other => other.clone(),
     }
-}
-
-/// A command's words, as a shell would see them where it only splits.
-fn split(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err("its command has a quote that is not closed".to_owned());
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 /// Whether a setting's name speaks of a part of an address.

@@ -8,6 +8,7 @@ use super::api::Api;
 use super::compose::{Compose, Part, Role};
 use super::fill::{Filled, Owner, variables};
 use super::page::{Page, flow, literal, scalar};
+use crate::command;
 
 /// Names of services that clients usually talk to.
 const FRONT: [&str; 8] = ["gateway", "proxy", "server", "api", "web", "app", "backend", "frontend"];
@@ -156,7 +157,7 @@ fn part_of(page: &mut Page, compose: &Compose<'_>, part: &Part, taken: &mut Link
             told |= words.iter().any(Filled::listens);
             let line: Vec<&str> = words.iter().map(|word| links.text(word)).collect();
             let why = "the command in the image; paths may be others here";
-            page.guess(4, format!("run: {}", quoted(&line.join(" "))), why);
+            page.guess(4, format!("run: {}", quoted(&command::line(&line))), why);
         }
         Err(why) => page.todo(4, format!("`run: COMMAND`, which starts one copy here: {why}")),
     }

@@ -125,6 +125,11 @@ pub enum Impair {
 }
 
 impl Impair {
+    /// Whether it meets every byte, and only makes it late.
+    pub fn slows(&self) -> bool {
+        matches!(self, Impair::Delay { .. } | Impair::Rate { .. } | Impair::Slice { .. })
+    }
+
     /// The word used for a link in this state.
     pub fn word(&self) -> &'static str {
         match self {
@@ -197,7 +202,7 @@ impl fmt::Display for Impair {
                 write!(f, "by {latency:?} ± {jitter:?}{spread}")
             }
             Impair::Rate { bytes } => write!(f, "to {bytes} bytes/s"),
-            Impair::Stall { share, pause } => write!(f, "for {pause:?} at {share} of packets"),
+            Impair::Stall { share, pause } => write!(f, "{pause:?} at {share} of packets"),
             Impair::Corrupt { share } => write!(f, "at {share} of bytes"),
             Impair::Slice { bytes, vary, pause } => write!(f, "into {bytes} ± {vary} bytes, {pause:?} apart"),
             Impair::SlowClose { delay } => write!(f, "by {delay:?}"),

@@ -17,6 +17,8 @@ use crate::system::Facts;
 
 /// A shorter outage can't break a promise to answer within 2 s.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
+/// What makes every byte late shows at once; it need not last as long as what must be noticed by silence.
+const SHORTEST_HINDRANCE: Duration = Duration::from_secs(1);
 /// After an outage answers need this long before another one can be told from it.
 const SHORTEST_GAP: Duration = Duration::from_secs(4);
 /// How long an aimed step waits for its moment.
@@ -327,12 +329,12 @@ impl Drawer<'_> {
         let struck = link_to.unwrap_or(service);
         // A cut or a freeze that is over sooner can't break a client's promise to give up in time either.
         let silent = matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
-        let floor = if self.needed(struck) || silent {
-            nanos(asked.get().min(SHORTEST_OUTAGE))
-        } else {
-            0
+        let floor = match fault.condition() {
+            Some(condition) if condition.slows() => SHORTEST_HINDRANCE,
+            _ if self.needed(struck) || silent => SHORTEST_OUTAGE,
+            _ => Duration::ZERO,
         };
-        Some(Hold::For(short.max(floor)))
+        Some(Hold::For(short.max(nanos(asked.get().min(floor)))))
     }
 
     /// A service can't have more copies than were started: their ports and links are made at the start.

@@ -33,6 +33,12 @@ pub struct Counts {
     pub dead: usize,
     /// Of these: waiting or running still when they were looked at last.
     pub unfinished: usize,
+    /// Of these: cancelled.
+    #[serde(default)]
+    pub cancelled: usize,
+    /// Of these: unknown to the system, or in a state that its contract does not name.
+    #[serde(default)]
+    pub missing: usize,
     /// The storm's main tasks: all that were planned.
     pub main: usize,
     /// Of these: done at the deadline.
@@ -124,7 +130,8 @@ pub(super) fn counts(history: &History<'_>) -> Counts {
             Some(State::Done) => counts.done += 1,
             Some(State::Dead) => counts.dead += 1,
             Some(State::Waiting | State::Running) | None => counts.unfinished += 1,
-            Some(State::Cancelled | State::Odd) => {}
+            Some(State::Cancelled) => counts.cancelled += 1,
+            Some(State::Odd) => counts.missing += 1,
         }
     }
     count_main(&mut counts, history);

@@ -60,7 +60,18 @@ fn failed(scenario: &Scenario) -> String {
         || "failed".to_owned(),
         |verdict| {
             let class = verdict.class.as_deref().unwrap_or(&verdict.check);
-            format!("{class}, {}", verdict.found)
+            let failed = scenario
+                .verdicts
+                .iter()
+                .filter(|verdict| verdict.outcome == Outcome::Fail);
+            match failed.count() - 1 {
+                0 => format!("{class}, {}", verdict.found),
+                more => format!(
+                    "{class}, {}; {} failed",
+                    verdict.found,
+                    number(more, "more check", "more checks")
+                ),
+            }
         },
     )
 }

@@ -133,6 +133,8 @@ pub(super) fn figures(counts: &Counts) -> Vec<(&'static str, String)> {
         ("… done", counts.done.to_string()),
         ("… dead", counts.dead.to_string()),
         ("… unfinished at the last look", counts.unfinished.to_string()),
+        ("… cancelled", counts.cancelled.to_string()),
+        ("… missing or in no known state", counts.missing.to_string()),
         ("Main tasks", counts.main.to_string()),
         ("… done in time", counts.in_time.to_string()),
         ("… done late", late),

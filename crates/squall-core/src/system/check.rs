@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json_path::JsonPath;
 
 use super::{Service, System};
+use crate::command;
 use crate::contract::Contracts;
 use crate::diagnostic::{Mistake, nearest};
 use crate::document::{Document, Hole};
@@ -25,11 +26,34 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
     }));
     for (name, service) in &system.services {
         let at = format!("/services/{}", escaped(name));
-        if service.run.as_ref().is_some_and(|run| run.trim().is_empty()) {
-            found.push(doc.mistake(&format!("{at}/run"), "the command is empty", None));
-        }
+        found.extend(
+            service
+                .run
+                .as_ref()
+                .and_then(|run| unsplit(doc, &format!("{at}/run"), run)),
+        );
     }
+    if system
+        .contracts
+        .tasks
+        .as_ref()
+        .is_some_and(|tasks| tasks.states.done.is_empty())
+    {
+        let help = "name the system's words for it, for example `done: [completed]`".to_owned();
+        let message = "no word says that a task is done, so none could ever be seen to be".to_owned();
+        found.push(doc.mistake("/contracts/tasks/states/done", message, Some(help)));
+    }
+    found.extend(system.build.as_ref().and_then(|build| unsplit(doc, "/build", build)));
     found
+}
+
+/// A command that can't be split, or is none.
+fn unsplit(doc: &Document, pointer: &str, line: &str) -> Option<Mistake> {
+    match command::words(line) {
+        Ok(words) if words.is_empty() => Some(doc.mistake(pointer, "the command is empty", None)),
+        Ok(_) => None,
+        Err(why) => Some(doc.mistake(pointer, format!("the command {why}"), Some(command::REMEDY.to_owned()))),
+    }
 }
 
 /// Whether a hole names something that will be known when it is filled in.

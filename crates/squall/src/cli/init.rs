@@ -164,7 +164,12 @@ fn summary(name: &str, draft: &Draft) -> String {
         text += &format!("\n  {name}:{}: {}", todo.line, todo.what);
     }
     text += &match refused(name, &draft.text) {
-        None => format!("\nIt is accepted as it stands. Read each guess, then: squall validate {name}"),
+        None if draft.todo.is_empty() => {
+            format!("\nIt is accepted as it stands. Read each guess, then: squall validate {name}")
+        }
+        None => {
+            format!("\nIt can be read as it stands. Do what is to do, read each guess, then: squall validate {name}")
+        }
         Some(why) => format!(
             "\nIt is not complete. To mend before it is accepted:\n{}",
             why.trim_end()

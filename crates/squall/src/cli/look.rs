@@ -14,7 +14,7 @@ use squall_core::time::{nanos, words};
 use squall_core::{demand, fault};
 
 use super::inputs::{all_scenarios, inputs, scenario_text};
-use super::{PlanArgs, reports, run, say};
+use super::{PlanArgs, reports, say, workshop};
 use crate::exit;
 use crate::guard::sweep;
 use crate::store::{Folder, journals};
@@ -103,7 +103,7 @@ pub(super) fn preview(plan: &Plan) -> String {
         );
     }
     for (index, step) in plan.steps.iter().enumerate() {
-        text += &step_line(index, step);
+        text += &step_line(index, step, &overlapped(plan, index));
     }
     for planned in &plan.scripts {
         text += &format!(
@@ -119,8 +119,28 @@ pub(super) fn preview(plan: &Plan) -> String {
     text
 }
 
+/// The steps before this one that would still hold when it strikes, as far as their times are known beforehand.
+fn overlapped(plan: &Plan, index: usize) -> String {
+    let at = |step: &Step| match (step.start, step.aim) {
+        (Start::At(at), None) => Some(at),
+        _ => None,
+    };
+    let Some(start) = plan.steps.get(index).and_then(at) else {
+        return String::new();
+    };
+    let earlier = plan.steps.iter().take(index).enumerate();
+    let holding =
+        earlier.filter(|(_, other)| at(other).is_some_and(|at| start < at.saturating_add(other.hold.nanos())));
+    let holding: Vec<String> = holding.map(|(index, _)| index.to_string()).collect();
+    match holding.as_slice() {
+        [] => String::new(),
+        [one] => format!(", while step {one} holds"),
+        many => format!(", while steps {} hold", many.join(", ")),
+    }
+}
+
 /// What one step of a plan would hit, and when.
-fn step_line(index: usize, step: &Step) -> String {
+fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
     let seconds = |nanos: u64| words(nanos);
     let when = match step.start {
         Start::At(at) => format!("at {}", seconds(at)),
@@ -147,7 +167,7 @@ fn step_line(index: usize, step: &Step) -> String {
         hold => format!("for {}", seconds(hold.nanos())),
     };
     format!(
-        "  {index:>3}  {:<9} {target}{what} {when}{or_done}{aim}, {hold}\n",
+        "  {index:>3}  {:<9} {target}{what} {when}{or_done}{aim}, {hold}{overlapped}\n",
         step.fault
     )
 }
@@ -176,7 +196,7 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
             say::out(terminal::render(&report, terminal::Style { color: say::colour() }).trim_end());
             exit::code(report.outcome)
         }
-        Err(trouble) => run::environment(&trouble),
+        Err(trouble) => workshop::environment(&trouble),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use squall_core::command;
 use squall_core::demand::Demand;
 use squall_core::diagnostic::Mistakes;
 use squall_core::document::Document;
@@ -39,7 +40,10 @@ pub(super) fn scenario(doc: &Document) -> Result<Scenario, Mistakes> {
 
 /// Why a command can't be started, and what to do.
 fn trouble(script: &Script) -> Option<(String, String)> {
-    let words = script.words();
+    let words = match script.words() {
+        Ok(words) => words,
+        Err(why) => return Some((format!("the command {why}"), command::REMEDY.to_owned())),
+    };
     let program = words.first()?;
     let executable = |path: &Path| fs::metadata(path).map(|it| (it.is_file(), it.permissions().mode() & 0o111 != 0));
     if !program.contains('/') {

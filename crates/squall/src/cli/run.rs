@@ -1,32 +1,20 @@
 //! `squall run`: plan, build, run each scenario on a fresh system, judge, report.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use squall_core::place::Instance;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use squall_core::plan::Plan;
 use squall_core::report::{Report, json, terminal};
-use squall_core::system::{Preset, System};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 use super::inputs::{Bad, Inputs, inputs};
 use super::notify::notify;
-use super::reports::write_reports;
-use super::view::View;
+use super::view::Views;
+use super::workshop::{Work, Workshop, environment};
 use super::{RunArgs, history, say};
 use crate::client::Address;
 use crate::exit;
-use crate::guard;
-use crate::priority;
-use crate::processes;
-use crate::run::{Order, run as run_scenario};
-use crate::secrets::Secrets;
-use crate::store::{Folder, RunId, journals};
-use crate::world::process::Cluster;
-use crate::world::{Trouble, gate};
+use crate::store::RunId;
+use crate::world::Trouble;
 
 /// After this many scenarios broke on their environment, the rest would too.
 const ENOUGH: usize = 1;
@@ -99,12 +87,6 @@ fn shown(args: &RunArgs, report: &Report) -> String {
     }
 }
 
-/// Says what went wrong around the run. Answers the exit code.
-pub(super) fn environment(trouble: &Trouble) -> u8 {
-    say::problem(&trouble.to_string(), trouble.remedy().as_deref());
-    exit::ENVIRONMENT
-}
-
 async fn scenarios(
     args: &RunArgs,
     (inputs, attach): (&Inputs, Option<&Address>),
@@ -120,12 +102,10 @@ async fn scenarios(
         }
         None => workshop.prepare(&inputs.system).await?,
     };
-    let mut broken = Vec::new();
-    for plan in &inputs.plans {
-        let view = View::open(
-            &plan.scenario,
-            args.verbose.then(|| workshop.folder.path().join("chaos-test.log")),
-        );
+    let views = Views::new(args.verbose.then(|| workshop.folder.path().join("chaos-test.log")));
+    let at_once = usize::from(args.jobs);
+    let one = async |plan: &Plan| {
+        let view = views.open(&plan.scenario);
         let work = Work {
             system: &inputs.system,
             plan,
@@ -133,266 +113,26 @@ async fn scenarios(
             attach,
             cluster: cluster.as_ref(),
             port: args.port,
+            alone: at_once == 1,
         };
         let result = workshop.run(work, Some(view.sender())).await;
         view.close();
+        result
+    };
+    let (mut plans, mut going) = (inputs.plans.iter(), FuturesUnordered::new());
+    let mut broken = 0;
+    loop {
+        while going.len() < at_once && broken < ENOUGH && !*workshop.stop.borrow() {
+            let Some(plan) = plans.next() else { break };
+            going.push(one(plan));
+        }
+        let Some(result) = going.next().await else { break };
         if let Err(trouble) = result {
             workshop.say(&trouble);
-            broken.push(plan.scenario.clone());
+            broken += 1;
         }
         // After each scenario anew: whatever happens to the next one, these are there.
         workshop.report()?;
-        if *workshop.stop.borrow() || broken.len() >= ENOUGH {
-            break;
-        }
     }
     workshop.report()
-}
-
-/// What every run needs around it: folder, secrets, the two processes, the build.
-pub(super) struct Workshop {
-    pub(super) id: RunId,
-    pub(super) folder: Folder,
-    pub(super) secrets: Secrets,
-    pub(super) stop: watch::Receiver<bool>,
-    runtime: tokio::runtime::Runtime,
-}
-
-/// One scenario to be run.
-#[derive(Clone, Copy)]
-pub(super) struct Work<'a> {
-    pub(super) system: &'a System,
-    pub(super) plan: &'a Plan,
-    /// The name of its folder.
-    pub(super) name: &'a str,
-    /// Where the system is, if it runs already.
-    pub(super) attach: Option<&'a Address>,
-    pub(super) cluster: Option<&'a Cluster>,
-    pub(super) port: Option<u16>,
-}
-
-impl Workshop {
-    /// Makes the run's folder, and this process one that heals when its guard dies.
-    pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
-        Self::with(id, output, guarded, Folder::create)
-    }
-
-    /// The same in a folder that is no run's.
-    pub(super) fn aside(id: &RunId, output: &Path) -> Result<Self, Trouble> {
-        Self::with(id, output, true, Folder::aside)
-    }
-
-    fn with(
-        id: &RunId,
-        output: &Path,
-        guarded: bool,
-        make: impl FnOnce(&Path, &RunId) -> std::io::Result<Folder>,
-    ) -> Result<Self, Trouble> {
-        if guarded {
-            // Before anything is made: a guard that dies now takes nothing with it.
-            let (id, folder) = (id.clone(), Folder::of(output, id));
-            guard::work_guarded(move || {
-                gate::close();
-                let clean = guard::sweep(&id).clean();
-                folder.remove_partial();
-                if clean {
-                    folder.forget();
-                }
-                std::process::exit(i32::from(if clean { exit::ENVIRONMENT } else { exit::NOT_HEALED }));
-            })
-            .map_err(Trouble::io("standing apart from the guard"))?;
-        }
-        let folder = make(output, id).map_err(|cause| Trouble::Output { cause })?;
-        folder.remember(id).map_err(Trouble::io("the run's heal.jsonl"))?;
-        let scratch = id.scratch();
-        gate::pass(|| std::fs::create_dir_all(&scratch)).map_err(Trouble::io(scratch.display().to_string()))?;
-        // Every thread of the runtime has the priority of the one that makes it.
-        priority::ahead();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(Trouble::io("the runtime"))?;
-        let (sender, stop) = watch::channel(false);
-        let on = |kind| {
-            let _inside = runtime.enter();
-            signal(kind).map_err(Trouble::io("hearing signals"))
-        };
-        let (mut int, mut term, mut hangup) = (
-            on(SignalKind::interrupt())?,
-            on(SignalKind::terminate())?,
-            on(SignalKind::hangup())?,
-        );
-        runtime.spawn(async move {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hangup.recv() => {} }
-            sender.send_replace(true);
-            sender.closed().await;
-        });
-        let secrets = Secrets::default();
-        secrets.add_own_environment();
-        Ok(Self {
-            id: id.clone(),
-            folder,
-            secrets,
-            stop,
-            runtime,
-        })
-    }
-
-    /// Says what went wrong around the run, without its secrets. Answers the exit code.
-    pub(super) fn say(&self, trouble: &Trouble) -> u8 {
-        let remedy = trouble.remedy().map(|remedy| self.secrets.mask(&remedy));
-        say::problem(&self.secrets.mask(&trouble.to_string()), remedy.as_deref());
-        exit::ENVIRONMENT
-    }
-
-    /// Runs a future to its end.
-    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
-    }
-
-    /// Builds the system, and beside it prepares a database cluster where one is needed.
-    pub(super) async fn prepare(&self, system: &System) -> Result<Option<Cluster>, Trouble> {
-        self.spare(system);
-        let needed = system
-            .services
-            .values()
-            .any(|service| service.preset == Some(Preset::Postgres));
-        let cluster = async {
-            match needed {
-                true => Cluster::prepare(&self.id, &self.secrets).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => Err(Trouble::Interrupted),
-            // The cluster first: a missing PostgreSQL is known before a long build.
-            both = async { tokio::try_join!(cluster, self.build(system)) } => both.map(|(cluster, ())| cluster),
-        }
-    }
-
-    /// What the system's parts are called is no secret, even where a password is the same word.
-    fn spare(&self, system: &System) {
-        self.secrets.spare(&system.system);
-        self.secrets.spare("postgres");
-        for (name, service) in &system.services {
-            self.secrets.spare(name);
-            (1..=service.replicas).for_each(|index| self.secrets.spare(&Instance::new(name, index).to_string()));
-        }
-        let kinds = system.contracts.tasks.iter().flat_map(|tasks| tasks.kinds.keys());
-        kinds.for_each(|kind| self.secrets.spare(kind));
-    }
-
-    async fn build(&self, system: &System) -> Result<(), Trouble> {
-        let Some(line) = &system.build else { return Ok(()) };
-        let mut words = line.split_whitespace();
-        let Some(program) = words.next() else { return Ok(()) };
-        let mut command = tokio::process::Command::new(program);
-        command
-            .args(words)
-            .env(processes::TAG, self.id.to_string())
-            // A squall among them would take itself for the second process of this run.
-            .env_remove(guard::CHILD);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .process_group(0);
-        let mut child = gate::spawn(|| command.spawn()).map_err(|cause| Trouble::Build {
-            command: line.clone(),
-            how: format!("can't be started: {cause}"),
-            output: match cause.kind() {
-                std::io::ErrorKind::NotFound => format!("there is no such program as `{program}` here or in PATH"),
-                _ => String::new(),
-            },
-        })?;
-        let progress = View::waiting(&format!("building: {line}"));
-        let mut last = std::collections::VecDeque::new();
-        if let Some(stderr) = child.stderr.take() {
-            let mut lines = BufReader::new(stderr).lines();
-            while let Ok(Some(text)) = lines.next_line().await {
-                let text = self.secrets.mask(&text);
-                progress.tell(&text);
-                if last.len() == 20 {
-                    last.pop_front();
-                }
-                last.push_back(text);
-            }
-        }
-        let status = child.wait().await.map_err(Trouble::io("the build"))?;
-        progress.close();
-        if status.success() {
-            return Ok(());
-        }
-        let output = Vec::from(last).join("\n");
-        Err(Trouble::Build {
-            command: line.clone(),
-            how: format!("ended with {status}"),
-            output,
-        })
-    }
-
-    /// Runs one scenario; its journal is in the run's folder.
-    pub(super) async fn run(
-        &self,
-        work: Work<'_>,
-        watcher: Option<std::sync::mpsc::Sender<squall_core::event::Event>>,
-    ) -> Result<(), Trouble> {
-        let folder = self
-            .folder
-            .scenario(work.name)
-            .map_err(Trouble::io("the scenario's folder"))?;
-        let system = work.system.with_replicas(&work.plan.replicas);
-        let order = Order {
-            run: &self.id,
-            system: &system,
-            attach: work.attach,
-            plan: work.plan,
-            folder,
-            cluster: work.cluster,
-            port: work.port,
-            secrets: &self.secrets,
-            watcher,
-            stop: self.stop.clone(),
-        };
-        let result = run_scenario(&order).await;
-        if *self.stop.borrow() {
-            // Nothing comes after it: what is left is swept at once.
-            return result;
-        }
-        // Keepers kill what they keep when they go; wait for that, so that the next scenario starts alone.
-        let scratch = self.id.scratch().join(&work.plan.scenario);
-        for _ in 0..200 {
-            if processes::tagged(&self.id.to_string(), &scratch, &[std::process::id()]).is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        if guard::remove_scratch(&scratch).is_err() {
-            return Err(Trouble::io(scratch.display().to_string())(std::io::Error::other(
-                "could not be removed",
-            )));
-        }
-        result
-    }
-
-    /// Ends it: what the run made goes now; the guard looks again.
-    pub(super) fn close(self) {
-        gate::close();
-        self.runtime.shutdown_timeout(Duration::from_secs(5));
-        let clean = guard::sweep(&self.id).clean();
-        self.folder.remove_partial();
-        if clean {
-            self.folder.forget();
-        }
-    }
-
-    /// Judges all journals there are and writes every format of the report.
-    pub(super) fn report(&self) -> Result<Report, Trouble> {
-        let unreadable =
-            |error: crate::store::Unreadable| Trouble::io("the journals")(std::io::Error::other(error.to_string()));
-        write_reports(&self.folder, &journals(self.folder.path()).map_err(unreadable)?)
-    }
 }

@@ -15,8 +15,8 @@ use squall_core::system::System;
 use self::bugs::{BUGS, Bug, SWITCH};
 use self::rows::{Row, bug_row, catches, matrix, sign, sound_row, unplanned};
 use super::inputs::{BUNDLED, Inputs, inputs};
-use super::run::{Work, Workshop, environment};
 use super::view::View;
+use super::workshop::{Work, Workshop, environment};
 use super::{Choice, say};
 use crate::exit;
 use crate::store::{RunId, journals};
@@ -239,6 +239,7 @@ async fn one(
                 name,
                 cluster,
                 port: None,
+                alone: true,
             },
             None,
         )

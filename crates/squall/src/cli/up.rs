@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, setsid};
 use squall_core::system::System;
 
-use super::run::{Workshop, environment};
+use super::workshop::{Workshop, environment};
 use super::{guarded, inputs, say};
 use crate::control::Status;
 use crate::store::RunId;

@@ -8,10 +8,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use squall_core::event::{Event, Fact, Role, TaskEvent};
 
 use super::say;
+
+/// The lines of all scenarios that run at the same time.
+pub(super) struct Views {
+    bars: MultiProgress,
+    /// Where every event is kept, once it was printed.
+    verbose: Option<PathBuf>,
+}
 
 /// Shows one scenario while it runs.
 pub(super) struct View {
@@ -30,18 +37,28 @@ pub(super) struct Waiting {
 /// Without a terminal, something is said this often while something goes on.
 const SAY: Duration = Duration::from_secs(10);
 
-impl View {
-    /// Opens the view; with a file, every event is printed and kept there.
-    pub(super) fn open(scenario: &str, verbose: Option<PathBuf>) -> Self {
-        let (sender, events) = channel();
-        let scenario = scenario.to_owned();
-        let shower = std::thread::Builder::new()
-            .name("view".to_owned())
-            .spawn(move || show(&scenario, verbose, &events))
-            .ok();
-        Self { sender, shower }
+impl Views {
+    /// With a file, every event is printed and kept there.
+    pub(super) fn new(verbose: Option<PathBuf>) -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            verbose,
+        }
     }
 
+    /// Opens the view of one scenario.
+    pub(super) fn open(&self, scenario: &str) -> View {
+        let (sender, events) = channel();
+        let (scenario, verbose, bars) = (scenario.to_owned(), self.verbose.clone(), self.bars.clone());
+        let shower = std::thread::Builder::new()
+            .name("view".to_owned())
+            .spawn(move || show(&scenario, verbose, &bars, &events))
+            .ok();
+        View { sender, shower }
+    }
+}
+
+impl View {
     /// Where events go.
     pub(super) fn sender(&self) -> Sender<Event> {
         self.sender.clone()
@@ -111,8 +128,8 @@ struct Tally {
     not_right: usize,
 }
 
-fn show(scenario: &str, verbose: Option<PathBuf>, events: &Receiver<Event>) {
-    let bar = bar();
+fn show(scenario: &str, verbose: Option<PathBuf>, bars: &MultiProgress, events: &Receiver<Event>) {
+    let bar = bars.add(bar());
     let mut log = verbose
         .as_ref()
         .and_then(|path| File::options().create(true).append(true).open(path).ok());
@@ -129,7 +146,7 @@ fn show(scenario: &str, verbose: Option<PathBuf>, events: &Receiver<Event>) {
             let _ = writeln!(log, "{scenario} {line}");
         }
         if verbose.is_some() || notable(&event.fact) {
-            bar.suspend(|| say::err(&format!("{scenario} {line}")));
+            bars.suspend(|| say::err(&format!("{scenario} {line}")));
         }
     }
     bar.finish_and_clear();

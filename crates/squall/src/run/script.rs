@@ -90,7 +90,7 @@ async fn run(stage: &Stage, of: ScriptOf, script: &Script) {
 
 /// Starts it; both its outputs are one pipe, so that their lines stay in order.
 fn start(stage: &Stage, script: &Script) -> std::io::Result<(Child, pipe::Receiver)> {
-    let words = script.words();
+    let words = script.words().map_err(std::io::Error::other)?;
     let (program, args) = words
         .split_first()
         .ok_or_else(|| std::io::Error::other("the command is empty"))?;

@@ -14,6 +14,7 @@ pub use postgres::{Cluster, Postgres};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
+use squall_core::command;
 use squall_core::event::LinkCounts;
 use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place};
@@ -156,7 +157,7 @@ impl ProcessWorld {
         let text = service.run.as_deref().unwrap_or_default();
         let mut words = Vec::new();
         // Split first, fill in afterwards: a value with a blank in it stays one argument.
-        for word in text.split_whitespace() {
+        for word in &command::words(text).map_err(|why| wrong(format!("the command {why}")))? {
             words.push(fill(word, &names).map_err(|cause| wrong(cause.to_string()))?);
         }
         let mut env = Vec::new();

@@ -1,0 +1,117 @@
+//! A command in one line, split into arguments as a shell would split it, and never given to one.
+
+/// What a shell reads as its own; to a program they would be arguments that nobody meant.
+const OPERATORS: [&str; 11] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<", "2>", "2>&1"];
+
+/// The arguments, the program first. Blanks separate them, but not inside `'…'` or `"…"`; outside `'…'` a `\` takes the next
+/// character as it stands.
+///
+/// # Errors
+/// A quote that is not closed, or what only a shell could do, in words that follow "the command".
+///
+/// ```
+/// use squall_core::command::words;
+/// assert_eq!(words("grep -c 'two words' log").unwrap(), ["grep", "-c", "two words", "log"]);
+/// assert!(words("cat log | wc -l").is_err());
+/// ```
+pub fn words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let (mut quote, mut plain) = (None, true);
+    let mut chars = line.chars();
+    loop {
+        let next = chars.next();
+        match (quote, next) {
+            (Some(open), Some(c)) if c == open => quote = None,
+            (Some(open), None) => return Err(format!("has a {open} that is not closed")),
+            (None, Some(c @ ('"' | '\''))) => {
+                (quote, plain) = (Some(c), false);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), Some('\\')) => {
+                let taken = chars.next().ok_or("ends with a \\ that nothing follows")?;
+                // Inside "…" it is itself before most characters.
+                let kept = quote.is_some() && !['"', '\\', '$', '`'].contains(&taken);
+                let word = word.get_or_insert_default();
+                word.extend(kept.then_some('\\').into_iter().chain([taken]));
+                plain = false;
+            }
+            (None, end) if end.is_none_or(char::is_whitespace) => {
+                if let Some(word) = word.take() {
+                    if plain && OPERATORS.contains(&word.as_str()) {
+                        return Err(format!("has a `{word}`, but no shell reads it"));
+                    }
+                    words.push(word);
+                }
+                plain = true;
+                if end.is_none() {
+                    return Ok(words);
+                }
+            }
+            (_, Some(c)) => word.get_or_insert_default().push(c),
+            // Both ways to end are above.
+            (_, None) => {}
+        }
+    }
+}
+
+/// The line that [`words`] splits into these arguments.
+pub fn line<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted = words.iter().map(AsRef::as_ref).map(|word| {
+        let special = |c: char| c.is_whitespace() || ['"', '\'', '\\'].contains(&c);
+        match word.is_empty() || word.contains(special) || OPERATORS.contains(&word) {
+            // A quote ends, stands for itself, and begins again.
+            true => format!("'{}'", word.replace('\'', "'\\''")),
+            false => word.to_owned(),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// What to do about a command that can't be split.
+pub const REMEDY: &str = "where a shell is meant, say so: sh -c '…'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_keep_blanks_and_are_gone() {
+        let split = |line| words(line).unwrap();
+        assert_eq!(split("  a  b\tc\n"), ["a", "b", "c"]);
+        assert_eq!(split(r#"a 'b  c' "d e" f'g h'i"#), ["a", "b  c", "d e", "fg hi"]);
+        assert_eq!(
+            split(r#"a\ b "c\"d" 'e\f' "g\h" """#),
+            ["a b", r#"c"d"#, r"e\f", r"g\h", ""]
+        );
+        assert_eq!(split(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_only_a_shell_can_do_is_refused_unless_it_is_quoted() {
+        for line in ["a | b", "a && b", "a > b", "a 2>&1"] {
+            assert!(words(line).unwrap_err().contains("no shell reads it"), "{line}");
+        }
+        assert_eq!(words("sh -c 'a | b'").unwrap(), ["sh", "-c", "a | b"]);
+        assert_eq!(words(r#"cut -d "|" \|"#).unwrap(), ["cut", "-d", "|", "|"]);
+        assert_eq!(words("a|b ?x=1&y=2").unwrap(), ["a|b", "?x=1&y=2"]);
+    }
+
+    #[test]
+    fn a_line_made_of_words_is_split_into_them_again() {
+        for all in [
+            vec!["sh", "-c", "a && b | c"],
+            vec!["it's", r"back\slash", "", "|", "\""],
+            vec!["plain"],
+        ] {
+            assert_eq!(words(&line(&all)).unwrap(), all);
+        }
+    }
+
+    #[test]
+    fn a_quote_that_stays_open_is_an_error() {
+        assert_eq!(words("a 'b c").unwrap_err(), "has a ' that is not closed");
+        assert_eq!(words("a \"b c").unwrap_err(), "has a \" that is not closed");
+        assert!(words("a \\").unwrap_err().contains("nothing follows"));
+    }
+}
