@@ -105,6 +105,39 @@ fn the_sound_system_passes_every_bundled_scenario() {
 }
 
 #[test]
+fn scenarios_side_by_side_are_each_run_and_judged_on_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = squall(
+        folder.path(),
+        &["run", "-s", "baseline,server-restart,worker-restart", "--jobs", "2"],
+    );
+    let report = report(folder.path());
+    let judged: Vec<_> = report
+        .scenarios
+        .iter()
+        .map(|one| (one.name.as_str(), one.outcome))
+        .collect();
+    let expected = ["baseline", "server-restart", "worker-restart"].map(|name| (name, Outcome::Pass));
+    assert_eq!(judged, expected, "{report:#?}");
+    assert_eq!(output.status.code(), Some(0));
+    let began_and_ended = |name: &str| {
+        let path = folder.path().join("latest").join(name).join("journal.jsonl");
+        let text = std::fs::read_to_string(path).expect("a journal");
+        let journal = squall_core::journal::Journal::parse(&text).expect("a journal can be read");
+        let began: jiff::Timestamp = journal.header().opened.parse().expect("a time");
+        let lasted = journal.events().last().expect("events").at;
+        (began, began + std::time::Duration::from_nanos(lasted))
+    };
+    let (first, second, third) = (
+        began_and_ended("baseline"),
+        began_and_ended("server-restart"),
+        began_and_ended("worker-restart"),
+    );
+    assert!(second.0 < first.1, "two at once");
+    assert!(third.0 >= first.1.min(second.1), "and not three");
+}
+
+#[test]
 fn every_way_to_cut_a_link_is_felt_and_survived() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = squall(

@@ -8,6 +8,7 @@
 
 mod binary;
 mod clock;
+mod cost;
 mod journal;
 mod runs;
 mod table;
@@ -23,11 +24,12 @@ type Measured = Result<Vec<Row>, Box<dyn Error>>;
 /// A measurement, with the targets it is for.
 type Measurement = (&'static [&'static str], fn() -> Measured);
 
-const ALL: [Measurement; 4] = [
+const ALL: [Measurement; 5] = [
     (&["R8"], binary::measure),
     (&["R6"], journal::measure),
     (&["R4"], clock::measure),
     (&["R1", "R3", "R5"], runs::measure),
+    (&["R7"], cost::measure),
 ];
 
 fn main() -> ExitCode {

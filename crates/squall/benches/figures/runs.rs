@@ -14,7 +14,8 @@ use squall_core::time::Nanos;
 use crate::Measured;
 use crate::table::{Row, median, spread};
 
-const SQUALL: &str = env!("CARGO_BIN_EXE_squall");
+/// The program as it was built for this bench.
+pub const SQUALL: &str = env!("CARGO_BIN_EXE_squall");
 /// The scenarios take turns, so that a busy hour hits both.
 const ROUNDS: u64 = 3;
 const SECOND: f64 = 1e9;
@@ -98,12 +99,13 @@ pub fn measure() -> Measured {
     ])
 }
 
-fn workspace() -> PathBuf {
+/// The folder runs are started in.
+pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Has the reference system built before anything is timed.
-fn warm(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub fn warm(folder: &Path) -> Result<(), Box<dyn Error>> {
     let status = Command::new("cargo")
         .args(["build", "--release", "-p", "taskhub"])
         .current_dir(folder)

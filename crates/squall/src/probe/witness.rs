@@ -64,6 +64,8 @@ pub struct Running {
     pub task: String,
     /// The attempt's number.
     pub attempt: u64,
+    /// When its start was heard.
+    pub since: Instant,
 }
 
 impl Witness {
@@ -206,6 +208,7 @@ async fn call(State(desk): State<Desk>, Path((token, mark)): Path<(String, Strin
 
 impl Live {
     fn heard(&self, fact: &TaskFact) {
+        let now = Instant::now();
         let mut inner = self.lock();
         let running = inner.running.entry(fact.worker.clone()).or_default();
         let this = |one: &Running| one.task == fact.task && one.attempt == fact.attempt;
@@ -214,8 +217,9 @@ impl Live {
                 running.push(Running {
                     task: fact.task.clone(),
                     attempt: fact.attempt,
+                    since: now,
                 });
-                inner.last_start = Some(Instant::now());
+                inner.last_start = Some(now);
             }
             // From its effect on an attempt is about to end: too late to interrupt it for certain.
             TaskEvent::Effect => running.retain(|one| !this(one)),

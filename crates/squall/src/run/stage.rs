@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use squall_core::clock::Sample;
 use squall_core::contract::{Contracts, Show, Tasks};
@@ -101,12 +101,13 @@ impl Stage {
         done as f64 / planned.max(1) as f64
     }
 
-    /// Which kind of work a task is, where it was acknowledged already.
-    pub(super) fn kind(&self, task: &str) -> Option<String> {
-        lock(&self.ledger)
-            .iter()
-            .find(|known| known.task == task)
-            .map(|known| known.kind.clone())
+    /// Which kind of work a task is and how long it takes, where it was acknowledged already.
+    pub(super) fn work(&self, task: &str) -> Option<(String, Duration)> {
+        let ledger = lock(&self.ledger);
+        let known = ledger.iter().find(|known| known.task == task)?;
+        let planned = self.plan.tasks.iter().find(|planned| planned.mark == known.mark);
+        let takes = Duration::from_millis(planned.map_or(0, |planned| planned.ms));
+        Some((known.kind.clone(), takes))
     }
 
     /// The task that was sent with a mark, once it is acknowledged.

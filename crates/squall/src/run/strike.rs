@@ -16,6 +16,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::stage::Stage;
 use crate::world::Trouble;
 
+/// Of a running task, the share after which it is not aimed at any more.
+const LATEST: f64 = 0.7;
 /// A target is looked for this often while none fits.
 const LOOK: Duration = Duration::from_millis(5);
 /// Aimless steps wait this long for a target that is up.
@@ -303,12 +305,12 @@ impl Strikes {
     fn runs(&self, instance: &Instance) -> Option<String> {
         let main = self.stage.plan.main_kind.as_deref();
         let running = self.stage.live.running(&instance.to_string());
-        let fits = running
-            .into_iter()
-            .find(|running| match (main, self.stage.kind(&running.task)) {
-                (Some(main), Some(kind)) => kind == main,
-                _ => main.is_none(),
-            })?;
+        let fits = running.into_iter().find(|running| {
+            let (kind, takes) = self.stage.work(&running.task).unzip();
+            // One that is nearly done may be over before the strike falls.
+            let begun = takes.is_none_or(|takes| takes.is_zero() || running.since.elapsed() < takes.mul_f64(LATEST));
+            begun && main.is_none_or(|main| kind.is_some_and(|kind| kind == main))
+        })?;
         Some(format!("it runs task {} (attempt {})", fits.task, fits.attempt))
     }
 }

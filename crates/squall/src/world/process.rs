@@ -34,6 +34,8 @@ pub struct ProcessWorld {
     clusters: BTreeMap<Instance, Postgres>,
     addresses: BTreeMap<Instance, SocketAddr>,
     entry: SocketAddr,
+    /// Kept for as long as the system is.
+    _ports: Ports,
 }
 
 struct Link {
@@ -80,6 +82,7 @@ impl ProcessWorld {
             clusters: BTreeMap::new(),
             addresses: addresses.clone(),
             entry: entry_addr,
+            _ports: ports,
         };
         for name in system.start_order() {
             let mut fresh = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::Trouble;
 
@@ -11,12 +12,29 @@ const USUAL: (u16, u16) = (32768, 60999);
 /// Below this, well-known services live.
 const LOWEST: u16 = 15000;
 
+/// The ports of all systems of this process: one whose service is down just now looks free, and is not.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+fn taken() -> MutexGuard<'static, BTreeSet<u16>> {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One system's ports; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Ports {
     next: u16,
     low: u16,
     high: u16,
-    taken: BTreeSet<u16>,
+    own: Vec<u16>,
+}
+
+impl Drop for Ports {
+    fn drop(&mut self) {
+        let mut taken = taken();
+        for port in &self.own {
+            taken.remove(port);
+        }
+    }
 }
 
 impl Ports {
@@ -33,17 +51,14 @@ impl Ports {
             next: low + spread as u16,
             low,
             high,
-            taken: BTreeSet::new(),
+            own: Vec::new(),
         }
     }
 
     /// A free port on loopback: the one asked for, or any.
     pub(super) fn take(&mut self, asked: Option<u16>) -> Result<SocketAddr, Trouble> {
         if let Some(port) = asked {
-            if !free(port) || !self.taken.insert(port) {
-                return Err(Trouble::PortTaken { port });
-            }
-            return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+            return self.claim(port).ok_or(Trouble::PortTaken { port });
         }
         for _ in self.low..self.high {
             let port = self.next;
@@ -52,11 +67,18 @@ impl Ports {
             } else {
                 self.next + 1
             };
-            if free(port) && self.taken.insert(port) {
-                return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+            if let Some(address) = self.claim(port) {
+                return Ok(address);
             }
         }
         Err(Trouble::PortTaken { port: self.low })
+    }
+
+    fn claim(&mut self, port: u16) -> Option<SocketAddr> {
+        (free(port) && taken().insert(port)).then(|| {
+            self.own.push(port);
+            SocketAddr::from(([127, 0, 0, 1], port))
+        })
     }
 }
 
@@ -88,5 +110,18 @@ mod tests {
         let other = ports.take(None).unwrap();
         assert_ne!(one, other);
         assert!(one.port() < ephemeral().0 || one.port() > 60999);
+    }
+
+    #[test]
+    fn two_systems_of_one_seed_share_no_port_until_one_is_gone() {
+        let (mut one, mut other) = (Ports::new(7), Ports::new(7));
+        let address = one.take(None).unwrap();
+        assert_ne!(address, other.take(None).unwrap());
+        assert!(matches!(
+            other.take(Some(address.port())),
+            Err(Trouble::PortTaken { .. })
+        ));
+        drop(one);
+        assert_eq!(other.take(Some(address.port())).unwrap(), address);
     }
 }
