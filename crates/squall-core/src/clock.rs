@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Answer, Phase, Role};
 use crate::journal::{History, Life, Strike};
 use crate::place::{Condition, Instance, Place};
-use crate::plan::Hold;
+use crate::plan::{Hold, Plan};
 use crate::time::{Nanos, SECOND};
 
 /// The step in which the steady window is moved.
-const BIN: Nanos = SECOND / 10;
+pub const BIN: Nanos = SECOND / 10;
 /// Work that waited this long for a worker that lives should have been begun by it.
 const PATIENCE: Nanos = 3 * SECOND;
 
@@ -363,6 +363,12 @@ pub fn watched_until(history: &History<'_>) -> Nanos {
     last.max(history.ended(Phase::Calm).unwrap_or(0))
 }
 
+/// Whether a window of answers is inside the band, and holds at least half the requests that are due in a steady window.
+pub fn is_steady(band: &Band, plan: &Plan, window: &[Sample]) -> bool {
+    let every = plan.api_every.unwrap_or(plan.steady).max(1);
+    window.len() as u64 >= (plan.steady / every / 2).max(1) && band.holds(window)
+}
+
 /// The first moment from `from` on that begins a steady window, since the journal was opened.
 fn steady_since(history: &History<'_>, from: Nanos) -> Option<Nanos> {
     let plan = &history.header.plan;
@@ -378,11 +384,10 @@ fn steady_since(history: &History<'_>, from: Nanos) -> Option<Nanos> {
     let band = Band::of(between(began, ended))?;
     // The last request of a window is due up to one distance before its end.
     let until = watched_until(history).saturating_add(every).saturating_add(BIN);
-    let needed = (plan.steady / every / 2).max(1);
     let mut at = from;
     while at.saturating_add(plan.steady) <= until {
         let window = between(at, at.saturating_add(plan.steady));
-        if window.len() as u64 >= needed && band.holds(window) {
+        if is_steady(&band, plan, window) {
             return Some(at);
         }
         at += BIN;

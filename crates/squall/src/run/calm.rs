@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall_core::clock::{Band, Sample};
+use squall_core::clock::{BIN, Band, Sample, is_steady};
 use squall_core::demand::Demand;
 use squall_core::time::{Nanos, nanos};
 use tokio::time::sleep;
@@ -13,11 +13,12 @@ use super::stage::Stage;
 const LONGEST: Duration = Duration::from_secs(30);
 /// Looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
-/// Added at the end, so that judging sees the whole window.
+/// An answer inside the band takes less than this, or little more.
 const MARGIN: Duration = Duration::from_millis(300);
 
 /// Waits until traffic stayed inside the reference band for the whole steady window, at most as
-/// long as recovery may take. The rule is the judge's own.
+/// long as recovery may take. The rule is the judge's own, on a window that is longer by one of its steps: so whatever the
+/// moment it counts from, one of its windows lies inside.
 pub(super) async fn calm(stage: &Stage, reference: &[Sample], began: Nanos) {
     let demanded = stage.plan.checks.iter().find_map(|demand| match demand {
         Demand::Recovery(recovery) => Some(recovery.within.get()),
@@ -27,13 +28,22 @@ pub(super) async fn calm(stage: &Stage, reference: &[Sample], began: Nanos) {
         return sleep(Duration::from_nanos(stage.plan.steady)).await;
     };
     let until = began + nanos(demanded.unwrap_or(LONGEST)) + stage.plan.steady;
+    let steady = |from: Nanos, to: Nanos| {
+        let mut window = stage.samples_since(from);
+        window.retain(|sample| sample.due < to);
+        is_steady(&band, &stage.plan, &window)
+    };
     loop {
         let now = stage.recorder.now();
-        let from = now.saturating_sub(stage.plan.steady);
-        if now >= until || (from >= began && band.holds(&stage.samples_since(from))) {
-            break;
+        let from = now.saturating_sub(stage.plan.steady + BIN);
+        let held = from >= began && steady(from, now);
+        if held || now >= until {
+            // By then the last of it were answered, too.
+            sleep(MARGIN).await;
+        }
+        if now >= until || (held && steady(from, now)) {
+            return;
         }
         sleep(LOOK).await;
     }
-    sleep(MARGIN).await;
 }
