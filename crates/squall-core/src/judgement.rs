@@ -104,7 +104,20 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
     doubts.extend(scripts(history));
     doubts.extend(never_struck(history, proofs));
     doubts.extend(unfelt(history, proofs));
+    doubts.extend(never_back(history));
     doubts
+}
+
+/// The entry service was struck and nobody saw it serve again: what came of all requests since is known to nobody.
+fn never_back(history: &History<'_>) -> Option<String> {
+    let strikes = history.strikes.iter();
+    let mut entry = strikes.filter(|strike| history.strikes_entry(strike) == Some(true));
+    let lost = entry.find(|strike| {
+        let healed = strike.healed.unwrap_or(history.until);
+        history.serving_since(healed).is_none()
+    })?;
+    let (place, word) = (lost.place, lost.condition.word());
+    Some(format!("{place} was {word} and not seen to serve again"))
 }
 
 /// The storm's own commands that did not do what they were there for.

@@ -324,7 +324,9 @@ impl Stage {
                 .map_or(State::Odd, |(_, state)| *state)
         });
         let text = |path: &Option<String>| take(json, path.as_deref()?)?.as_str().map(str::to_owned);
-        let payload = show.payload.as_ref().and_then(|path| take(json, path));
+        // A payload that is to be shown and is not counts as changed: nothing it could have been is like nothing.
+        let shown = show.payload.as_ref().filter(|_| state.is_some());
+        let payload = shown.map(|path| take(json, path).unwrap_or_default());
         Record {
             task: task.to_owned(),
             state,
