@@ -60,14 +60,15 @@ impl Poll {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(key), flags)?)
     }
 
-    /// Waits for events, at most so many nanoseconds.
-    pub(crate) fn wait(&mut self, most: Nanos) -> io::Result<()> {
+    /// Waits for events, at most so many nanoseconds if a number is given. Where nothing is due it had better not
+    /// be: the kernel sets a timer for each wait that has an end, and that is a tenth of what a small message costs.
+    pub(crate) fn wait(&mut self, most: Option<Nanos>) -> io::Result<()> {
         self.events.clear();
-        let most = Timespec {
+        let most = most.map(|most| Timespec {
             tv_sec: i64::try_from(most / SECOND).unwrap_or(i64::MAX),
             tv_nsec: (most % SECOND).cast_signed(),
-        };
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&most)) {
+        });
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), most.as_ref()) {
             Err(rustix::io::Errno::INTR) | Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }

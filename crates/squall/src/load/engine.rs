@@ -104,7 +104,7 @@ impl<S: Session> Engine<S> {
         let stopwatch = Stopwatch::start();
         self.wait_for_begin()?;
         while !self.is_over() {
-            self.poll.wait(self.patience())?;
+            self.poll.wait(Some(self.patience()))?;
             self.now = self.clock();
             for number in 0..self.poll.len() {
                 self.heed(number);
@@ -128,7 +128,7 @@ impl<S: Session> Engine<S> {
             && !ahead.is_zero()
             && !self.halted
         {
-            self.poll.wait(nanos(ahead))?;
+            self.poll.wait(Some(nanos(ahead)))?;
             // There are no connections yet: whatever there is, it is the halt.
             self.halted = self.poll.len() > 0;
         }

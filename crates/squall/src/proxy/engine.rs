@@ -20,6 +20,7 @@ use rustix::net::{SocketFlags, accept_with};
 use squall_core::time::nanos;
 use tokio::sync::oneshot;
 
+use super::buffers::Buffers;
 use super::connection::{Connection, Fate, Phase};
 use super::pump::{Tools, Turn};
 use super::rule::{Gate, Rules};
@@ -28,14 +29,10 @@ use super::stats::{Cause, Counters};
 use crate::poll::{BELL, Bell, Flags, Poll};
 use slots::Slots;
 
-/// What is read at once, of whatever connection.
-const SCRATCH: usize = 64 << 10;
 /// So many clients are let in before others have their turn.
 const AT_ONCE: usize = 64;
 /// After so long a listener that was out of descriptors tries again: they come back when connections end.
 const RETRY: Duration = Duration::from_millis(10);
-/// Looked at so often at least, though nothing asks for it.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// The kinds of keys that events and alarms carry, in their upper two bits.
 const UPSTREAM: u64 = 1 << 63;
@@ -116,7 +113,7 @@ struct Engine {
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     /// Those with more to do that gave way to others.
     again: Vec<u64>,
-    scratch: Box<[u8]>,
+    buffers: Buffers,
 }
 
 impl Engine {
@@ -128,7 +125,7 @@ impl Engine {
             connections: Slots::default(),
             alarms: BinaryHeap::new(),
             again: Vec::new(),
-            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            buffers: Buffers::new(),
         })
     }
 
@@ -137,7 +134,7 @@ impl Engine {
         _ = nix::sys::prctl::set_timerslack(1);
         loop {
             let patience = self.patience();
-            if self.poll.wait(nanos(patience)).is_err() {
+            if self.poll.wait(patience.map(nanos)).is_err() {
                 // There is nothing it could fail for but memory, which may come back.
                 thread::sleep(RETRY);
                 continue;
@@ -153,12 +150,24 @@ impl Engine {
         }
     }
 
-    fn patience(&self) -> Duration {
-        match self.alarms.peek() {
-            _ if !self.again.is_empty() => Duration::ZERO,
-            Some(Reverse((when, _))) => when.saturating_duration_since(Instant::now()).min(IDLE),
-            None => IDLE,
+    /// How long there is nothing to do unless something happens; `None` for ever.
+    fn patience(&mut self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
         }
+        while let Some(Reverse((when, key))) = self.alarms.peek().copied() {
+            if self.stands(when, key) {
+                return Some(when.saturating_duration_since(Instant::now()));
+            }
+            self.alarms.pop();
+        }
+        None
+    }
+
+    /// Whether an alarm is still wanted: a connection has one at most.
+    fn stands(&mut self, when: Instant, key: u64) -> bool {
+        let asks = |connection: &mut Box<Connection>| connection.alarm == Some(when);
+        key & LISTENER != 0 || self.connections.get(key).is_some_and(asks)
     }
 
     fn heed(&mut self, key: u64, flags: Flags) {
@@ -184,9 +193,9 @@ impl Engine {
             self.alarms.pop();
             if key & LISTENER != 0 {
                 self.accept(key & !LISTENER);
-            } else {
+            } else if self.stands(when, key) {
                 if let Some(connection) = self.connections.get(key) {
-                    connection.alarm = connection.alarm.filter(|alarm| *alarm > when);
+                    connection.alarm = None;
                 }
                 self.serve(key);
             }
@@ -236,7 +245,7 @@ impl Engine {
             let (Some(link), Some(connection)) = (self.links.get(&id), self.connections.get(key)) else {
                 continue;
             };
-            let mut tools = tools(&mut self.scratch, &link.counters);
+            let mut tools = tools(&mut self.buffers, &link.counters);
             match connection.obey(&link.rules, &mut tools) {
                 Ok(()) => self.serve(key),
                 Err(fate) => self.end(key, fate),
@@ -270,7 +279,7 @@ impl Engine {
         let Some(link) = self.links.get(&connection.link) else {
             return;
         };
-        let mut tools = tools(&mut self.scratch, &link.counters);
+        let mut tools = tools(&mut self.buffers, &link.counters);
         let obeyed = connection.obey(&link.rules, &mut tools);
         let key = self.connections.put(Box::new(connection));
         let watched = self.connections.get(key).map(|connection| {
@@ -293,16 +302,15 @@ impl Engine {
         let Some(link) = self.links.get(&connection.link) else {
             return;
         };
-        let mut tools = tools(&mut self.scratch, &link.counters);
+        let mut tools = tools(&mut self.buffers, &link.counters);
         match connection.run(&mut tools) {
             Err(fate) => self.end(key, fate),
             Ok(Turn::More) => self.again.push(key),
             Ok(Turn::Waits | Turn::Closes) => {
-                if let Some(next) = connection.next_alarm()
-                    && connection.alarm.is_none_or(|alarm| next < alarm)
-                {
-                    connection.alarm = Some(next);
-                    self.alarms.push(Reverse((next, key)));
+                let next = connection.next_alarm();
+                if next != connection.alarm {
+                    connection.alarm = next;
+                    self.alarms.extend(next.map(|next| Reverse((next, key))));
                 }
             }
         }
@@ -350,10 +358,10 @@ impl Engine {
     }
 }
 
-fn tools<'a>(scratch: &'a mut [u8], counters: &'a Counters) -> Tools<'a> {
+fn tools<'a>(buffers: &'a mut Buffers, counters: &'a Counters) -> Tools<'a> {
     let gate = Gate::Open;
     Tools {
-        scratch,
+        buffers,
         counters,
         gate,
     }
