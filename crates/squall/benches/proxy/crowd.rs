@@ -23,7 +23,7 @@ const IDLE: usize = 9_000;
 /// So many come and go each second.
 const NEWCOMERS: usize = 1_000;
 /// By so many threads.
-const THREADS: usize = 4;
+const THREADS: usize = 16;
 /// A process needs some descriptors besides.
 const BESIDES: u64 = 200;
 /// So much later nothing may be left of what has ended.

@@ -12,8 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::say::{err, problem};
 use super::target::block_on_one;
-use crate::exit;
 use crate::toxiproxy::{Proxies, serve};
+use crate::{exit, priority};
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
@@ -49,6 +49,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
             return exit::BAD_INPUT;
         }
     };
+    priority::ahead();
     // Most of the time from a call to its effect is handing over from thread to thread.
     block_on_one(async {
         let mut proxies = Proxies::new(args.seed);

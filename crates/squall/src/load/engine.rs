@@ -210,7 +210,7 @@ impl<S: Session> Engine<S> {
         let opened = connection.open(self.target, wire).map(|()| connection.key(index));
         let watched = opened.and_then(|key| {
             let stream = connection.stream.as_ref().ok_or(Failed::NoSocket)?;
-            self.poll.watch(stream, key).map_err(|_| Failed::NoSocket)
+            self.poll.sockets().watch(stream, key).map_err(|_| Failed::NoSocket)
         });
         if let Err(why) = watched {
             self.finish(index, Outcome::Failed(why), false);

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::buffers::Buffers;
 use super::stage::Piece;
 
-/// How many bytes one direction holds before it stops reading. The sender then feels
-/// backpressure, as it would on a long link with a full window; nothing is lost.
+/// How many bytes one direction holds before it stops reading: what 10 ms take at 25 Gbit/s, so that it is not the line
+/// that makes a machine's own links slow. The sender then feels backpressure, as it would on a long link with a full
+/// window; nothing is lost.
 pub(super) const CAPACITY: usize = 32 << 20;
 
 /// How a stream ends.

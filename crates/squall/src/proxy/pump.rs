@@ -204,15 +204,16 @@ impl Pump {
             let mut pieces = [IoSlice::new(&[]); TOGETHER];
             // Slices are for the other end to see one by one.
             let apart = self.stages.iter().any(Stage::slices);
-            let (mut count, mut bytes) = (0, 0);
-            for piece in self.line.due(now).take(if apart { 1 } else { TOGETHER }) {
-                pieces[count] = IoSlice::new(piece);
-                (count, bytes) = (count + 1, bytes + piece.len());
+            let mut count = 0;
+            let due_now = self.line.due(now).take(if apart { 1 } else { TOGETHER });
+            for (place, piece) in pieces.iter_mut().zip(due_now) {
+                *place = IoSlice::new(piece);
+                count += 1;
             }
             let sent = to.write_pieces(&pieces[..count]).map_err(|_| Cause::Peer)?;
             self.line.advance(sent, tools.buffers);
             tools.counters.delivered(self.up, sent);
-            if sent < bytes {
+            if !to.writable {
                 break;
             }
             match self.line.next_due() {
