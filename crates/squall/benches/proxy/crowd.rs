@@ -81,8 +81,8 @@ fn connect(addr: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Newcomers at their due moments, one after the other: how long each took from then, in ms.
-fn newcomers(addr: &str, begin: Instant, number: usize, total: usize) -> io::Result<Vec<f64>> {
+/// Newcomers at their due moments, one after the other: how long each took from then, in ms, and when the last was done.
+fn newcomers(addr: &str, begin: Instant, number: usize, total: usize) -> io::Result<(Vec<f64>, Instant)> {
     let mut took = Vec::with_capacity(total / THREADS + 1);
     for each in (number..total).step_by(THREADS) {
         let due = begin + Duration::from_secs(1) * each as u32 / NEWCOMERS as u32;
@@ -95,7 +95,7 @@ fn newcomers(addr: &str, begin: Instant, number: usize, total: usize) -> io::Res
             SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         }
     }
-    Ok(took)
+    Ok((took, Instant::now()))
 }
 
 /// Megabytes in memory, and descriptors.
@@ -126,30 +126,14 @@ pub fn measure(squall: &Path, minutes: f64) -> Result<Vec<Row>, Box<dyn Error>> 
     }
     let (full, used) = (size(&peer)?, peer.cpu()?);
 
-    let (begin, total) = (Instant::now(), (minutes * 60.0 * NEWCOMERS as f64) as usize);
-    let threads: Vec<_> = (0..THREADS)
-        .map(|number| {
-            let listen = listen.clone();
-            thread::spawn(move || newcomers(&listen, begin, number, total))
-        })
-        .collect();
-    let mut most = full;
-    while !threads.iter().all(thread::JoinHandle::is_finished) {
-        thread::sleep(Duration::from_millis(200));
-        let now = size(&peer)?;
-        most = (most.0.max(now.0), most.1.max(now.1));
-    }
-    let mut took = Vec::new();
-    for thread in threads {
-        took.extend(thread.join().map_err(|_| "a thread of newcomers failed")??);
-    }
-    let (lasted, used) = (begin.elapsed().as_secs_f64(), peer.cpu()? - used);
+    let total = (minutes * 60.0 * NEWCOMERS as f64) as usize;
+    let Gone { took, lasted, most } = come_and_go(&listen, &peer, total)?;
+    let used = peer.cpu()? - used;
     for (number, stream) in all.iter_mut().enumerate() {
         exchange(stream).map_err(|error| format!("idle connection {number}, afterwards: {error}"))?;
     }
     drop(all);
     let left = settled(&peer, empty.1)?;
-    let took = sorted(took);
     let rate = took.len() as f64 / lasted;
     let row = |what: String, goal: &str, measured: String, met: bool| Row {
         target: "crowd",
@@ -186,6 +170,41 @@ pub fn measure(squall: &Path, minutes: f64) -> Result<Vec<Row>, Box<dyn Error>> 
             most.0 - full.0 <= 4.0 && most.1 - full.1 <= 500 && left <= empty.1,
         ),
     ])
+}
+
+/// What became of the newcomers.
+struct Gone {
+    /// How long each took, in ms, sorted.
+    took: Vec<f64>,
+    /// The seconds all of them took.
+    lasted: f64,
+    /// The proxy's size at most.
+    most: (f64, usize),
+}
+
+/// Newcomers from many threads.
+fn come_and_go(listen: &str, peer: &Peer, total: usize) -> Result<Gone, Box<dyn Error>> {
+    let begin = Instant::now();
+    let start = |number| {
+        let listen = listen.to_owned();
+        thread::spawn(move || newcomers(&listen, begin, number, total))
+    };
+    let threads: Vec<_> = (0..THREADS).map(start).collect();
+    let mut most = size(peer)?;
+    while !threads.iter().all(thread::JoinHandle::is_finished) {
+        thread::sleep(Duration::from_millis(200));
+        let now = size(peer)?;
+        most = (most.0.max(now.0), most.1.max(now.1));
+    }
+    let (mut took, mut end) = (Vec::new(), begin);
+    for thread in threads {
+        let (its, done) = thread.join().map_err(|_| "a thread of newcomers failed")??;
+        took.extend(its);
+        end = end.max(done);
+    }
+    let lasted = (end - begin).as_secs_f64();
+    let took = sorted(took);
+    Ok(Gone { took, lasted, most })
 }
 
 /// How many descriptors are left when there are as few as there were, or it has had its time.
