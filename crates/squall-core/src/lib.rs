@@ -19,6 +19,7 @@ pub mod workload;
 pub mod demand;
 pub mod level;
 pub mod scenario;
+pub mod mechanism;
 pub mod plan;
 pub mod event;
 pub mod journal;

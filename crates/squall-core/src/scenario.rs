@@ -2,7 +2,7 @@
 
 mod check;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::amount::Dur;
 use crate::demand::Demand;
 use crate::diagnostic::Mistakes;
 use crate::document::Document;
-use crate::fault::{Fault, Target};
+use crate::fault::Fault;
 use crate::workload::Workload;
 
 /// A scenario file.
@@ -53,14 +53,5 @@ impl Scenario {
         } else {
             Err(doc.mistakes(found))
         }
-    }
-
-    /// The parts it can't do without a handle on: services by their names, links as `from->to`.
-    pub fn handles(&self) -> BTreeSet<String> {
-        let struck = self.storm.iter().filter_map(Fault::target).map(|target| match target {
-            Target::Service(service) => service.to_owned(),
-            Target::Link(from, to) => format!("{from}->{to}"),
-        });
-        struck.chain(self.replicas.keys().cloned()).collect()
     }
 }

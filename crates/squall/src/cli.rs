@@ -3,6 +3,7 @@
 mod attend;
 mod auth;
 mod compare;
+mod doctor;
 mod flood;
 mod history;
 mod init;
@@ -100,6 +101,12 @@ enum Verb {
         /// What to list; everything when not said
         #[arg(value_enum)]
         what: Option<look::What>,
+    },
+    /// Show what this machine allows: by what each fault is put in force, what proves it, or what would enable it
+    Doctor {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of system or scenario files, for editors
     Schema {
@@ -267,6 +274,7 @@ pub fn main() -> u8 {
         Verb::Compare(args) => compare::compare(&args),
         Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
+        Verb::Doctor { json } => doctor::doctor(json),
         Verb::Schema { of } => look::schema(of),
         Verb::Heal { output } => look::heal(&output),
     }
