@@ -13,6 +13,7 @@ pub mod place;
 pub mod contract;
 pub mod system;
 pub mod script;
+pub mod stop;
 pub mod draft;
 pub mod fault;
 pub mod workload;

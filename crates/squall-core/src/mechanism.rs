@@ -11,6 +11,7 @@ use crate::diagnostic::Mistake;
 use crate::document::Document;
 use crate::fault::{CATALOGUE, Fault, Target};
 use crate::scenario::Scenario;
+use crate::stop::StopWhen;
 
 /// Where a system lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +225,11 @@ pub fn handles(scenario: &Scenario, machine: &Machine) -> BTreeSet<String> {
         Target::Service(service) => service.to_owned(),
         Target::Link(from, to) => format!("{from}->{to}"),
     });
-    struck.chain(scenario.replicas.keys().cloned()).collect()
+    let watched = scenario.stop_when.iter().filter_map(|stop| match stop {
+        StopWhen::Down(down) => Some(down.on.clone()),
+        StopWhen::Success(_) => None,
+    });
+    struck.chain(watched).chain(scenario.replicas.keys().cloned()).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::demand::Demand;
 use crate::fault::Aim;
 use crate::place::Condition;
 use crate::script::PlannedScript;
+use crate::stop::StopWhen;
 use crate::time::Nanos;
 use crate::workload::{PlannedFlood, PlannedTask, PlannedWrites};
 
@@ -69,6 +70,9 @@ pub struct Plan {
     /// Copies of a service instead of the system's own number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<String, u32>,
+    /// What ends the storm at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_when: Vec<StopWhen>,
     /// What is judged.
     pub checks: Vec<Demand>,
     /// The command that plans the same again.

@@ -12,6 +12,7 @@ use crate::demand::Demand;
 use crate::diagnostic::Mistakes;
 use crate::document::Document;
 use crate::fault::Fault;
+use crate::stop::StopWhen;
 use crate::workload::Workload;
 
 /// A scenario file.
@@ -36,6 +37,9 @@ pub struct Scenario {
     /// The storm goes on at least so long.
     #[serde(default)]
     pub lasts: Option<Dur>,
+    /// What ends the storm at once; then the run is inconclusive, unless it has a finding.
+    #[serde(default)]
+    pub stop_when: Vec<StopWhen>,
     /// What is judged.
     pub checks: Vec<Demand>,
 }

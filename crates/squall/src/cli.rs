@@ -5,6 +5,7 @@ mod auth;
 mod compare;
 mod doctor;
 mod flood;
+mod halt;
 mod history;
 mod init;
 mod inputs;
@@ -180,6 +181,8 @@ struct RunArgs {
     /// Keep the run under this name, too: `squall compare label:NAME label:OTHER`
     #[arg(long, value_name = "NAME", value_parser = label)]
     label: Option<String>,
+    #[command(flatten)]
+    halt: halt::Halt,
     #[command(flatten)]
     notify: notify::NotifyArgs,
     #[command(flatten)]

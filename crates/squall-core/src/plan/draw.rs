@@ -63,6 +63,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     let tasks = drawer.tasks(scenario);
     let scripts = drawer.scripts(&scenario.storm);
     drawer.checks(&scenario.checks);
+    drawer.stops(&scenario.stop_when);
     let load = scenario.workload.tasks.as_ref();
     let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
     let plan = Plan {
@@ -88,6 +89,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         steps,
         scripts,
         replicas: scenario.replicas.clone(),
+        stop_when: scenario.stop_when.clone(),
         checks: scenario.checks.clone(),
     };
     if drawer.mistakes.is_empty() {
@@ -272,25 +274,15 @@ impl Drawer<'_> {
     }
 
     fn target(&mut self, at: &str, target: &Target<'_>) -> Option<(String, Option<String>)> {
-        let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
-        let missing = |name: &str| {
-            let help = nearest(name, names.iter().copied()).map_or_else(
-                || format!("the services are {}", names.join(", ")),
-                |close| format!("did you mean `{close}`?"),
-            );
-            (format!("the system has no service `{name}`"), Some(help))
-        };
         match *target {
             Target::Service(service) if self.facts.services.contains_key(service) => Some((service.to_owned(), None)),
             Target::Service(service) => {
-                let (message, help) = missing(service);
-                self.wrong(&format!("{at}/on"), message, help);
+                self.missing(&format!("{at}/on"), service);
                 None
             }
             Target::Link(from, to) => {
                 let Some(service) = self.facts.services.get(from) else {
-                    let (message, help) = missing(from);
-                    self.wrong(&format!("{at}/from"), message, help);
+                    self.missing(&format!("{at}/from"), from);
                     return None;
                 };
                 if !service.links.iter().any(|link| link == to) {
@@ -308,6 +300,16 @@ impl Drawer<'_> {
                 Some((from.to_owned(), Some(to.to_owned())))
             }
         }
+    }
+
+    /// Says that there is no such service.
+    pub(super) fn missing(&mut self, pointer: &str, name: &str) {
+        let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
+        let help = nearest(name, names.iter().copied()).map_or_else(
+            || format!("the services are {}", names.join(", ")),
+            |close| format!("did you mean `{close}`?"),
+        );
+        self.wrong(pointer, format!("the system has no service `{name}`"), Some(help));
     }
 
     fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {

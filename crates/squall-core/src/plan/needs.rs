@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::demand::Demand;
 use crate::fault::{Fault, Target};
 use crate::scenario::Scenario;
+use crate::stop::StopWhen;
 use crate::system::Facts;
 
 /// What a scenario asks for and a system lacks, in words: "a service `partner`". Nothing when as far as the system's parts,
@@ -20,6 +21,11 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     };
     for name in scenario.replicas.keys() {
         service(name);
+    }
+    for stop in &scenario.stop_when {
+        if let StopWhen::Down(down) = stop {
+            service(&down.on);
+        }
     }
     let mut links = Vec::new();
     let mut kept_up = Vec::new();

@@ -144,6 +144,31 @@ fn a_run_that_broke_off_makes_up_no_finding() {
 }
 
 #[test]
+fn a_run_that_was_stopped_is_inconclusive_and_says_why_unless_it_has_a_finding() {
+    let stopped = |mut run: Run| {
+        run.keep(|_, fact| !matches!(fact, Fact::Closed { .. }));
+        let why = "no copy of db ran for 3s".to_owned();
+        run.add(
+            22 * SEC,
+            Fact::Closed {
+                end: End::Stopped { why },
+            },
+        );
+        run
+    };
+    let sound = stopped(Run::sound());
+    let judged = sound.judge();
+    assert_eq!((judged.outcome, sound.findings()), (Came::Inconclusive, vec![]));
+    assert_eq!(judged.doubts, ["the run was stopped: no copy of db ran for 3s"]);
+
+    let mut twice = Run::sound();
+    twice.add(8 * SEC, super::run::line("task-1", 2, "worker-3", TaskEvent::Committed));
+    let twice = stopped(twice);
+    assert_eq!(twice.judge().outcome, Came::Fail);
+    twice.finds(&["no_task_completed_twice: double-commit"]);
+}
+
+#[test]
 fn a_double_commit_is_found_even_in_a_run_that_was_cut_off() {
     let mut run = Run::sound();
     run.add(8 * SEC, super::run::line("task-1", 2, "worker-3", TaskEvent::Committed));

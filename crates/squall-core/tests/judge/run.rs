@@ -163,6 +163,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             lasts: 0,
             steps,
             scripts: Vec::new(),
+            stop_when: Vec::new(),
             checks: checks(),
         },
     }

@@ -369,6 +369,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         lasts: 12_000 * MS,
         steps,
         scripts: Vec::new(),
+        stop_when: Vec::new(),
         checks,
     }
 }

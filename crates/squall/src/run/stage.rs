@@ -38,6 +38,7 @@ pub(super) struct Stage {
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
     recent: Arc<Mutex<VecDeque<Sample>>>,
+    stopped: Arc<watch::Sender<bool>>,
 }
 
 /// So many of the last answers are kept, for looking at while the run goes on.
@@ -73,7 +74,19 @@ impl Stage {
             ledger: Arc::default(),
             acks: Arc::new(watch::Sender::new(0)),
             recent: Arc::default(),
+            stopped: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// From now on the storm is over: every fault is healed, none begins.
+    pub(super) fn stop_storm(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Waits until the storm is stopped.
+    pub(super) async fn stopped(&self) {
+        // Its sender lives as long as this: waiting can only end with the stop.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// What `${…}` stands for in this session's requests.

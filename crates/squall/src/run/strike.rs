@@ -89,24 +89,16 @@ impl Strikes {
         let may_skip = matches!(step.aim, Some((Aim::TaskRunning, _)));
         let target = tokio::select! {
             biased;
-            _ = decided.wait_for(|decided| *decided), if may_skip => None,
-            target = self.target(step) => Some(target),
+            () = self.stage.stopped() => Err((true, "the storm was stopped".to_owned())),
+            _ = decided.wait_for(|decided| *decided), if may_skip => Err((true, "all work was done".to_owned())),
+            target = self.target(step) => target.map_err(|why| (false, why)),
         };
         let target = match target {
-            Some(Ok(target)) => target,
-            Some(Err(why)) => {
+            Ok(target) => target,
+            Err((decided, why)) => {
                 self.stage.recorder.record(Fact::Missed {
                     step: index,
-                    decided: false,
-                    why,
-                });
-                return Ok(());
-            }
-            None => {
-                let why = "all work was done".to_owned();
-                self.stage.recorder.record(Fact::Missed {
-                    step: index,
-                    decided: true,
+                    decided,
                     why,
                 });
                 return Ok(());
@@ -144,7 +136,10 @@ impl Strikes {
         self.stage.world.impose(&place, &conditions).await?;
         recorder.record(Fact::Imposed { step: index });
         self.felt(step, &place);
-        sleep(Duration::from_nanos(step.hold.nanos())).await;
+        tokio::select! {
+            () = self.stage.stopped() => {}
+            () = sleep(Duration::from_nanos(step.hold.nanos())) => {}
+        }
         if let Some(counts) = self.stage.world.counts(&place) {
             recorder.record(Fact::Traffic {
                 step: index,

@@ -465,4 +465,22 @@ pub const SLIPS: &[Slip] = &[
         "- script: { run: ./mine.sh, after: 3s }\n",
         &["storm.yaml:10", "`after`"],
     ),
+    storm(
+        "a stop for a service that is not there",
+        "storm:\n",
+        "stop_when: [ { down: { on: servr, for: 3s } } ]\nstorm:\n",
+        &["storm.yaml:6", "no service `servr`", "did you mean `server`?"],
+    ),
+    storm(
+        "a stop that need not last",
+        "storm:\n",
+        "stop_when: [ { down: { on: server, for: 0s } } ]\nstorm:\n",
+        &["storm.yaml:6", "by chance", "for: 3s"],
+    ),
+    storm(
+        "a stop that looks at no traffic",
+        "  api: { rate: 10/s }\n",
+        "stop_when: [ { success: { below: 50%, for: 3s } } ]\n",
+        &["storm.yaml:5", "`success`", "`workload.api`"],
+    ),
 ];
