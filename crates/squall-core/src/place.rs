@@ -4,8 +4,10 @@
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
 mod impair;
+mod meeting;
 
 pub use impair::{Impair, Impairment, Share, Spread, Way};
+pub use meeting::Meeting;
 
 use std::fmt;
 use std::str::FromStr;

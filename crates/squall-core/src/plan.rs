@@ -3,6 +3,7 @@
 //! What only the moment can tell (which worker is busy) is late-bound: the plan holds a rank drawn
 //! now, applied to the sorted candidates then, and the answer is journaled.
 
+mod bounds;
 mod draw;
 mod fit;
 mod needs;

@@ -103,6 +103,66 @@ fn a_condition_ends_the_storm_heals_it_all_and_is_the_verdicts_reason() {
     }
 }
 
+/// When each step held, by its index.
+fn windows(events: &[Event]) -> Vec<(u64, u64)> {
+    let began = events.iter().filter_map(|event| match event.fact {
+        Fact::Imposing { step, .. } => Some((step, event.at)),
+        _ => None,
+    });
+    let ended = |wanted: usize| events.iter().find(|event| event.fact == Fact::Healed { step: wanted });
+    began.map(|(step, at)| (at, ended(step).unwrap().at)).collect()
+}
+
+/// Runs one storm on taskhub, with more in its system file; answers its events and its report.
+fn storm(system: &str, faults: &str) -> (Vec<Event>, Report) {
+    let place = Place::with_taskhub("sh -c true");
+    let text = fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    place.write("system.yaml", format!("{text}\n{system}\n"));
+    place.write(
+        "long.yaml",
+        format!(
+            "scenario: long\nhypothesis: It holds.\nworkload:\n  tasks: {{ count: 6, takes: 5s }}\n  api: {{ rate: 5/s }}\n\
+             storm:\n{faults}checks: [no_task_lost]\n"
+        ),
+    );
+    place.output(&RUN);
+    (events(&place), report(&place))
+}
+
+#[test]
+fn faults_wait_for_each_other_where_the_budget_demands_it() {
+    let _alone = alone();
+    let two = "  - kill: { on: worker, at: 1s, down: 15s }\n".repeat(2);
+    for (budget, together) in [
+        ("", true),
+        ("budget: { copies: 50% }", false),
+        ("budget: { at_once: 1 }", false),
+    ] {
+        let (events, _) = storm(budget, &two);
+        let windows = windows(&events);
+        assert_eq!(windows.len(), 2, "{budget}: {windows:?}");
+        assert_eq!(windows[1].0 < windows[0].1, together, "{budget}: {windows:?}");
+    }
+}
+
+#[test]
+fn of_one_link_two_things_hold_at_once_if_they_can_be_told_apart_and_else_in_turn() {
+    let _alone = alone();
+    let delay = "  - delay: { from: server, to: db, latency: 20ms, at: 1s, for: 20s }\n";
+    let throttle = "  - throttle: { from: server, to: db, kilobytes: 500, at: 5s, for: 20s }\n";
+    let cut = "  - cut: { from: server, to: db, how: refuse, at: 5s, for: 5s }\n";
+    for (other, together) in [(throttle, true), (cut, false)] {
+        let (events, report) = storm("", &format!("{delay}{other}"));
+        let windows = windows(&events);
+        assert_eq!(windows[1].0 < windows[0].1, together, "{windows:?}");
+        let faults = &report.scenarios[0].faults;
+        assert!(
+            faults.len() == 2 && faults.iter().all(|fault| fault.seen),
+            "{faults:#?}"
+        );
+    }
+}
+
 #[test]
 fn the_halt_file_stops_and_heals_everything_and_lets_nothing_start() {
     let _alone = alone();

@@ -59,6 +59,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         mistakes: Vec::new(),
     };
     let steps = drawer.steps(&scenario.storm);
+    drawer.bounds(&steps);
     drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
     let scripts = drawer.scripts(&scenario.storm);
@@ -140,6 +141,9 @@ impl Drawer<'_> {
             let Some((service, link_to)) = self.target(&at, &target) else {
                 continue;
             };
+            if self.is_protected(&at, (&service, link_to.as_deref())) {
+                continue;
+            }
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
                 continue;
             };

@@ -48,6 +48,11 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         }
     }
     let of = |name: &String| facts.services.get(name);
+    let protected = scenario.storm.iter().filter_map(|fault| match fault.target()? {
+        Target::Service(name) => facts.protector(name, None),
+        Target::Link(from, to) => facts.protector(from, Some(to)),
+    });
+    lacks.extend(protected.map(|name| format!("an unprotected `{name}`")));
     let links = links
         .iter()
         .filter(|(from, to)| of(from).is_some_and(|from| !from.links.contains(to)));

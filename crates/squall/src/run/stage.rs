@@ -10,7 +10,7 @@ use squall_core::contract::{Contracts, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
-use squall_core::system::request_line;
+use squall_core::system::{Facts, request_line};
 use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ use crate::world::{Trouble, World};
 pub(super) struct Stage {
     pub(super) plan: Arc<Plan>,
     pub(super) contracts: Arc<Contracts>,
+    /// What faults must respect.
+    pub(super) facts: Arc<Facts>,
     pub(super) recorder: Recorder,
     pub(super) world: Arc<World>,
     pub(super) client: Client,
@@ -63,6 +65,7 @@ impl Stage {
         Self {
             plan: Arc::new(order.plan.clone()),
             contracts: Arc::new(order.system.contracts.clone()),
+            facts: Arc::new(order.facts()),
             recorder,
             world,
             client,

@@ -40,8 +40,8 @@ pub struct ProcessWorld {
 
 struct Link {
     proxy: Proxy,
-    /// The proxy's counters when the present conditions were imposed.
-    before: std::sync::Mutex<crate::proxy::Stats>,
+    /// The proxy's counters when the link was last healthy, and whether it is.
+    before: std::sync::Mutex<(crate::proxy::Stats, bool)>,
 }
 
 /// What starting needs besides the system and the setting.
@@ -125,7 +125,7 @@ impl ProcessWorld {
             let proxy = Proxy::open(any, **upstream, seed)
                 .await
                 .map_err(Trouble::io(format!("the proxy on {place}")))?;
-            let before = std::sync::Mutex::new(proxy.stats());
+            let before = std::sync::Mutex::new((proxy.stats(), true));
             self.links.insert(place, Link { proxy, before });
         }
         Ok(())
@@ -272,10 +272,12 @@ impl ProcessWorld {
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                if !wanted.is_empty()
-                    && let Ok(mut before) = link.before.lock()
-                {
-                    *before = link.proxy.stats();
+                if let Ok(mut before) = link.before.lock() {
+                    // What one fault did is not forgotten because another joins it.
+                    if before.1 {
+                        before.0 = link.proxy.stats();
+                    }
+                    before.1 = wanted.is_empty();
                 }
                 link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
             }
@@ -284,10 +286,10 @@ impl ProcessWorld {
         }
     }
 
-    /// What a link's proxy counted since conditions were imposed there last.
+    /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         let link = self.links.get(place)?;
-        let before = link.before.lock().ok()?;
+        let before = link.before.lock().ok()?.0;
         let now = link.proxy.stats();
         Some(LinkCounts {
             opened: now.accepted - before.accepted,
