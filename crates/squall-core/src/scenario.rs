@@ -1,6 +1,9 @@
 //! A scenario: hypothesis, workload, storm, checks.
 
+mod ad_hoc;
 mod check;
+
+pub use ad_hoc::ad_hoc;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,7 @@ mod flood;
 mod halt;
 mod history;
 mod init;
+mod inject;
 mod inputs;
 mod logs;
 mod look;
@@ -67,6 +68,8 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Kill, stop and start a service of a system that is up
     Service(attend::ServiceArgs),
+    /// Put one fault in force in a system that is up, for some time, and heal it
+    Inject(inject::InjectArgs),
     /// Register somebody new, and print their token and id as JSON
     Auth(auth::AuthArgs),
     /// Create many tasks
@@ -266,6 +269,7 @@ pub fn main() -> u8 {
         Verb::Status { which, json } => attend::status(&which, json),
         Verb::Logs(args) => logs::logs(&args),
         Verb::Service(args) => attend::service(&args),
+        Verb::Inject(args) => inject::inject(&args),
         Verb::Auth(args) => auth::auth(&args),
         Verb::Flood(args) => flood::flood(&args),
         Verb::Verify(args) => verify::verify(&args),

@@ -69,6 +69,8 @@ fn system() -> Facts {
         ]),
         health: true,
         breakers: false,
+        protect: Default::default(),
+        budget: Default::default(),
         attached: None,
         tasks: Some(TaskFacts {
             lease: 2 * SEC,

@@ -329,6 +329,8 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .collect(),
             health: true,
             breakers: false,
+            protect: Default::default(),
+            budget: Default::default(),
             attached: None,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,

@@ -113,14 +113,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                 }
                 let planned = plan(&doc, &scenario, &facts, request)?;
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, &machine)?))) else {
-                    let refusals = match attach {
-                        None => refusals(&doc, &scenario, &machine),
-                        Some(_) => Vec::new(),
-                    };
-                    return match refusals.is_empty() {
-                        true => Ok(Some(planned)),
-                        false => Err(doc.mistakes(refusals)),
-                    };
+                    return possible(&doc, &scenario, (attach, &machine)).map(|()| Some(planned));
                 };
                 match together(&name) {
                     true => left_out.push(LeftOut {
@@ -181,6 +174,22 @@ fn repeat(choice: &Choice, attach: Option<&Address>, scenario: &str, seed: u64) 
         "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}",
         quoted(scenario)
     )
+}
+
+/// Whether every fault can be put in force on this machine, where squall starts the system.
+fn possible(
+    doc: &Document,
+    scenario: &Scenario,
+    (attach, machine): (Option<&Address>, &Machine),
+) -> Result<(), Mistakes> {
+    let refusals = match attach {
+        None => refusals(doc, scenario, machine),
+        Some(_) => Vec::new(),
+    };
+    match refusals.is_empty() {
+        true => Ok(()),
+        false => Err(doc.mistakes(refusals)),
+    }
 }
 
 /// Why a scenario can't be run on a system that is attached to, if so.
