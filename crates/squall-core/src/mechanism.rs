@@ -141,6 +141,7 @@ pub const TABLE: &[Row] = &[
     proxy("slow_close"),
     proxy("truncate"),
     proxy("silence"),
+    proxy("partition"),
     signal(
         "scale",
         "SIGTERM to copies that are too many, a start of those that are missing",
@@ -224,6 +225,10 @@ pub fn handles(scenario: &Scenario, machine: &Machine) -> BTreeSet<String> {
     let struck = struck.filter_map(Fault::target).map(|target| match target {
         Target::Service(service) => service.to_owned(),
         Target::Link(from, to) => format!("{from}->{to}"),
+        Target::Across(partition) => match partition.isolate.is_empty() {
+            true => "its links".to_owned(),
+            false => format!("the links of {}", partition.isolate.join(", ")),
+        },
     });
     let watched = scenario.stop_when.iter().filter_map(|stop| match stop {
         StopWhen::Down(down) => Some(down.on.clone()),

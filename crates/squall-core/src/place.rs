@@ -33,6 +33,12 @@ impl Instance {
             index,
         }
     }
+
+    /// The copy of a service this one is connected to, of so many: the callers' copies spread over those of the called.
+    pub fn called(&self, service: &str, copies: u32) -> Option<Instance> {
+        let index = self.index.checked_sub(1)?.checked_rem(copies)?;
+        Some(Self::new(service, index + 1))
+    }
 }
 
 impl fmt::Display for Instance {

@@ -7,6 +7,7 @@ mod bounds;
 mod draw;
 mod fit;
 mod needs;
+mod part;
 mod work;
 
 pub use draw::{Request, plan};
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::demand::Demand;
 use crate::fault::Aim;
-use crate::place::Condition;
+use crate::place::{Condition, Place};
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::time::Nanos;
@@ -99,6 +100,9 @@ pub struct Step {
     pub service: String,
     /// For links: the service at the other end.
     pub link_to: Option<String>,
+    /// Where nothing is left open: the very place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Chooses among the candidates: `candidates[rank % len]`.
     pub rank: u64,
     /// What holds there.

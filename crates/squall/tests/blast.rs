@@ -164,6 +164,40 @@ fn of_one_link_two_things_hold_at_once_if_they_can_be_told_apart_and_else_in_tur
 }
 
 #[test]
+fn a_partition_cuts_every_link_between_its_sides_as_it_was_planned_is_felt_and_healed() {
+    let _alone = alone();
+    let parts = "  - partition: { isolate: [db], at: 1s, for: 4s }\n  \
+                 - partition: { isolate: [db], seen_by: [server], direction: out, after: 4s, for: 4s }\n  \
+                 - partition: { isolate: [db], how: reset, after: 40s, every: 5s, times: 2, for: 10s }\n";
+    let (events, report) = storm("", parts);
+    let struck = |event: &Event| match &event.fact {
+        Fact::Imposing { place, condition, .. } => Some(format!("{place} {}", condition.word())),
+        _ => None,
+    };
+    let mut struck: Vec<String> = events.iter().filter_map(struck).collect();
+    struck.sort();
+    let links = ["server-1->db", "worker-1->db", "worker-2->db"];
+    let mut wanted: Vec<String> = links.iter().map(|link| format!("{link} cut (black hole)")).collect();
+    wanted.push("server-1->db silenced".to_owned());
+    wanted.extend(
+        links
+            .iter()
+            .flat_map(|link| [format!("{link} cut (reset)"), format!("{link} cut (reset)")]),
+    );
+    wanted.sort();
+    assert_eq!(struck, wanted);
+    let windows = windows(&events);
+    assert!(
+        windows[..3].iter().all(|(from, _)| *from < windows[0].0 + 500_000_000),
+        "{windows:?}"
+    );
+    let scenario = &report.scenarios[0];
+    assert!(scenario.doubts.is_empty(), "{:?}", scenario.doubts);
+    assert_eq!(scenario.outcome, Outcome::Pass, "{:#?}", scenario.verdicts);
+    assert!(scenario.faults[..4].iter().any(|fault| fault.seen));
+}
+
+#[test]
 fn the_halt_file_stops_and_heals_everything_and_lets_nothing_start() {
     let _alone = alone();
     let place = Place::with_taskhub("sh -c true");

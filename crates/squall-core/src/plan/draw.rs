@@ -135,6 +135,10 @@ impl Drawer<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for (entry, fault) in storm.iter().enumerate() {
             let at = format!("/storm/{entry}/{}", fault.word());
+            if let Fault::Partition(partition) = fault {
+                self.part((entry, &at), (fault, partition), &mut steps);
+                continue;
+            }
             let (Some(condition), Some(target)) = (fault.condition(), fault.target()) else {
                 continue;
             };
@@ -147,9 +151,7 @@ impl Drawer<'_> {
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
                 continue;
             };
-            let before = steps
-                .last()
-                .is_some_and(|step: &Step| self.needed(step.link_to.as_ref().unwrap_or(&step.service)));
+            let before = steps.last().is_some_and(|step: &Step| self.takes_away(step));
             for start in self.starts(&at, fault, (steps.len(), before)) {
                 let rank = self.rng.random();
                 steps.push(Step {
@@ -160,6 +162,7 @@ impl Drawer<'_> {
                     aim: fault.timing().when.map(|aim| (aim, nanos(PATIENCE))),
                     service: service.clone(),
                     link_to: link_to.clone(),
+                    place: None,
                     rank,
                     condition: condition.clone(),
                     hold,
@@ -279,6 +282,8 @@ impl Drawer<'_> {
 
     fn target(&mut self, at: &str, target: &Target<'_>) -> Option<(String, Option<String>)> {
         match *target {
+            // Planned by itself.
+            Target::Across(_) => None,
             Target::Service(service) if self.facts.services.contains_key(service) => Some((service.to_owned(), None)),
             Target::Service(service) => {
                 self.missing(&format!("{at}/on"), service);
@@ -316,7 +321,7 @@ impl Drawer<'_> {
         self.wrong(pointer, format!("the system has no service `{name}`"), Some(help));
     }
 
-    fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
+    pub(super) fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
         if let Fault::Scale(scale) = fault {
             return self.scaled(at, scale);
         }
@@ -334,7 +339,9 @@ impl Drawer<'_> {
         let short = self.nanos(&asked);
         let struck = link_to.unwrap_or(service);
         // A cut or a freeze that is over sooner can't break a client's promise to give up in time either.
-        let silent = matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
+        let parts = matches!(fault, Fault::Partition(parts) if parts.every.is_none());
+        let silent =
+            parts || matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
         let floor = match fault.condition() {
             Some(condition) if condition.slows() => SHORTEST_HINDRANCE,
             _ if self.needed(struck) || silent => SHORTEST_OUTAGE,
@@ -366,6 +373,7 @@ impl Drawer<'_> {
         match fault.target() {
             Some(Target::Service(service)) => self.needed(service),
             Some(Target::Link(from, to)) => from == self.facts.entry && self.needed(to),
+            Some(Target::Across(_)) => true,
             None => false,
         }
     }
@@ -377,7 +385,7 @@ impl Drawer<'_> {
     }
 
     /// Whether the entry service can't do its work without `service`.
-    fn needed(&self, service: &str) -> bool {
+    pub(super) fn needed(&self, service: &str) -> bool {
         let entry = self.facts.services.get(&self.facts.entry);
         entry.is_some_and(|entry| entry.links.iter().any(|link| link == service))
     }

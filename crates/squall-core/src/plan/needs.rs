@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::demand::Demand;
 use crate::fault::{Fault, Target};
+use crate::place::Instance;
 use crate::scenario::Scenario;
 use crate::stop::StopWhen;
 use crate::system::Facts;
@@ -44,6 +45,15 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
                     links.push((from.to_owned(), to.to_owned()));
                 }
             }
+            Some(Target::Across(partition)) => {
+                for (_, name) in partition.names() {
+                    let copy: Option<Instance> = name.parse().ok();
+                    let copy = copy.filter(|copy| facts.services.contains_key(&copy.service));
+                    if copy.is_none() {
+                        service(name);
+                    }
+                }
+            }
             None => {}
         }
     }
@@ -51,6 +61,7 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     let protected = scenario.storm.iter().filter_map(|fault| match fault.target()? {
         Target::Service(name) => facts.protector(name, None),
         Target::Link(from, to) => facts.protector(from, Some(to)),
+        Target::Across(partition) => partition.isolate.iter().find_map(|name| facts.protector(name, None)),
     });
     lacks.extend(protected.map(|name| format!("an unprotected `{name}`")));
     let links = links

@@ -96,6 +96,7 @@ pub fn step(entry: usize, service: &str, condition: Condition, hold: Hold) -> St
         aim: None,
         service: service.to_owned(),
         link_to: None,
+        place: None,
         rank: 0,
         condition,
         hold,

@@ -385,6 +385,7 @@ fn step(entry: usize, fault: &str, service: &str, condition: Condition) -> Step 
         aim: None,
         service: service.to_owned(),
         link_to: None,
+        place: None,
         rank: 1,
         condition,
         hold: Hold::For(3_000 * MS),

@@ -320,6 +320,16 @@ impl Strikes {
     /// The places a step may strike where somebody is up.
     fn places(&self, step: &Step) -> Vec<Place> {
         let instances = self.stage.world.instances().into_iter();
+        if let Some(place) = &step.place {
+            let (Place::Instance(copy) | Place::Link { from: copy, .. }) = place else {
+                return Vec::new();
+            };
+            return if self.stage.world.runs(copy) {
+                vec![place.clone()]
+            } else {
+                Vec::new()
+            };
+        }
         let up = instances.filter(|instance| instance.service == step.service && self.stage.world.runs(instance));
         let places = up.map(|instance| match &step.link_to {
             Some(to) => Place::Link {

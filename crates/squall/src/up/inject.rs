@@ -161,6 +161,9 @@ impl Up {
                 None => Place::Instance(copy),
             })
             .collect();
+        if let Some(only) = &step.place {
+            places.retain(|place| place == only);
+        }
         let turn = usize::try_from(step.rank % places.len().max(1) as u64).unwrap_or(0);
         places.rotate_left(turn);
         let mut last = format!("no copy of {} is up", step.service);

@@ -109,11 +109,9 @@ impl ProcessWorld {
     ) -> Result<(), Trouble> {
         let service = &self.system.services[&from.service];
         for to in &service.links {
-            let copies: Vec<_> = addresses
-                .iter()
-                .filter(|(instance, _)| instance.service == *to)
-                .collect();
-            let Some((_, upstream)) = copies.get((from.index as usize - 1) % copies.len().max(1)) else {
+            let copies = addresses.keys().filter(|instance| instance.service == *to).count();
+            let called = from.called(to, u32::try_from(copies).unwrap_or(u32::MAX));
+            let Some(upstream) = called.and_then(|called| addresses.get(&called)) else {
                 continue;
             };
             let place = Place::Link {
@@ -122,7 +120,7 @@ impl ProcessWorld {
             };
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let seed = setting.seed ^ u64::from(from.index);
-            let proxy = Proxy::open(any, **upstream, seed)
+            let proxy = Proxy::open(any, *upstream, seed)
                 .await
                 .map_err(Trouble::io(format!("the proxy on {place}")))?;
             let before = std::sync::Mutex::new((proxy.stats(), true));

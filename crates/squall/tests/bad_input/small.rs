@@ -542,4 +542,16 @@ pub const SLIPS: &[Slip] = &[
             "`after`",
         ],
     ),
+    storm(
+        "a partition nothing carries",
+        "cut: { from: server, to: db, how: refuse, for: 5s }",
+        "partition: { isolate: [server], among: [server], for: 5s }",
+        &["storm.yaml:8", "no link crosses", "server-1->db-1"],
+    ),
+    storm(
+        "a partition of what is not there",
+        "cut: { from: server, to: db, how: refuse, for: 5s }",
+        "partition: { isolate: [server-2], for: 5s }",
+        &["storm.yaml:8", "no service or copy `server-2`"],
+    ),
 ];
