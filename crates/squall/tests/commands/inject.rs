@@ -48,20 +48,14 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
     assert_eq!(counted(&up), (1, 1));
     assert_eq!(up.service("worker-1")["pid"], first);
 
-    let mut slow = Running::start(up.place.squall(&[
-        "inject",
-        "delay",
-        "from=server",
-        "to=db",
-        "latency=300ms",
-        "--for",
-        "5m",
-    ]));
+    let mut slow =
+        Running::start(
+            up.place
+                .squall(&["inject", "delay", "from=server", "to=db", "latency=50ms", "--for", "5m"]),
+        );
     wait_until("the delay", || counted(&up).0 == 2);
-    let asked = Instant::now();
     // Nobody is registered without the database.
     said(&up.squall(&["auth"]), 0, &["token"]);
-    assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
     // Of the same link another hindrance of the kind makes no sense, another kind does.
     let again = up.squall(&["inject", "delay", "from=server", "to=db", "latency=1ms", "--for", "1s"]);
     said(&again, 2, &["server-1->db is delayed", "can't be told apart"]);
@@ -69,6 +63,9 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
     said(&scaled, 0, &["worker-2 terminated", "is gone"]);
     kill(Pid::from_raw(slow.child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(slow.end(PATIENCE), Some(0), "{:#?}", slow.said);
+    // That it ended well says that its effect was seen; here it is.
+    let held_back = |fact: &Fact| matches!(fact, Fact::Traffic { counts, .. } if counts.delayed > 0);
+    assert!(events(&up).iter().any(|event| held_back(&event.fact)));
     let (imposed, healed) = counted(&up);
     assert_eq!((imposed, healed), (3, 3));
     let conditions: Vec<_> = events(&up)
