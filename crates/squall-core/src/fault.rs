@@ -7,6 +7,7 @@ mod cut;
 mod delay;
 mod freeze;
 mod kill;
+mod partition;
 mod scale;
 mod script;
 mod silence;
@@ -21,6 +22,7 @@ pub use cut::CutLink;
 pub use delay::DelayLink;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
+pub use partition::{Crossing, Direction, Partition, Split};
 pub use scale::Scale;
 pub use script::RunScript;
 pub use silence::SilenceLink;
@@ -66,6 +68,8 @@ pub enum Fault {
     Truncate(TruncateLink),
     /// Lets bytes vanish, one way or both.
     Silence(SilenceLink),
+    /// Cuts every link between two sides.
+    Partition(Partition),
     /// Changes how many copies of a service run.
     Scale(Scale),
     /// Runs a command of one's own.
@@ -87,6 +91,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("slow_close", slow_close::DOES, slow_close::PROOF),
     ("truncate", truncate::DOES, truncate::PROOF),
     ("silence", silence::DOES, silence::PROOF),
+    ("partition", partition::DOES, partition::PROOF),
     ("scale", scale::DOES, scale::PROOF),
     ("script", script::DOES, script::PROOF),
 ];
@@ -129,12 +134,14 @@ pub struct Timing {
 }
 
 /// What a fault is aimed at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Target<'a> {
     /// A copy of this service.
     Service(&'a str),
     /// The connections of a copy of the first service to the second.
     Link(&'a str, &'a str),
+    /// All links that cross it.
+    Across(&'a Partition),
 }
 
 /// Adds the keys of [`Timing`] to a fault's own: serde's `flatten` would lose the places of mistakes.
@@ -204,6 +211,7 @@ impl Fault {
             Fault::SlowClose(_) => "slow_close",
             Fault::Truncate(_) => "truncate",
             Fault::Silence(_) => "silence",
+            Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
             Fault::Script(_) => "script",
         }
@@ -225,6 +233,7 @@ impl Fault {
             Fault::SlowClose(fault) => fault.timing(),
             Fault::Truncate(fault) => fault.timing(),
             Fault::Silence(fault) => fault.timing(),
+            Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
             Fault::Script(fault) => fault.timing(),
         }
@@ -246,12 +255,13 @@ impl Fault {
             Fault::SlowClose(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Truncate(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Silence(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
             Fault::Script(_) => return None,
         })
     }
 
-    /// What will hold at the target.
+    /// What will hold at the target, where it is one.
     pub fn condition(&self) -> Option<Condition> {
         Some(match self {
             Fault::Kill(fault) => fault.condition(),
@@ -268,7 +278,8 @@ impl Fault {
             Fault::Truncate(fault) => fault.condition(),
             Fault::Silence(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
-            Fault::Script(_) => return None,
+            // Each of its links has its own.
+            Fault::Partition(_) | Fault::Script(_) => return None,
         })
     }
 
@@ -296,6 +307,7 @@ impl Fault {
             Fault::SlowClose(fault) => Some(fault.lasts),
             Fault::Truncate(fault) => Some(fault.lasts),
             Fault::Silence(fault) => Some(fault.lasts),
+            Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,
         }
     }

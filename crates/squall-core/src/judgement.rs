@@ -89,6 +89,7 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
     match history.end {
         Some(End::Complete) => {}
         Some(End::Interrupted) => doubts.push("the run was interrupted".to_owned()),
+        Some(End::Stopped { why }) => doubts.push(format!("the run was stopped: {why}")),
         Some(End::Broken { cause }) => doubts.push(format!("the run broke off: {cause}")),
         None => doubts.push("the journal has no end: the run was cut off".to_owned()),
     }
@@ -195,6 +196,7 @@ fn unfelt(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
             (Some((_, proof)), _) => proof.says.clone(),
             // Said already.
             (None, Some((_, _, false, _))) => continue,
+            (None, _) if matches!(history.end, Some(End::Stopped { .. })) => continue,
             (None, Some((_, _, true, why))) => (*why).to_owned(),
             (None, None) => "it was never put in force".to_owned(),
         };

@@ -6,6 +6,8 @@
 
 mod link;
 
+pub use link::felt_on_link;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Answer, EventId, PulseOf, State};

@@ -3,7 +3,7 @@
 use super::{Proof, at_work, window};
 use crate::event::{Answer, EventId, LinkCounts, PulseOf};
 use crate::journal::{History, Strike};
-use crate::place::{Impair, Instance, Place};
+use crate::place::{Condition, Impair, Instance, Place};
 
 /// A link whose bytes are hindered: its proxy counted those it hindered.
 pub(super) fn hindered(strike: &Strike<'_>, what: &Impair) -> Proof {
@@ -19,6 +19,15 @@ pub(super) fn hindered(strike: &Strike<'_>, what: &Impair) -> Proof {
         );
     }
     Proof::seen(format!("{place} was {word}: {count} {felt}"), vec![event])
+}
+
+/// What a link's proxy counted that shows a condition's effect, and what was counted; `None` for what is none of a link's.
+pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, &'static str)> {
+    match condition {
+        Condition::Cut(_) => Some((counts.closed + counts.swallowed, "connections closed or bytes vanished")),
+        Condition::Impaired(impairment) => Some(felt(&impairment.what, counts)),
+        Condition::Down(_) | Condition::Frozen | Condition::Replicas(_) => None,
+    }
 }
 
 /// How often it was felt, and what is counted.

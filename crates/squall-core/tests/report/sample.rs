@@ -329,6 +329,8 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .collect(),
             health: true,
             breakers: false,
+            protect: Default::default(),
+            budget: Default::default(),
             attached: None,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,
@@ -369,6 +371,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         lasts: 12_000 * MS,
         steps,
         scripts: Vec::new(),
+        stop_when: Vec::new(),
         checks,
     }
 }
@@ -382,6 +385,7 @@ fn step(entry: usize, fault: &str, service: &str, condition: Condition) -> Step 
         aim: None,
         service: service.to_owned(),
         link_to: None,
+        place: None,
         rank: 1,
         condition,
         hold: Hold::For(3_000 * MS),
