@@ -14,6 +14,7 @@ pub use postgres::{Cluster, Postgres};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
+use futures_util::future::join_all;
 use squall_core::command;
 use squall_core::event::LinkCounts;
 use squall_core::expr::fill;
@@ -305,23 +306,9 @@ impl ProcessWorld {
 
     /// Ends everything at once: all that could be learned was read back by now.
     pub async fn end(self) {
-        futures(self.keepers.values().map(Keeper::end)).await;
+        join_all(self.keepers.values().map(Keeper::end)).await;
         for (_, link) in self.links {
             link.proxy.close().await;
         }
     }
-}
-
-/// Runs all of them at once, in this task.
-async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
-    let mut pinned: Vec<_> = all.map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        pinned.retain_mut(|future| future.as_mut().poll(context).is_pending());
-        if pinned.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
 }
