@@ -89,7 +89,7 @@ impl ProcessWorld {
             let mut fresh = Vec::new();
             for (instance, addr) in addresses.iter().filter(|(instance, _)| instance.service == name) {
                 world.open_links(instance, &addresses, setting).await?;
-                let command = world.command(instance, *addr, setting, means)?;
+                let command = world.command(instance, *addr, setting, means).await?;
                 let keeper = Keeper::start(instance.clone(), command, setting.logs.clone(), means.recorder.clone())?;
                 fresh.push(instance.clone());
                 world.keepers.insert(instance.clone(), keeper);
@@ -130,7 +130,7 @@ impl ProcessWorld {
         Ok(())
     }
 
-    fn command(
+    async fn command(
         &mut self,
         instance: &Instance,
         addr: SocketAddr,
@@ -145,7 +145,10 @@ impl ProcessWorld {
         let restart = service.restart.map(|restart| restart.after.get());
         if service.preset == Some(Preset::Postgres) {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
-            let postgres = cluster.copy(&setting.scratch.join(instance.to_string()), addr)?;
+            let postgres = {
+                let folder = setting.scratch.join(instance.to_string());
+                cluster.copy(&setting.run, &folder, addr).await?
+            };
             let command = postgres.command(setting, within, restart);
             self.clusters.insert(instance.clone(), postgres);
             return Ok(command);
