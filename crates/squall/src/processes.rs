@@ -228,18 +228,21 @@ mod tests {
             .spawn()
             .unwrap();
         let until = Instant::now() + Duration::from_secs(5);
-        while tree(child.id()).len() < 2 {
-            assert!(Instant::now() < until, "the grandchild was not seen");
+        let session = |pid: u32| nix::unistd::getsid(Some(Pid::from_raw(pid as i32)));
+        // Seen in the list of all processes, not by what is tested.
+        let grandchild = loop {
+            let born = all().into_iter().find(|(_, stat)| stat.parent == child.id());
+            match born {
+                Some((pid, _)) if session(pid).is_ok() && session(pid) != session(child.id()) => break pid,
+                _ => assert!(Instant::now() < until, "no grandchild left its session within 5 s"),
+            }
             std::thread::sleep(Duration::from_millis(5));
-        }
-        let all = tree(child.id());
-        assert_eq!(family(child.id()), all);
-        signal(&all, Signal::SIGKILL);
+        };
+        let (below, family) = (tree(child.id()), family(child.id()));
+        signal(&[child.id(), grandchild], Signal::SIGKILL);
         child.wait().unwrap();
-        assert!(
-            all.iter()
-                .all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id()))
-        );
+        assert_eq!(below, [child.id(), grandchild]);
+        assert_eq!(family, [child.id(), grandchild]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `squall heal`, after both processes died at once.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
@@ -86,4 +88,40 @@ fn heal_removes_all_of_a_dead_run_and_touches_nothing_else() {
     assert!(rest.none(), "{rest:#?}");
     let again = place.output(&["heal"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "nothing to heal\n");
+}
+
+#[test]
+fn heal_ends_the_copying_of_a_cluster_too() {
+    let place = Place::with_taskhub(BUILD);
+    place.write("build.sh", BUILD_SH);
+    // One that takes its time: the moment is short where the disk is fast.
+    let copies = place.path().join("bin/cp");
+    std::fs::create_dir(place.path().join("bin")).unwrap();
+    place.write("bin/cp", "#!/bin/sh\nexec sleep 600\n");
+    std::fs::set_permissions(&copies, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut command = place.squall(&RUN);
+    command.env("PATH", format!("{}:{path}", place.path().join("bin").display()));
+    let mut dead = Running::start(command);
+    let trail = Trail::follow(dead.child.id(), place.path());
+    let until = Instant::now() + PATIENCE;
+    while !trail.living().iter().any(|(_, words)| words == "sleep 600") {
+        assert!(
+            Instant::now() < until,
+            "nothing was copied within {PATIENCE:?}: {:#?}",
+            trail.living()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_both(&mut dead, &trail);
+    let left = trail.residue();
+    let healed = place.output(&["heal"]);
+    let after = trail.residue();
+    trail.clear();
+    assert!(
+        left.processes.iter().any(|(_, words)| words == "sleep 600"),
+        "{left:#?}"
+    );
+    assert!(healed.status.success(), "{healed:?}");
+    assert!(after.none(), "{after:#?}");
 }

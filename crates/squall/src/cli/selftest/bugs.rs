@@ -78,3 +78,44 @@ pub(super) const BUGS: &[Bug] = &[
     bug("no-timeout", "network", "attempts_in_time", "hung").with(&[("partition", "8s")]),
     bug("retry-storm", "network", "amplification", "retry-storm"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The reference system's own list.
+    const LIST: &str = include_str!("../../../../../systems/taskhub/src/bug.rs");
+
+    /// Not in the matrix yet: it takes a scenario of its own to see how much memory a request costs.
+    const WITHOUT_ROW: [&str; 1] = ["unbounded-memory"];
+
+    /// A variant's name as it is given in the environment.
+    fn kebab(variant: &str) -> String {
+        let mut name = String::new();
+        for letter in variant.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn every_bug_that_can_be_planted_has_a_row_and_every_row_can_be_planted() {
+        let (_, list) = LIST.split_once("pub enum Bug {").unwrap();
+        let (list, _) = list.split_once("\n}").unwrap();
+        let lines = list.lines().map(str::trim);
+        let variants = lines.filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with('#'));
+        let planted: BTreeSet<String> = variants.map(|line| kebab(line.trim_end_matches(','))).collect();
+        let rows: BTreeSet<String> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+        assert_eq!(rows.len(), BUGS.len(), "a bug has two rows");
+        let with: BTreeSet<String> = rows.iter().cloned().chain(WITHOUT_ROW.map(str::to_owned)).collect();
+        assert_eq!(with, planted, "taskhub's bug.rs and the table above differ");
+        assert!(
+            WITHOUT_ROW.iter().all(|name| !rows.contains(*name)),
+            "it has a row now: drop the exception"
+        );
+    }
+}
