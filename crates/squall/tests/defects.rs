@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use place::{Place, SQUALL, workspace};
-use rows::{ROWS, Row};
+use rows::{ROWS, Row, wilson};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
@@ -141,4 +141,16 @@ fn a_defect_differs_from_its_control_by_one_setting() {
         assert!(text.contains(defect) && !control.contains(defect), "{}", row.name);
         assert_eq!(text.replace(defect, sound), control, "{}", row.name);
     }
+}
+
+#[test]
+fn twenty_of_twenty_shows_no_more_than_it_can() {
+    let rounded = |hits| {
+        let (least, most) = wilson(hits, 20);
+        ((least * 1000.0).round(), (most * 1000.0).round())
+    };
+    assert_eq!(
+        [20, 10, 0].map(rounded),
+        [(839.0, 1000.0), (299.0, 701.0), (0.0, 161.0)]
+    );
 }

@@ -79,3 +79,16 @@ impl Row {
         format!("{}{}", self.name, if control { "-control" } else { "" })
     }
 }
+
+/// Of the normal distribution, for 95 %.
+const Z: f64 = 1.96;
+
+/// Wilson's score interval for `hits` of `all`: between which shares the true one lies, in 95 of 100 cases.
+/// E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+pub fn wilson(hits: usize, all: usize) -> (f64, f64) {
+    let (share, all) = (hits as f64 / all as f64, all as f64);
+    let centre = share + Z * Z / (2.0 * all);
+    let half = Z * (share * (1.0 - share) / all + Z * Z / (4.0 * all * all)).sqrt();
+    let of = 1.0 + Z * Z / all;
+    ((centre - half) / of, (centre + half) / of)
+}
