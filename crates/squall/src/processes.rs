@@ -45,6 +45,22 @@ pub fn stat(pid: u32) -> Option<Stat> {
     })
 }
 
+/// Which boot of the machine this is: starts are counted from it. Empty where the kernel does not say.
+pub fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+/// A process named for good: its number, and when it was started, in clock ticks since boot.
+pub type Life = (u32, u64);
+
+/// Those of `lives` that still run, and all that descends from them, besides `but`.
+pub fn still(lives: &[Life], but: &[u32]) -> Vec<u32> {
+    let alive = |life: &&Life| stat(life.0).is_some_and(|stat| stat.started == life.1 && stat.state != 'Z');
+    let found = lives.iter().filter(alive).flat_map(|life| tree(life.0));
+    found.filter(|pid| !but.contains(pid)).collect()
+}
+
 /// All processes there are.
 pub fn all() -> BTreeMap<u32, Stat> {
     let Ok(entries) = fs::read_dir("/proc") else {

@@ -155,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn those_that_are_never_answered_keep_no_other_from_being_read() {
         let show = |task: String| async move { task.as_str() >= "task-016" };
-        let unread = read_back(tasks(200), Duration::from_secs(1), show).await;
+        let unread = read_back(tasks(200), Duration::from_secs(2), show).await;
         assert_eq!(unread, tasks(16));
     }
 
