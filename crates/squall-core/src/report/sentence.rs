@@ -212,7 +212,10 @@ fn recovery(scenario: &Scenario) -> Option<String> {
 /// The faults, alike ones together: `With worker killed 3 times and db stopped once (every effect seen)`.
 fn struck(scenario: &Scenario) -> String {
     if scenario.faults.is_empty() {
-        return "Without any fault".to_owned();
+        return match scenario.unbegun {
+            0 => "Without any fault".to_owned(),
+            n => format!("Before {} began", number(n, "planned strike", "planned strikes")),
+        };
     }
     let mut kinds: Vec<(String, usize)> = Vec::new();
     for fault in &scenario.faults {
@@ -241,7 +244,11 @@ fn struck(scenario: &Scenario) -> String {
         all if all == scenario.faults.len() => "no effect seen".to_owned(),
         _ => format!("{unseen} of {} effects not seen", scenario.faults.len()),
     };
-    format!("With {} ({seen})", list(&told))
+    let unbegun = match scenario.unbegun {
+        0 => String::new(),
+        n => format!("; {} never began", number(n, "planned strike", "planned strikes")),
+    };
+    format!("With {} ({seen}{unbegun})", list(&told))
 }
 
 fn findings(scenario: &Scenario) -> String {
