@@ -12,8 +12,10 @@ use tokio_postgres::{Client, Config, NoTls, Row};
 
 use crate::{Claim, Done, Lease, say};
 
-/// No question takes longer, nor does opening a connection.
-const BOUND: Duration = Duration::from_millis(900);
+/// No question takes longer.
+const BOUND: Duration = Duration::from_millis(1500);
+/// Opening a connection keeps nobody waiting.
+const OPEN: Duration = Duration::from_secs(5);
 /// Between two tries to connect.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -44,36 +46,39 @@ pub(crate) struct Job {
 /// One connection, opened beside the questions: while there is none they are refused at once.
 #[derive(Clone)]
 pub(crate) struct Queue {
-    client: watch::Receiver<Option<Arc<Client>>>,
-    silent: Arc<Notify>,
+    connection: watch::Receiver<Option<Arc<Connection>>>,
+}
+
+struct Connection {
+    client: Client,
+    /// It gave no answer in time.
+    silent: Notify,
 }
 
 impl Queue {
     /// Keeps a connection to `url` from now on.
     pub(crate) fn open(url: &str) -> Result<Self, String> {
         let mut config = Config::from_str(url).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        config.connect_timeout(BOUND);
-        let (sender, client) = watch::channel(None);
-        let silent = Arc::new(Notify::new());
-        let given_up = silent.clone();
+        config.connect_timeout(OPEN);
+        let (sender, connection) = watch::channel(None);
         tokio::spawn(async move {
             loop {
-                if let Err(why) = keep(&config, &sender, &given_up).await {
+                if let Err(why) = keep(&config, &sender).await {
                     say(&format!("no database: {why}"));
                 }
                 sender.send_replace(None);
                 sleep(AGAIN).await;
             }
         });
-        Ok(Self { client, silent })
+        Ok(Self { connection })
     }
 
     async fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
-        let client = self.client.borrow().clone().ok_or("the database is away")?;
-        match timeout(BOUND, client.query(sql, values)).await {
+        let connection = self.connection.borrow().clone().ok_or("the database is away")?;
+        match timeout(BOUND, connection.client.query(sql, values)).await {
             Ok(rows) => rows.map_err(|error| error.to_string()),
             Err(_) => {
-                self.silent.notify_one();
+                connection.silent.notify_one();
                 Err(format!("the database gave no answer within {BOUND:?}"))
             }
         }
@@ -140,20 +145,22 @@ impl Queue {
 }
 
 /// One connection from its beginning to its end, or until it gave no answer.
-async fn keep(config: &Config, sender: &watch::Sender<Option<Arc<Client>>>, silent: &Notify) -> Result<(), String> {
-    let late = |_| format!("none within {BOUND:?}");
-    let opened = timeout(BOUND, config.connect(NoTls)).await.map_err(late)?;
-    let (client, connection) = opened.map_err(|error| error.to_string())?;
-    tokio::pin!(connection);
+async fn keep(config: &Config, sender: &watch::Sender<Option<Arc<Connection>>>) -> Result<(), String> {
+    let late = |_| format!("none within {OPEN:?}");
+    let opened = timeout(OPEN, config.connect(NoTls)).await.map_err(late)?;
+    let (client, driver) = opened.map_err(|error| error.to_string())?;
+    tokio::pin!(driver);
     let made = tokio::select! {
-        made = timeout(BOUND, client.batch_execute(TABLE)) => made.map_err(late)?,
-        end = &mut connection => end,
+        made = timeout(OPEN, client.batch_execute(TABLE)) => made.map_err(late)?,
+        end = &mut driver => end,
     };
     made.map_err(|error| error.to_string())?;
-    sender.send_replace(Some(Arc::new(client)));
+    let silent = Notify::new();
+    let connection = Arc::new(Connection { client, silent });
+    sender.send_replace(Some(connection.clone()));
     tokio::select! {
-        end = connection => end.map_err(|error| error.to_string()),
-        () = silent.notified() => Ok(()),
+        end = driver => end.map_err(|error| error.to_string()),
+        () = connection.silent.notified() => Err(format!("no answer within {BOUND:?}")),
     }
 }
 
