@@ -4,8 +4,10 @@
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
 mod impair;
+mod shortage;
 
 pub use impair::{Impair, Impairment, Share, Spread, Way};
+pub use shortage::Shortage;
 
 use std::fmt;
 use std::str::FromStr;
@@ -155,6 +157,8 @@ pub enum Condition {
     Cut(Cut),
     /// The link's bytes are hindered.
     Impaired(Impairment),
+    /// The instance is short of something.
+    Short(Shortage),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
@@ -190,6 +194,7 @@ impl Condition {
             Condition::Cut(Cut::Reset) => "cut (reset)",
             Condition::Cut(Cut::HalfOpen) => "cut (half open)",
             Condition::Impaired(impairment) => impairment.what.word(),
+            Condition::Short(shortage) => shortage.word(),
             Condition::Replicas(_) => "scaled",
         }
     }

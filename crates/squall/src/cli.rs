@@ -1,11 +1,13 @@
 //! The command line: each verb is a slice of the pipeline.
 
+mod able;
 mod attend;
 mod auth;
 mod compare;
 mod flood;
 mod history;
 mod init;
+mod inner;
 mod inputs;
 mod logs;
 mod look;
@@ -113,6 +115,9 @@ enum Verb {
         #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp")]
         output: PathBuf,
     },
+    /// What squall starts for itself
+    #[command(subcommand, hide = true)]
+    Inner(inner::Inner),
     /// Run every planted bug of taskhub against the scenario that must catch it
     Selftest(selftest::SelftestArgs),
 }
@@ -268,6 +273,7 @@ pub fn main() -> u8 {
         Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
         Verb::Schema { of } => look::schema(of),
+        Verb::Inner(inner) => inner::inner(&inner),
         Verb::Heal { output } => look::heal(&output),
     }
 }

@@ -11,6 +11,7 @@ use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
 use squall_core::system::{Facts, System};
 
+use super::able::unable;
 use super::{Choice, programs, say};
 use crate::client::Address;
 
@@ -109,6 +110,14 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                     return Ok(None);
                 }
                 let planned = plan(&doc, &scenario, &facts, request)?;
+                if let Some((mistake, needs)) = attach.is_none().then(|| unable(&doc, &scenario)).flatten() {
+                    if together(&name) && is_bundled(&name) {
+                        let why = format!("needs {needs}");
+                        left_out.push(LeftOut { scenario: name, why });
+                        return Ok(None);
+                    }
+                    return Err(doc.mistakes(vec![mistake]));
+                }
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to)?))) else {
                     return Ok(Some(planned));
                 };
@@ -179,8 +188,8 @@ fn impossible(scenario: &Scenario, to: &Address) -> Option<String> {
     if !handles.is_empty() {
         return Some(format!("no handle on {}", handles.join(", ")));
     }
-    let flood = scenario.workload.flood.is_some() && to.is_secure();
-    flood.then(|| "the flood's load generator speaks http:// only".to_owned())
+    let plain = scenario.workload.flood.is_some() || scenario.workload.bulky.is_some();
+    (plain && to.is_secure()).then(|| "floods and far too large creates are sent by http:// only".to_owned())
 }
 
 fn cannot(what: &str, to: &Address, why: &str) -> Bad {

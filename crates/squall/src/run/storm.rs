@@ -36,6 +36,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
         })
     });
     let streams: Vec<Schedule> = streams.collect();
+    let bulky = bulky(stage);
     let flood = Flood::start(stage, Instant::now()).await?;
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
@@ -87,7 +88,19 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     for writes in streams {
         writes.stop(stage, "writes").await;
     }
+    if let Some(bulky) = bulky {
+        bulky.stop(stage, "far too large creates").await;
+    }
     Ok(())
+}
+
+/// Sends creates that must be refused for their size, where the plan has any.
+fn bulky(stage: &Stage) -> Option<Schedule> {
+    let (bulky, sender) = (stage.plan.bulky.clone()?, stage.clone());
+    Some(Schedule::start(Duration::from_nanos(bulky.every), move |_, due| {
+        let (stage, bytes) = (sender.clone(), bulky.bytes);
+        async move { stage.create_bulky(bytes, due).await }
+    }))
 }
 
 /// Creates a burst of small tasks, all at once.
