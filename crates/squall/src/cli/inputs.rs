@@ -11,7 +11,7 @@ use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
 use squall_core::system::{Facts, System};
 
-use super::able::unable;
+use super::able::{able, lacking_here};
 use super::{Choice, programs, say};
 use crate::client::Address;
 
@@ -110,14 +110,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                     return Ok(None);
                 }
                 let planned = plan(&doc, &scenario, &facts, request)?;
-                if let Some((mistake, needs)) = attach.is_none().then(|| unable(&doc, &scenario)).flatten() {
-                    if together(&name) && is_bundled(&name) {
-                        let why = format!("needs {needs}");
-                        left_out.push(LeftOut { scenario: name, why });
-                        return Ok(None);
-                    }
-                    return Err(doc.mistakes(vec![mistake]));
-                }
+                able(&doc, &scenario, attach)?;
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to)?))) else {
                     return Ok(Some(planned));
                 };
@@ -226,7 +219,10 @@ fn lacking(
         return None;
     }
     let lacks = needs(scenario, facts);
-    let needed = (!lacks.is_empty()).then(|| format!("needs {}", lacks.join(", ")))?;
+    if lacks.is_empty() {
+        return lacking_here(scenario, attach).map(|(_, needs)| format!("needs {needs}"));
+    }
+    let needed = format!("needs {}", lacks.join(", "));
     Some(attach.and_then(|to| impossible(scenario, to)).unwrap_or(needed))
 }
 

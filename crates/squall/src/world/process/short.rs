@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use self::connections::Taken;
 use self::cpu::Load;
 pub use self::cpu::burn;
-use self::disk::{Disk, Fill};
+use self::disk::{Ballast, Disk};
 pub use self::disk::{hold, within};
 use self::limit::{Descriptors, Memory};
 use crate::world::Trouble;
@@ -46,11 +46,11 @@ pub(super) struct Shorts(Mutex<BTreeMap<Instance, Vec<(Shortage, Held)>>>);
 
 #[derive(Debug)]
 enum Held {
-    Cpu(Load),
+    Cpu(Box<Load>),
     Memory(Memory),
     Fds(Descriptors),
-    Disk(Fill),
-    Connections(Taken),
+    Disk(Ballast),
+    Connections(Box<Taken>),
 }
 
 impl Shorts {
@@ -114,13 +114,13 @@ impl Held {
     async fn new(shortage: Shortage, target: Target<'_>) -> std::io::Result<Self> {
         let missing = |what: &str| std::io::Error::other(format!("it has no {what}"));
         Ok(match shortage {
-            Shortage::Cpu { taken } => Held::Cpu(Load::start(taken, target)?),
+            Shortage::Cpu { taken } => Held::Cpu(Box::new(Load::start(taken, target)?)),
             Shortage::Memory { left } => Held::Memory(Memory::limit(left, target.pids)?),
             Shortage::Fds { left } => Held::Fds(Descriptors::limit(left, target.pids)?),
-            Shortage::Disk => Held::Disk(Fill::fill(target.disk.ok_or_else(|| missing("disk of its own"))?)?),
+            Shortage::Disk => Held::Disk(Ballast::fill(target.disk.ok_or_else(|| missing("disk of its own"))?)?),
             Shortage::Connections { evict } => {
                 let url = target.url.ok_or_else(|| missing("connections squall could take"))?;
-                Held::Connections(Taken::all(url, evict).await?)
+                Held::Connections(Box::new(Taken::all(url, evict).await?))
             }
         })
     }
@@ -130,7 +130,7 @@ impl Held {
             Held::Cpu(load) => Some(load.look(target.pids)),
             Held::Memory(memory) => memory.look(target.pids),
             Held::Fds(descriptors) => descriptors.look(target).await,
-            Held::Disk(fill) => fill.look(),
+            Held::Disk(ballast) => ballast.look(),
             Held::Connections(taken) => Some(taken.look().await),
         }
     }
@@ -140,7 +140,7 @@ impl Held {
             Held::Cpu(load) => load.end(pids).await,
             Held::Memory(memory) => memory.lift(pids),
             Held::Fds(descriptors) => descriptors.lift(pids),
-            Held::Disk(fill) => fill.lift(),
+            Held::Disk(ballast) => ballast.lift(),
             Held::Connections(taken) => taken.give_back().await,
         }
     }

@@ -21,7 +21,7 @@ use crate::world::gate;
 use crate::{guard, processes::TAG};
 
 /// The file that fills a disk.
-const BALLAST: &str = ".squall-ballast";
+const FILE: &str = ".squall-ballast";
 /// The file a write is tried with.
 const TRIAL: &str = ".squall-trial";
 /// What is written at once.
@@ -95,28 +95,25 @@ impl Drop for Disk {
     }
 }
 
-/// A disk that is full.
+/// What fills a disk.
 #[derive(Debug)]
-pub(super) struct Fill {
+pub(super) struct Ballast {
     folder: PathBuf,
 }
 
-impl Fill {
+impl Ballast {
     /// Fills it.
     ///
     /// # Errors
     /// It can't be written to, for another reason than that it is full.
     pub(super) fn fill(disk: &Disk) -> io::Result<Self> {
-        let fill = Self { folder: disk.reach() };
-        fill.top_up()?;
-        Ok(fill)
+        let ballast = Self { folder: disk.reach() };
+        ballast.top_up()?;
+        Ok(ballast)
     }
 
     fn top_up(&self) -> io::Result<()> {
-        let mut ballast = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join(BALLAST))?;
+        let mut ballast = File::options().create(true).append(true).open(self.folder.join(FILE))?;
         loop {
             match ballast.write_all(&[0; BLOCK]) {
                 Ok(()) => {}
@@ -141,7 +138,7 @@ impl Fill {
 
     /// Makes room again.
     pub(super) fn lift(self) {
-        let _ = fs::remove_file(self.folder.join(BALLAST));
+        let _ = fs::remove_file(self.folder.join(FILE));
     }
 }
 
