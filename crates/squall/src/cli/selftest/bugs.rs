@@ -76,5 +76,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug("ignores-new-workers", "dynamic-scaling", "adaptation", "no-adaptation"),
     // At pace 10 a shorter cut would be over before a call without a bound is told from one with.
     bug("no-timeout", "network", "attempts_in_time", "hung").with(&[("partition", "8s")]),
+    bug("unbounded-memory", "resource-exhaustion", "stays_up", "died"),
+    bug("dies-on-disk-full", "resource-exhaustion", "stays_up", "died"),
     bug("retry-storm", "network", "amplification", "retry-storm"),
 ];
