@@ -9,11 +9,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// So many are opened at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// A database of this machine answers within this, or is in trouble of its own.
 const ANSWER: Duration = Duration::from_secs(2);
 /// All are taken within this.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(30);
 /// What squall's connections are called, so that these alone are spared.
 const NAME: &str = "squall takes all";
 /// Ends everybody else's.

@@ -2,7 +2,7 @@
 //!
 //! It lives in the memory of the machine and in a mount namespace of its own, which a process of squall's holds open:
 //! the machine's own table of mounts never changes, and when that process and the instance are gone, so is the disk.
-//! Root makes such a namespace directly; anyone else inside a user namespace, where the kernel allows these.
+//! Whoever may makes such a namespace directly; anyone else inside a user namespace, where the kernel allows these.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -149,9 +149,8 @@ impl Ballast {
 /// The kernel refuses.
 pub fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
     let (user, group) = (Uid::effective(), Gid::effective());
-    if user.is_root() {
-        unshare(CloneFlags::CLONE_NEWNS)?;
-    } else {
+    // Root of a container may not be allowed to, either.
+    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
         // The same numbers inside as outside: whoever runs there is who it was.
         fs::write("/proc/self/setgroups", "deny")?;
@@ -177,11 +176,12 @@ pub fn within(holder: u32, words: &[OsString]) -> io::Error {
         // The way into another mount namespace leads to its root.
         let here = std::env::current_dir()?;
         let (user, mounts) = (
-            File::open(format!("/proc/{holder}/ns/user"))?,
+            format!("/proc/{holder}/ns/user"),
             File::open(format!("/proc/{holder}/ns/mnt"))?,
         );
-        if !Uid::effective().is_root() {
-            setns(user, CloneFlags::CLONE_NEWUSER)?;
+        // Into the one it is in already nobody gets.
+        if fs::read_link(&user)? != fs::read_link("/proc/self/ns/user")? {
+            setns(File::open(user)?, CloneFlags::CLONE_NEWUSER)?;
         }
         setns(mounts, CloneFlags::CLONE_NEWNS)?;
         std::env::set_current_dir(here)
