@@ -286,6 +286,11 @@ pub enum End {
     Complete,
     /// Someone stopped it.
     Interrupted,
+    /// A condition of the scenario ended its storm, or the halt file all of it.
+    Stopped {
+        /// Why.
+        why: String,
+    },
     /// The environment failed: the system never became ready, a port was taken.
     Broken {
         /// The cause.

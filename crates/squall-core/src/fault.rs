@@ -12,6 +12,7 @@ mod fds_taken;
 mod freeze;
 mod kill;
 mod memory_load;
+mod partition;
 mod scale;
 mod script;
 mod silence;
@@ -31,6 +32,7 @@ pub use fds_taken::FdsTaken;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
 pub use memory_load::MemoryLoad;
+pub use partition::{Crossing, Direction, Partition, Split};
 pub use scale::Scale;
 pub use script::RunScript;
 pub use silence::SilenceLink;
@@ -86,6 +88,8 @@ pub enum Fault {
     DiskFull(DiskFull),
     /// Takes all connections a database allows.
     ConnectionsTaken(ConnectionsTaken),
+    /// Cuts every link between two sides.
+    Partition(Partition),
     /// Changes how many copies of a service run.
     Scale(Scale),
     /// Runs a command of one's own.
@@ -112,6 +116,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
     ("disk_full", disk_full::DOES, disk_full::PROOF),
     ("connections_taken", connections_taken::DOES, connections_taken::PROOF),
+    ("partition", partition::DOES, partition::PROOF),
     ("scale", scale::DOES, scale::PROOF),
     ("script", script::DOES, script::PROOF),
 ];
@@ -154,12 +159,14 @@ pub struct Timing {
 }
 
 /// What a fault is aimed at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Target<'a> {
     /// A copy of this service.
     Service(&'a str),
     /// The connections of a copy of the first service to the second.
     Link(&'a str, &'a str),
+    /// All links that cross it.
+    Across(&'a Partition),
 }
 
 /// Adds the keys of [`Timing`] to a fault's own: serde's `flatten` would lose the places of mistakes.
@@ -234,6 +241,7 @@ impl Fault {
             Fault::FdsTaken(_) => "fds_taken",
             Fault::DiskFull(_) => "disk_full",
             Fault::ConnectionsTaken(_) => "connections_taken",
+            Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
             Fault::Script(_) => "script",
         }
@@ -260,6 +268,7 @@ impl Fault {
             Fault::FdsTaken(fault) => fault.timing(),
             Fault::DiskFull(fault) => fault.timing(),
             Fault::ConnectionsTaken(fault) => fault.timing(),
+            Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
             Fault::Script(fault) => fault.timing(),
         }
@@ -286,12 +295,13 @@ impl Fault {
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
             Fault::DiskFull(fault) => Target::Service(&fault.on),
             Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
+            Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
             Fault::Script(_) => return None,
         })
     }
 
-    /// What will hold at the target.
+    /// What will hold at the target, where it is one.
     pub fn condition(&self) -> Option<Condition> {
         Some(match self {
             Fault::Kill(fault) => fault.condition(),
@@ -313,7 +323,8 @@ impl Fault {
             Fault::DiskFull(fault) => fault.condition(),
             Fault::ConnectionsTaken(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
-            Fault::Script(_) => return None,
+            // Each of its links has its own.
+            Fault::Partition(_) | Fault::Script(_) => return None,
         })
     }
 
@@ -346,6 +357,7 @@ impl Fault {
             Fault::FdsTaken(fault) => Some(fault.lasts),
             Fault::DiskFull(fault) => Some(fault.lasts),
             Fault::ConnectionsTaken(fault) => Some(fault.lasts),
+            Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,
         }
     }

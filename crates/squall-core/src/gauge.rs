@@ -5,6 +5,7 @@ mod bottleneck;
 mod database;
 mod flooded;
 mod lines;
+mod neighbours;
 mod part;
 
 pub use ack::{AckGap, ack_gap};
@@ -12,4 +13,5 @@ pub use bottleneck::{Bottleneck, bottleneck};
 pub use database::{DatabaseTime, database_time};
 pub use flooded::Flooded;
 pub use lines::{Lines, lines, strike_windows};
+pub use neighbours::neighbours;
 pub use part::{Part, Spell, spells};

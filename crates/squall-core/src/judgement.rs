@@ -89,6 +89,7 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
     match history.end {
         Some(End::Complete) => {}
         Some(End::Interrupted) => doubts.push("the run was interrupted".to_owned()),
+        Some(End::Stopped { why }) => doubts.push(format!("the run was stopped: {why}")),
         Some(End::Broken { cause }) => doubts.push(format!("the run broke off: {cause}")),
         None => doubts.push("the journal has no end: the run was cut off".to_owned()),
     }
@@ -104,7 +105,20 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
     doubts.extend(scripts(history));
     doubts.extend(never_struck(history, proofs));
     doubts.extend(unfelt(history, proofs));
+    doubts.extend(never_back(history));
     doubts
+}
+
+/// The entry service was struck and nobody saw it serve again: what came of all requests since is known to nobody.
+fn never_back(history: &History<'_>) -> Option<String> {
+    let strikes = history.strikes.iter();
+    let mut entry = strikes.filter(|strike| history.strikes_entry(strike) == Some(true));
+    let lost = entry.find(|strike| {
+        let healed = strike.healed.unwrap_or(history.until);
+        history.serving_since(healed).is_none()
+    })?;
+    let (place, word) = (lost.place, lost.condition.word());
+    Some(format!("{place} was {word} and not seen to serve again"))
 }
 
 /// The storm's own commands that did not do what they were there for.
@@ -182,6 +196,7 @@ fn unfelt(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
             (Some((_, proof)), _) => proof.says.clone(),
             // Said already.
             (None, Some((_, _, false, _))) => continue,
+            (None, _) if matches!(history.end, Some(End::Stopped { .. })) => continue,
             (None, Some((_, _, true, why))) => (*why).to_owned(),
             (None, None) => "it was never put in force".to_owned(),
         };

@@ -4,9 +4,11 @@
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
 mod impair;
+mod meeting;
 mod shortage;
 
 pub use impair::{Impair, Impairment, Share, Spread, Way};
+pub use meeting::Meeting;
 pub use shortage::Shortage;
 
 use std::fmt;
@@ -32,6 +34,12 @@ impl Instance {
             service: service.into(),
             index,
         }
+    }
+
+    /// The copy of a service this one is connected to, of so many: the callers' copies spread over those of the called.
+    pub fn called(&self, service: &str, copies: u32) -> Option<Instance> {
+        let index = self.index.checked_sub(1)?.checked_rem(copies)?;
+        Some(Self::new(service, index + 1))
     }
 }
 

@@ -3,9 +3,11 @@
 //! What only the moment can tell (which worker is busy) is late-bound: the plan holds a rank drawn
 //! now, applied to the sorted candidates then, and the answer is journaled.
 
+mod bounds;
 mod draw;
 mod fit;
 mod needs;
+mod part;
 mod work;
 
 pub use draw::{Request, plan};
@@ -17,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::demand::Demand;
 use crate::fault::Aim;
-use crate::place::Condition;
+use crate::place::{Condition, Place};
 use crate::script::PlannedScript;
+use crate::stop::StopWhen;
 use crate::time::Nanos;
 use crate::workload::{PlannedBulky, PlannedFlood, PlannedTask, PlannedWrites};
 
@@ -72,6 +75,9 @@ pub struct Plan {
     /// Copies of a service instead of the system's own number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<String, u32>,
+    /// What ends the storm at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_when: Vec<StopWhen>,
     /// What is judged.
     pub checks: Vec<Demand>,
     /// The command that plans the same again.
@@ -97,6 +103,9 @@ pub struct Step {
     pub service: String,
     /// For links: the service at the other end.
     pub link_to: Option<String>,
+    /// Where nothing is left open: the very place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Chooses among the candidates: `candidates[rank % len]`.
     pub rank: u64,
     /// What holds there.

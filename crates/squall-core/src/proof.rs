@@ -7,6 +7,9 @@
 mod link;
 mod shortage;
 
+pub use link::felt_on_link;
+pub use shortage::seen_short;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Answer, EventId, PulseOf, State};
@@ -224,7 +227,13 @@ fn missed(strike: &Strike<'_>, place: &Place, history: &History<'_>) -> Proof {
     let word = strike.condition.word();
     let (from, to) = window(strike, history);
     let before = from.saturating_sub(SECOND);
-    let bad: Vec<(EventId, Nanos)> = bad_answers(history);
+    let entry = &history.header.system.entry;
+    let answers_need_it = matches!(place, Place::Instance(instance) if history.needs(entry, &instance.service));
+    // Where no answer depends on it, a wrong one has another cause.
+    let bad: Vec<(EventId, Nanos)> = match answers_need_it {
+        true => bad_answers(history),
+        false => Vec::new(),
+    };
     let inside: Vec<EventId> = bad
         .iter()
         .filter(|(_, at)| (from..=to).contains(at))

@@ -1,8 +1,11 @@
 //! A scenario: hypothesis, workload, storm, checks.
 
+mod ad_hoc;
 mod check;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use ad_hoc::ad_hoc;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +14,8 @@ use crate::amount::Dur;
 use crate::demand::Demand;
 use crate::diagnostic::Mistakes;
 use crate::document::Document;
-use crate::fault::{Fault, Target};
+use crate::fault::Fault;
+use crate::stop::StopWhen;
 use crate::workload::Workload;
 
 /// A scenario file.
@@ -36,6 +40,9 @@ pub struct Scenario {
     /// The storm goes on at least so long.
     #[serde(default)]
     pub lasts: Option<Dur>,
+    /// What ends the storm at once; then the run is inconclusive, unless it has a finding.
+    #[serde(default)]
+    pub stop_when: Vec<StopWhen>,
     /// What is judged.
     pub checks: Vec<Demand>,
 }
@@ -53,14 +60,5 @@ impl Scenario {
         } else {
             Err(doc.mistakes(found))
         }
-    }
-
-    /// The parts it can't do without a handle on: services by their names, links as `from->to`.
-    pub fn handles(&self) -> BTreeSet<String> {
-        let struck = self.storm.iter().filter_map(Fault::target).map(|target| match target {
-            Target::Service(service) => service.to_owned(),
-            Target::Link(from, to) => format!("{from}->{to}"),
-        });
-        struck.chain(self.replicas.keys().cloned()).collect()
     }
 }

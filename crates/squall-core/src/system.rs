@@ -1,6 +1,9 @@
 //! What is under test: services, the links between them, how each starts, its contracts.
 
 mod check;
+mod limit;
+
+pub use limit::Budget;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +31,12 @@ pub struct System {
     /// How to speak to it.
     #[serde(default)]
     pub contracts: Contracts,
+    /// What no fault may touch: services with their links, or single links as `from->to`.
+    #[serde(default)]
+    pub protect: Vec<String>,
+    /// How much faults may hold at once.
+    #[serde(default)]
+    pub budget: Budget,
 }
 
 /// One part of a system.
@@ -120,6 +129,12 @@ pub struct Facts {
     /// Its base address, when it ran already and squall has a handle on none of its parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached: Option<String>,
+    /// What no fault may touch.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub protect: BTreeSet<String>,
+    /// How much faults may hold at once.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
 }
 
 /// What judging needs to know of a service.
@@ -227,6 +242,7 @@ impl System {
         }
         found.extend(system.cycle(doc));
         found.extend(check::all(doc, &system));
+        found.extend(limit::unknown(doc, &system));
         if found.is_empty() {
             Ok(system)
         } else {
@@ -298,6 +314,8 @@ impl System {
             health: self.contracts.health.is_some(),
             breakers: self.contracts.breakers.is_some(),
             attached: None,
+            protect: self.protect.iter().cloned().collect(),
+            budget: self.budget.clone(),
             tasks: self.contracts.tasks.as_ref().map(|tasks| TaskFacts {
                 lease: nanos(tasks.lease.get()),
                 backoff: nanos(tasks.backoff.get()),

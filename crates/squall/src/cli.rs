@@ -1,12 +1,14 @@
 //! The command line: each verb is a slice of the pipeline.
 
-mod able;
 mod attend;
 mod auth;
 mod compare;
+mod doctor;
 mod flood;
+mod halt;
 mod history;
 mod init;
+mod inject;
 mod inner;
 mod inputs;
 mod logs;
@@ -67,6 +69,8 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Kill, stop and start a service of a system that is up
     Service(attend::ServiceArgs),
+    /// Put one fault in force in a system that is up, for some time, and heal it
+    Inject(inject::InjectArgs),
     /// Register somebody new, and print their token and id as JSON
     Auth(auth::AuthArgs),
     /// Create many tasks
@@ -102,6 +106,12 @@ enum Verb {
         /// What to list; everything when not said
         #[arg(value_enum)]
         what: Option<look::What>,
+    },
+    /// Show what this machine allows: by what each fault is put in force, what proves it, or what would enable it
+    Doctor {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of system or scenario files, for editors
     Schema {
@@ -178,6 +188,8 @@ struct RunArgs {
     /// Keep the run under this name, too: `squall compare label:NAME label:OTHER`
     #[arg(long, value_name = "NAME", value_parser = label)]
     label: Option<String>,
+    #[command(flatten)]
+    halt: halt::Halt,
     #[command(flatten)]
     notify: notify::NotifyArgs,
     #[command(flatten)]
@@ -261,6 +273,7 @@ pub fn main() -> u8 {
         Verb::Status { which, json } => attend::status(&which, json),
         Verb::Logs(args) => logs::logs(&args),
         Verb::Service(args) => attend::service(&args),
+        Verb::Inject(args) => inject::inject(&args),
         Verb::Auth(args) => auth::auth(&args),
         Verb::Flood(args) => flood::flood(&args),
         Verb::Verify(args) => verify::verify(&args),
@@ -272,6 +285,7 @@ pub fn main() -> u8 {
         Verb::Compare(args) => compare::compare(&args),
         Verb::Validate { files } => validate::validate(&files),
         Verb::List { what } => look::list(what),
+        Verb::Doctor { json } => doctor::doctor(json),
         Verb::Schema { of } => look::schema(of),
         Verb::Inner(inner) => inner::inner(&inner),
         Verb::Heal { output } => look::heal(&output),

@@ -7,7 +7,7 @@
 mod caller;
 mod listener;
 
-pub use caller::{Found, Unheard, ask, found};
+pub use caller::{Found, Unheard, ask, ask_until, found};
 pub use listener::{Answers, Listener};
 
 use std::fmt;
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use squall_core::amount::Dur;
 use squall_core::place::Instance;
 
 /// Something is said at least this often while an order is carried out.
@@ -30,6 +31,34 @@ pub enum Ask {
     Down,
     /// To break or mend a service.
     Order(Order),
+    /// To put one fault in force for some time.
+    Inject(Injection),
+}
+
+/// To put one fault in force for some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Injection {
+    /// The fault's word.
+    pub fault: String,
+    /// Its keys, as they would stand in a scenario.
+    pub keys: Vec<(String, String)>,
+    /// For so many milliseconds it holds.
+    pub millis: u64,
+}
+
+impl Injection {
+    /// Nothing is injected for longer.
+    pub const LONGEST: Dur = Dur::secs(86_400);
+
+    /// How long it holds.
+    ///
+    /// # Errors
+    /// For no time, or for too long.
+    pub fn lasts(&self) -> Result<Dur, String> {
+        let millis = u32::try_from(self.millis).ok().map(Dur::millis);
+        let bounded = millis.filter(|lasts| *lasts > Dur::ZERO && *lasts <= Self::LONGEST);
+        bounded.ok_or_else(|| format!("it holds for some time, and for {} at most", Self::LONGEST))
+    }
 }
 
 /// To break or mend a service.
@@ -82,6 +111,10 @@ pub enum Reply {
     },
     /// It was begun and could not be done.
     Failed(String),
+    /// It was done and undone, and nothing shows that it had an effect.
+    Unproven(String),
+    /// It was done and could not be undone.
+    Unhealed(String),
 }
 
 impl Reply {

@@ -3,22 +3,48 @@
 //! It is closed for good when the run must leave nothing behind: clearing up beside something that
 //! still makes would never be done.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::priority;
 
-static CLOSED: Mutex<bool> = Mutex::new(false);
+static GATE: Mutex<Gate> = Mutex::new(Gate {
+    closed: false,
+    started: BTreeSet::new(),
+});
+
+struct Gate {
+    closed: bool,
+    /// Processes that passed it: who started one waits for its end.
+    started: BTreeSet<u32>,
+}
+
+/// A process that was just started.
+pub(crate) trait Started {
+    /// Its id, unless it ended already and was waited for.
+    fn pid(&self) -> Option<u32>;
+}
+
+impl Started for std::process::Child {
+    fn pid(&self) -> Option<u32> {
+        Some(self.id())
+    }
+}
+
+impl Started for tokio::process::Child {
+    fn pid(&self) -> Option<u32> {
+        self.id()
+    }
+}
 
 /// Makes something, unless the gate is closed; closing it waits until it is made.
 ///
 /// # Errors
 /// What `make` answers, or that the gate is closed.
 pub fn pass<T>(make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if *closed {
-        return Err(io::Error::other("squall is stopping"));
-    }
+    let gate = gate();
+    open(&gate)?;
     make()
 }
 
@@ -26,11 +52,31 @@ pub fn pass<T>(make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
 ///
 /// # Errors
 /// What `start` answers, or that the gate is closed.
-pub(crate) fn spawn<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    pass(|| priority::as_usual(start))
+pub(crate) fn spawn<T: Started>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let mut gate = gate();
+    open(&gate)?;
+    let child = priority::as_usual(start)?;
+    gate.started.extend(child.pid());
+    Ok(child)
+}
+
+/// Looks at the processes that passed, while none does.
+pub(crate) fn look<T>(at: impl FnOnce(&BTreeSet<u32>) -> T) -> T {
+    at(&gate().started)
 }
 
 /// From now on nothing is made.
 pub fn close() {
-    *CLOSED.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    gate().closed = true;
+}
+
+fn gate() -> MutexGuard<'static, Gate> {
+    GATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open(gate: &Gate) -> io::Result<()> {
+    match gate.closed {
+        true => Err(io::Error::other("squall is stopping")),
+        false => Ok(()),
+    }
 }

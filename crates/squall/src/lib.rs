@@ -13,6 +13,7 @@ pub mod history;
 pub mod guard;
 pub mod control;
 pub mod world;
+pub mod survey;
 pub mod client;
 pub mod load;
 pub mod probe;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData};
@@ -37,37 +38,57 @@ impl Bell {
     }
 }
 
+/// What is waited for. More may be added while somebody waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Sockets(Arc<OwnedFd>);
+
 /// What is waited for, and what has come.
 pub(crate) struct Poll {
-    epoll: OwnedFd,
+    sockets: Sockets,
     events: Vec<Event>,
 }
 
-impl Poll {
+impl Sockets {
+    /// Only the bell.
     pub(crate) fn new(bell: &Bell) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &bell.0, EventData::new_u64(BELL), Flags::IN)?;
-        Ok(Self {
-            epoll,
-            events: Vec::with_capacity(AT_ONCE),
-        })
+        Ok(Self(Arc::new(epoll)))
     }
 
     /// From now on each change of a socket is an event that carries `key`, until the socket is closed.
     pub(crate) fn watch(&self, socket: &impl AsFd, key: u64) -> io::Result<()> {
         // By edges: asked for once, and no call for each request.
         let flags = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
-        Ok(epoll::add(&self.epoll, socket, EventData::new_u64(key), flags)?)
+        Ok(epoll::add(&*self.0, socket, EventData::new_u64(key), flags)?)
+    }
+}
+
+impl Poll {
+    pub(crate) fn new(bell: &Bell) -> io::Result<Self> {
+        Ok(Self::on(Sockets::new(bell)?))
     }
 
-    /// Waits for events, at most so many nanoseconds.
-    pub(crate) fn wait(&mut self, most: Nanos) -> io::Result<()> {
+    /// Waits for what others add. Events stay on the thread that takes them, and so has this to be made there.
+    pub(crate) fn on(sockets: Sockets) -> Self {
+        let events = Vec::with_capacity(AT_ONCE);
+        Self { sockets, events }
+    }
+
+    /// What is waited for.
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// Waits for events, at most so many nanoseconds if a number is given. Where nothing is due it had better not
+    /// be: the kernel sets a timer for each wait that has an end, and that is a tenth of what a small message costs.
+    pub(crate) fn wait(&mut self, most: Option<Nanos>) -> io::Result<()> {
         self.events.clear();
-        let most = Timespec {
+        let most = most.map(|most| Timespec {
             tv_sec: i64::try_from(most / SECOND).unwrap_or(i64::MAX),
             tv_nsec: (most % SECOND).cast_signed(),
-        };
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&most)) {
+        });
+        match epoll::wait(&*self.sockets.0, spare_capacity(&mut self.events), most.as_ref()) {
             Err(rustix::io::Errno::INTR) | Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -23,6 +23,14 @@ pub(crate) fn ahead() {
     }
 }
 
+/// Whether that is allowed; tried on a thread of its own, which ends with it.
+pub(crate) fn may_go_ahead() -> bool {
+    let tried = std::thread::Builder::new()
+        .name("priority".to_owned())
+        .spawn(|| getpriority_process(None).is_ok_and(|now| setpriority_process(None, now - AHEAD).is_ok()));
+    tried.is_ok_and(|thread| thread.join().unwrap_or(false))
+}
+
 /// Does something at the usual priority: a process started so has it, too.
 pub(crate) fn as_usual<T>(act: impl FnOnce() -> T) -> T {
     let (Some(&usual), Ok(now)) = (USUAL.get(), getpriority_process(None)) else {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 /// The environment variable that carries a run's id to everything the run starts.
@@ -54,6 +54,37 @@ pub fn all() -> BTreeMap<u32, Stat> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
     pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
+}
+
+/// The children of a process, zombies among them, without a look at all other processes there are. One that is
+/// born or dies meanwhile may be missed; `None` where the kernel keeps no such list.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let mut found = Vec::new();
+    // Each thread has a list of its own.
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        match fs::read_to_string(task.path().join("children")) {
+            Ok(list) => found.extend(list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok())),
+            // A thread that ended has no folder any more.
+            Err(_) if task.path().exists() => return None,
+            Err(_) => {}
+        }
+    }
+    Some(found)
+}
+
+/// Like [`tree`], zombies among them, and soon done however many processes there are: for figures, not for killing.
+pub fn family(root: u32) -> Vec<u32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        match children(*parent) {
+            Some(born) => found.extend(born),
+            None if stat(*parent).is_some() => return tree(root),
+            None => {}
+        }
+        next += 1;
+    }
+    found
 }
 
 /// `root` and all that descends from it, children after parents; zombies are left out.
@@ -140,13 +171,13 @@ pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, mut last_look: impl FnMut(&[
 /// Reaps children that ended, but for `others`, which somebody else waits for.
 pub fn reap_all(others: &BTreeSet<u32>) {
     let me = std::process::id();
-    let zombies = all()
-        .into_iter()
-        .filter(|(pid, stat)| stat.parent == me && stat.state == 'Z' && !others.contains(pid));
-    for (pid, _) in zombies {
-        if let Ok(WaitStatus::StillAlive) | Err(_) = waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG)) {
-            continue;
-        }
+    let children = children(me).unwrap_or_else(|| {
+        let all = all().into_iter();
+        all.filter(|(_, stat)| stat.parent == me).map(|(pid, _)| pid).collect()
+    });
+    for pid in children.into_iter().filter(|pid| !others.contains(pid)) {
+        // Of one that still runs this tells so and no more.
+        let _ = waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG));
     }
 }
 
@@ -156,7 +187,11 @@ pub fn usage(pids: &[u32]) -> (u64, u64, u32) {
     const TICK_US: u64 = 10_000;
     const PAGE_KIB: u64 = 4;
     let mut sum = (0, 0, 0);
-    for stat in pids.iter().filter_map(|pid| stat(*pid)) {
+    let living = pids
+        .iter()
+        .filter_map(|pid| stat(*pid))
+        .filter(|stat| stat.state != 'Z');
+    for stat in living {
         sum.0 += stat.ticks * TICK_US;
         sum.1 += stat.pages * PAGE_KIB;
     }
@@ -198,6 +233,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
         }
         let all = tree(child.id());
+        assert_eq!(family(child.id()), all);
         signal(&all, Signal::SIGKILL);
         child.wait().unwrap();
         assert!(

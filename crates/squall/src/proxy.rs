@@ -14,7 +14,7 @@
 //! - **Half open**: the same for the client, but the upstream's side is reset, as if it had restarted.
 //!   On healing every connection that had an upstream is reset.
 //! - **Impairments** ([`squall_core::place::Impair`]) act on each direction in order. Handshakes are not
-//!   touched. A direction holds 16 MiB at most and then exerts backpressure. When an impairment is
+//!   touched. A direction holds 32 MiB at most and then exerts backpressure. When an impairment is
 //!   removed, what is held is scheduled anew under the rest; with none left it leaves at once.
 //!
 //! Any cut wins over impairments; of several cuts refusing wins, then resetting. A client whose
@@ -25,12 +25,14 @@
 //! | `rule` | what a list of conditions amounts to |
 //! | `stats` | what is counted |
 //! | `stage` | one impairment at work: when each piece may leave, and as what |
+//! | `buffers` | what is read into, used again |
 //! | `line` | held bytes, in order |
 //! | `pump` | one direction: copied, held, or through a pipe past everything |
 //! | `connection` | the two sockets of a connection |
 //! | `engine` | the one thread that carries all links |
 //! | `port` | how an address is kept |
 
+mod buffers;
 mod connection;
 mod engine;
 mod line;

@@ -34,7 +34,6 @@ use crate::world::process::{Cluster, Means, ProcessWorld};
 use crate::world::{Setting, Trouble, World};
 
 /// What is to be run.
-#[derive(Debug)]
 pub struct Order<'a> {
     /// The run's id.
     pub run: &'a RunId,
@@ -56,6 +55,8 @@ pub struct Order<'a> {
     pub watcher: Option<std::sync::mpsc::Sender<Event>>,
     /// Turns true when someone wants it to stop.
     pub stop: watch::Receiver<bool>,
+    /// Why it was stopped, where more is known than that someone wanted it.
+    pub halted: &'a (dyn Fn() -> Option<String> + Send + Sync),
 }
 
 impl Order<'_> {
@@ -90,8 +91,11 @@ pub async fn run(order: &Order<'_>) -> Result<(), Trouble> {
     let mut stop = order.stop.clone();
     let result = tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => Ok(End::Interrupted),
-        result = all_parts(order, &recorder) => result.map(|()| End::Complete),
+        _ = stop.wait_for(|stop| *stop) => Ok((order.halted)().map_or(End::Interrupted, |why| End::Stopped { why })),
+        result = all_parts(order, &recorder) => result.map(|stopped| match stopped {
+            Some(why) => End::Stopped { why },
+            None => End::Complete,
+        }),
     };
     let end = match &result {
         Ok(end) => end.clone(),
@@ -104,7 +108,8 @@ pub async fn run(order: &Order<'_>) -> Result<(), Trouble> {
     result.map(drop)
 }
 
-async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble> {
+/// All parts of the run. Answers why its storm was ended before its plan did, if it was.
+async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<Option<String>, Trouble> {
     let phase = |phase: Phase| -> Result<(), Trouble> {
         recorder.record(Fact::Phase(phase));
         recorder.sync().map_err(Trouble::io("the journal"))
@@ -139,7 +144,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
 
     phase(Phase::Storm)?;
     let stormed = recorder.now();
-    storm::storm(&stage).await?;
+    let why = storm::storm(&stage).await?;
     phase(Phase::Calm)?;
     calm::calm(&stage, &reference, recorder.now()).await;
     traffic.stop(&stage).await;
@@ -162,7 +167,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<(), Trouble
             });
         }
     }
-    Ok(())
+    Ok(why)
 }
 
 /// The system, started, or where it is.

@@ -1,7 +1,9 @@
 //! A system kept up for people: started, waited for, and broken or mended as they order, until
 //! they want it to end.
 
+mod claims;
 mod hands;
+mod inject;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +16,7 @@ use squall_core::place::Instance;
 use squall_core::system::System;
 use tokio::sync::watch;
 
+use self::claims::Claims;
 use self::hands::Hands;
 use crate::control::{Answers, Ask, Health, Listener, Reply, Service, Sign, Status};
 use crate::probe::Witness;
@@ -58,6 +61,7 @@ struct Up {
     /// How often each copy was started again.
     restarts: Arc<Mutex<BTreeMap<Instance, u32>>>,
     hands: Hands,
+    claims: Claims,
     /// Turns true when it shall end.
     down: watch::Sender<bool>,
 }
@@ -136,6 +140,7 @@ async fn start(
         since: Instant::now(),
         restarts,
         hands: Hands::default(),
+        claims: Claims::default(),
         down: watch::Sender::new(false),
     };
     Ok((up, witness))
@@ -198,6 +203,7 @@ impl Up {
                 return;
             }
             Ask::Order(order) => self.obey(&order, &answers).await,
+            Ask::Inject(wanted) => self.inject(&wanted, &answers).await,
         };
         answers.send(reply).await;
     }

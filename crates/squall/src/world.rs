@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    /// What a link's proxy counted since conditions were imposed there last.
+    /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.processes()?.counts(place)
     }

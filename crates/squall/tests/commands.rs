@@ -10,6 +10,8 @@ mod attach;
 mod deaths;
 #[path = "commands/guide.rs"]
 mod guide;
+#[path = "commands/inject.rs"]
+mod inject;
 #[path = "commands/orders.rs"]
 mod orders;
 #[path = "rig/place.rs"]

@@ -277,6 +277,28 @@ async fn a_dropped_proxy_ends_its_connections() {
     expect_reset(&mut server).await;
 }
 
+/// An order is carried out by whoever gives it while the proxies' thread sleeps, and by the thread while that works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_are_followed_one_after_the_other_however_busy_the_thread_is() {
+    let busy = proxied_echo().await;
+    let (mut from, mut to) = connect(&busy).await.into_split();
+    let pours = tokio::spawn(async move { while to.write_all(&[7; 1 << 16]).await.is_ok() {} });
+    let reads = tokio::spawn(async move { while from.read(&mut [0; 1 << 16]).await.is_ok_and(|count| count > 0) {} });
+    let upstream = echo().await;
+    for _ in 0..100 {
+        let proxy = within(Proxy::open(ANY, upstream, 1)).await.unwrap();
+        within(proxy.impose(&[BLACK_HOLE])).await.unwrap();
+        within(proxy.impose(&[])).await.unwrap();
+        round_trip(&mut connect(&proxy).await, b"through").await;
+        within(proxy.impose(&[REFUSE])).await.unwrap();
+        assert!(TcpStream::connect(proxy.addr()).await.is_err());
+    }
+    assert!(!pours.is_finished() && !reads.is_finished());
+    busy.close().await;
+    within(pours).await.unwrap();
+    within(reads).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_blocked_writer_hears_of_a_new_order() {
     let (proxy, mut client, mut server) = pair().await;

@@ -165,7 +165,7 @@ fn where_no_disk_can_be_made_filling_one_is_refused_before_anything_is_run() {
     assert_eq!(refused.status.code(), Some(2), "{said}");
     for part in [
         "short.yaml:",
-        "`disk_full` needs a disk of its own for `server`",
+        "`disk_full` can't be put in force here: no copy can get a disk of its own (",
         "user namespaces",
     ] {
         assert!(said.contains(part), "{part}: {said}");
@@ -177,7 +177,7 @@ fn where_no_disk_can_be_made_filling_one_is_refused_before_anything_is_run() {
     let shown = String::from_utf8_lossy(&all.stdout);
     assert_eq!(all.status.code(), Some(0), "{}", String::from_utf8_lossy(&all.stderr));
     assert!(
-        shown.contains("resource-exhaustion: not run: needs a disk of its own for `server`"),
+        shown.contains("resource-exhaustion: not run: `disk_full` can't be put in force here: no copy can"),
         "{shown}"
     );
     let named = without_namespaces(&place, &["plan", "-s", "resource-exhaustion"]);

@@ -15,7 +15,7 @@ use crate::journal::History;
 
 pub(super) fn judge(demand: &Demand, wanted: &AtLeast, history: &History<'_>) -> Verdict {
     let (inside, _) = sorted(history);
-    if inside.is_empty() && !outage_planned(history) {
+    if inside.is_empty() && !outage_planned(history, true) {
         return Verdict::pass(demand, 0, "no outage was planned");
     }
     if inside.len() < requests::FEWEST {

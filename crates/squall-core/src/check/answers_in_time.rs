@@ -3,7 +3,7 @@
 //! Class `hung`. Every request that touches an outage window counts, from sending to answer; one the
 //! client gave up on is late whatever its patience. Requests that met a strike on the entry service
 //! itself are left to `recovery`: a dead or frozen process can't answer. Inconclusive when an outage
-//! was planned and fewer than 5 requests met one.
+//! of something else was planned and fewer than 5 requests met one.
 
 use crate::check::Verdict;
 use crate::check::requests::{FEWEST, Met, outage_planned, sorted};
@@ -15,18 +15,18 @@ use crate::time::{Nanos, nanos, words};
 
 pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> Verdict {
     let (met, _) = sorted(history);
-    if met.is_empty() && !outage_planned(history) {
-        return Verdict::pass(demand, 0, "no outage was planned");
+    let judged: Vec<&Met<'_>> = met.iter().filter(|met| !met.entry).collect();
+    if judged.is_empty() && !outage_planned(history, false) {
+        return Verdict::pass(demand, 0, "no outage was planned but the entry service's own");
     }
-    if met.len() < FEWEST {
+    if judged.len() < FEWEST {
         let says = format!(
-            "only {} met an outage, at least {FEWEST} are needed",
-            count(met.len(), "request")
+            "only {} met an outage that was not the entry service's own, at least {FEWEST} are needed",
+            count(judged.len(), "request")
         );
         return Verdict::inconclusive(demand, says);
     }
     let within = nanos(wanted.within.get());
-    let judged: Vec<&Met<'_>> = met.iter().filter(|met| !met.entry).collect();
     let late: Vec<_> = judged
         .iter()
         .filter(|met| met.op.answer == Answer::Hung || took(met.op) > within)
@@ -42,17 +42,11 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
         );
         return Verdict::fail(demand, "hung", late.iter().map(|met| met.id).collect(), says);
     }
-    let says = match judged.len() {
-        0 => format!(
-            "all {} in outages met the entry service's own",
-            count(met.len(), "request")
-        ),
-        n => format!(
-            "{} inside outages came within {}, the slowest after {slowest}",
-            count(n, "answer"),
-            wanted.within
-        ),
-    };
+    let says = format!(
+        "{} inside outages came within {}, the slowest after {slowest}",
+        count(judged.len(), "answer"),
+        wanted.within
+    );
     match history.complete() {
         true => Verdict::pass(demand, judged.len(), says),
         false => Verdict::inconclusive(demand, format!("{says}, but the run broke off")),

@@ -14,7 +14,7 @@ use crate::journal::{History, TaskHistory};
 
 pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     let audit = history.began(Phase::Audit);
-    let (mut lost, mut changed, mut unread) = (Vec::new(), Vec::new(), 0);
+    let (mut lost, mut changed, mut unread, mut compared) = (Vec::new(), Vec::new(), 0, 0);
     let mut all = 0;
     for (id, task, _, op) in history.acknowledged() {
         all += 1;
@@ -24,6 +24,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
             _ => unread += 1,
         }
         changed.extend(differing(task, op).map(|event| (id, event)));
+        compared += usize::from(seen(task).next().is_some());
     }
     let sessions: Vec<&(EventId, &Op)> = history.ops.iter().filter(|(_, op)| op.role == Role::Audit).collect();
     let refused: Vec<_> = sessions.iter().filter(|(_, op)| op.answer == Answer::Wrong).collect();
@@ -74,22 +75,30 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         );
         return Verdict::inconclusive(demand, says);
     }
-    let says = format!(
-        "{} and {} were read back unchanged",
-        count(all, "task"),
-        count(sessions.len(), "session read")
-    );
-    Verdict::pass(demand, all + sessions.len(), says)
+    Verdict::pass(demand, all + sessions.len(), intact(all, sessions.len(), compared))
+}
+
+fn intact(tasks: usize, sessions: usize, payloads: usize) -> String {
+    let payloads = match payloads {
+        0 if tasks > 0 => "no payload was shown, so none could be compared (`show.payload` in the contract)".to_owned(),
+        n => format!("{} unchanged", count(n, "payload")),
+    };
+    let (tasks, sessions) = (count(tasks, "task"), count(sessions, "session read"));
+    format!("{tasks} and {sessions} were read back, {payloads}")
 }
 
 /// The first sight of a payload that is not the one sent.
 fn differing(task: &TaskHistory<'_>, op: &Op) -> Option<EventId> {
     let sent = op.work.as_ref()?.payload_crc32;
-    let other = |seen: Option<u32>| seen.is_some_and(|seen| seen != sent);
-    let read = task.records.iter().find(|(_, _, record)| other(record.payload_crc32));
-    let mut effects = task.attempts.iter().flat_map(|attempt| &attempt.effects);
-    let done = effects.find(|(_, _, crc)| other(*crc));
-    read.map(|read| read.0).or(done.map(|done| done.0))
+    seen(task).find(|(_, crc)| *crc != sent).map(|(event, _)| event)
+}
+
+/// Every sight of a task's payload: read back first, then by workers.
+fn seen(task: &TaskHistory<'_>) -> impl Iterator<Item = (EventId, u32)> {
+    let records = task.records.iter();
+    let read = records.filter_map(|(event, _, record)| Some((*event, record.payload_crc32?)));
+    let effects = task.attempts.iter().flat_map(|attempt| &attempt.effects);
+    read.chain(effects.filter_map(|(event, _, crc)| Some((*event, (*crc)?))))
 }
 
 fn ids(found: &[(&str, EventId)]) -> String {

@@ -2,7 +2,8 @@
 //!
 //! Class `degradation`: over 6 or more strikes of one kind on one service, the time until it served again grows: Mann
 //! and Kendall's test says so (1 in 100 by chance), and from first to last by more than 20 % of the median and 100 ms.
-//! Fewer cycles show no trend, which is said and passed. Inconclusive when nothing was seen serving again.
+//! Fewer cycles show no trend, which is said and passed. Inconclusive when nothing was seen serving again, and for a trend
+//! while others took more than half of the machine: then it may be theirs.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::check::Verdict;
 use crate::check::sentence::count;
 use crate::clock::clocks;
 use crate::demand::Demand;
-use crate::event::EventId;
+use crate::event::{EventId, Phase};
+use crate::gauge::neighbours;
 use crate::journal::History;
 use crate::place::Place;
 use crate::time::{Nanos, words};
@@ -20,6 +22,8 @@ use crate::trend::trend;
 const FEWEST: usize = 6;
 /// Growth below this is the machine's, not the service's.
 const LEAST: f64 = 100e6;
+/// With more of the machine than this in others' hands, times are theirs as much as the service's.
+const OTHERS: f64 = 0.5;
 
 /// The cycles of one service: event of the strike, number of the cycle, time until it served.
 type Cycles = Vec<(EventId, f64, Nanos)>;
@@ -80,6 +84,15 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     if !found.is_empty() {
         let says: Vec<&str> = found.iter().map(|(_, says)| says.as_str()).collect();
         let says = says.join("; ");
+        let stormed = history.began(Phase::Storm).zip(history.ended(Phase::Storm));
+        let others = stormed.and_then(|(from, to)| neighbours(history, from, to));
+        if let Some(others) = others.filter(|others| *others > OTHERS) {
+            let others = (others * 100.0).round();
+            return Verdict::inconclusive(
+                demand,
+                format!("{says}; but others kept {others} % of the machine busy"),
+            );
+        }
         let evidence = found.iter().flat_map(|(events, _)| events.iter().copied()).collect();
         return Verdict::fail(demand, "degradation", evidence, says);
     }

@@ -33,15 +33,18 @@ pub(super) fn sorted<'a>(history: &History<'a>) -> (Vec<Met<'a>>, Vec<(EventId, 
     (inside, outside)
 }
 
-/// Whether the plan strikes anything the entry service needs, or the entry service itself.
-pub(super) fn outage_planned(history: &History<'_>) -> bool {
+/// Whether the plan strikes anything the entry service needs, or, where that counts, the entry service itself.
+pub(super) fn outage_planned(history: &History<'_>, entry_counts: bool) -> bool {
     let facts = &history.header.system;
     let links = facts
         .services
         .get(&facts.entry)
         .map_or(&[][..], |entry| entry.links.as_slice());
     history.header.plan.steps.iter().any(|step| {
-        let needed = step.link_to.is_none() && links.contains(&step.service);
-        step.service == facts.entry || needed
+        let entry = step.service == facts.entry;
+        match &step.link_to {
+            Some(_) => entry,
+            None => (entry && entry_counts) || links.contains(&step.service),
+        }
     })
 }

@@ -22,6 +22,8 @@ pub enum ScriptEnd {
     Signal(i32),
     /// Killed by squall at its bound.
     Overran,
+    /// Killed by squall because the storm was stopped.
+    Stopped,
     /// It could not be started, and why.
     Unstarted(String),
 }
@@ -38,6 +40,7 @@ impl ScriptEnd {
             ScriptEnd::Code(code) => format!("ended with exit code {code}"),
             ScriptEnd::Signal(signal) => format!("was killed by signal {signal}"),
             ScriptEnd::Overran => "was killed at its bound".to_owned(),
+            ScriptEnd::Stopped => "was killed when the storm was stopped".to_owned(),
             ScriptEnd::Unstarted(why) => format!("could not be started: {why}"),
         }
     }

@@ -62,10 +62,12 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         mistakes: Vec::new(),
     };
     let steps = drawer.steps(&scenario.storm);
+    drawer.bounds(&steps);
     drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
     let scripts = drawer.scripts(&scenario.storm);
     drawer.checks(&scenario.checks);
+    drawer.stops(&scenario.stop_when);
     let load = scenario.workload.tasks.as_ref();
     let short = |length: Duration| nanos(paced(length, request.pace).max(SHORTEST_REFERENCE));
     let plan = Plan {
@@ -92,6 +94,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         steps,
         scripts,
         replicas: scenario.replicas.clone(),
+        stop_when: scenario.stop_when.clone(),
         checks: scenario.checks.clone(),
     };
     if drawer.mistakes.is_empty() {
@@ -136,21 +139,23 @@ impl Drawer<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for (entry, fault) in storm.iter().enumerate() {
             let at = format!("/storm/{entry}/{}", fault.word());
+            if let Fault::Partition(partition) = fault {
+                self.part((entry, &at), (fault, partition), &mut steps);
+                continue;
+            }
             let (Some(condition), Some(target)) = (fault.condition(), fault.target()) else {
                 continue;
             };
             let Some((service, link_to)) = self.target(&at, &target) else {
                 continue;
             };
-            if !self.fits(&at, fault, &service) {
+            if self.is_protected(&at, (&service, link_to.as_deref())) || !self.fits(&at, fault, &service) {
                 continue;
             }
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
                 continue;
             };
-            let before = steps
-                .last()
-                .is_some_and(|step: &Step| self.needed(step.link_to.as_ref().unwrap_or(&step.service)));
+            let before = steps.last().is_some_and(|step: &Step| self.takes_away(step));
             for start in self.starts(&at, fault, (steps.len(), before)) {
                 let rank = self.rng.random();
                 steps.push(Step {
@@ -161,6 +166,7 @@ impl Drawer<'_> {
                     aim: fault.timing().when.map(|aim| (aim, nanos(PATIENCE))),
                     service: service.clone(),
                     link_to: link_to.clone(),
+                    place: None,
                     rank,
                     condition: condition.clone(),
                     hold,
@@ -279,25 +285,17 @@ impl Drawer<'_> {
     }
 
     fn target(&mut self, at: &str, target: &Target<'_>) -> Option<(String, Option<String>)> {
-        let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
-        let missing = |name: &str| {
-            let help = nearest(name, names.iter().copied()).map_or_else(
-                || format!("the services are {}", names.join(", ")),
-                |close| format!("did you mean `{close}`?"),
-            );
-            (format!("the system has no service `{name}`"), Some(help))
-        };
         match *target {
+            // Planned by itself.
+            Target::Across(_) => None,
             Target::Service(service) if self.facts.services.contains_key(service) => Some((service.to_owned(), None)),
             Target::Service(service) => {
-                let (message, help) = missing(service);
-                self.wrong(&format!("{at}/on"), message, help);
+                self.missing(&format!("{at}/on"), service);
                 None
             }
             Target::Link(from, to) => {
                 let Some(service) = self.facts.services.get(from) else {
-                    let (message, help) = missing(from);
-                    self.wrong(&format!("{at}/from"), message, help);
+                    self.missing(&format!("{at}/from"), from);
                     return None;
                 };
                 if !service.links.iter().any(|link| link == to) {
@@ -317,7 +315,17 @@ impl Drawer<'_> {
         }
     }
 
-    fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
+    /// Says that there is no such service.
+    pub(super) fn missing(&mut self, pointer: &str, name: &str) {
+        let names: Vec<&str> = self.facts.services.keys().map(String::as_str).collect();
+        let help = nearest(name, names.iter().copied()).map_or_else(
+            || format!("the services are {}", names.join(", ")),
+            |close| format!("did you mean `{close}`?"),
+        );
+        self.wrong(pointer, format!("the system has no service `{name}`"), Some(help));
+    }
+
+    pub(super) fn hold(&mut self, at: &str, fault: &Fault, service: &str, link_to: Option<&str>) -> Option<Hold> {
         if let Fault::Scale(scale) = fault {
             return self.scaled(at, scale);
         }
@@ -335,7 +343,9 @@ impl Drawer<'_> {
         let short = self.nanos(&asked);
         let struck = link_to.unwrap_or(service);
         // A cut or a freeze that is over sooner can't break a client's promise to give up in time either.
-        let silent = matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
+        let parts = matches!(fault, Fault::Partition(parts) if parts.every.is_none());
+        let silent =
+            parts || matches!(fault, Fault::Cut(_)) || (matches!(fault, Fault::Freeze(_)) && self.called(struck));
         let floor = match fault.condition() {
             Some(condition) if condition.slows() => SHORTEST_HINDRANCE,
             _ if self.needed(struck) || silent => SHORTEST_OUTAGE,
@@ -368,6 +378,7 @@ impl Drawer<'_> {
         match fault.target() {
             Some(Target::Service(service)) => self.needed(service),
             Some(Target::Link(from, to)) => from == self.facts.entry && self.needed(to),
+            Some(Target::Across(_)) => true,
             None => false,
         }
     }
@@ -379,7 +390,7 @@ impl Drawer<'_> {
     }
 
     /// Whether the entry service can't do its work without `service`.
-    fn needed(&self, service: &str) -> bool {
+    pub(super) fn needed(&self, service: &str) -> bool {
         let entry = self.facts.services.get(&self.facts.entry);
         entry.is_some_and(|entry| entry.links.iter().any(|link| link == service))
     }

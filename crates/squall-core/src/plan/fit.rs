@@ -5,6 +5,7 @@ use super::draw::Drawer;
 use crate::demand::Demand;
 use crate::fault::Fault;
 use crate::script::PlannedScript;
+use crate::stop::StopWhen;
 use crate::system::Preset;
 
 impl Drawer<'_> {
@@ -40,6 +41,17 @@ impl Drawer<'_> {
         };
         self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));
         false
+    }
+
+    /// What ends the storm must be there to be looked at.
+    pub(super) fn stops(&mut self, stops: &[StopWhen]) {
+        for (index, stop) in stops.iter().enumerate() {
+            if let StopWhen::Down(down) = stop
+                && !self.facts.services.contains_key(&down.on)
+            {
+                self.missing(&format!("/stop_when/{index}/down/on"), &down.on);
+            }
+        }
     }
 
     /// Checks that need something of the contract.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::demand::Demand;
 use crate::fault::{Fault, Target};
+use crate::place::Instance;
 use crate::scenario::Scenario;
+use crate::stop::StopWhen;
 use crate::system::{Facts, Preset};
 
 /// What a scenario asks for and a system lacks, in words: "a service `partner`". Nothing when as far as the system's parts,
@@ -20,6 +22,11 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     };
     for name in scenario.replicas.keys() {
         service(name);
+    }
+    for stop in &scenario.stop_when {
+        if let StopWhen::Down(down) = stop {
+            service(&down.on);
+        }
     }
     let mut links = Vec::new();
     let mut kept_up = Vec::new();
@@ -38,11 +45,26 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
                     links.push((from.to_owned(), to.to_owned()));
                 }
             }
+            Some(Target::Across(partition)) => {
+                for (_, name) in partition.names() {
+                    let copy: Option<Instance> = name.parse().ok();
+                    let copy = copy.filter(|copy| facts.services.contains_key(&copy.service));
+                    if copy.is_none() {
+                        service(name);
+                    }
+                }
+            }
             None => {}
         }
     }
     lacks.extend(parts(scenario, facts));
     let of = |name: &String| facts.services.get(name);
+    let protected = scenario.storm.iter().filter_map(|fault| match fault.target()? {
+        Target::Service(name) => facts.protector(name, None),
+        Target::Link(from, to) => facts.protector(from, Some(to)),
+        Target::Across(partition) => partition.isolate.iter().find_map(|name| facts.protector(name, None)),
+    });
+    lacks.extend(protected.map(|name| format!("an unprotected `{name}`")));
     let links = links
         .iter()
         .filter(|(from, to)| of(from).is_some_and(|from| !from.links.contains(to)));

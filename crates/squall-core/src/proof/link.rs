@@ -3,7 +3,7 @@
 use super::{Proof, at_work, window};
 use crate::event::{Answer, EventId, LinkCounts, PulseOf};
 use crate::journal::{History, Strike};
-use crate::place::{Impair, Instance, Place};
+use crate::place::{Condition, Impair, Instance, Place};
 
 /// A link whose bytes are hindered: its proxy counted those it hindered.
 pub(super) fn hindered(strike: &Strike<'_>, what: &Impair) -> Proof {
@@ -19,6 +19,15 @@ pub(super) fn hindered(strike: &Strike<'_>, what: &Impair) -> Proof {
         );
     }
     Proof::seen(format!("{place} was {word}: {count} {felt}"), vec![event])
+}
+
+/// What a link's proxy counted that shows a condition's effect, and what was counted; `None` for what is none of a link's.
+pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, &'static str)> {
+    match condition {
+        Condition::Cut(_) => Some((counts.closed + counts.swallowed, "connections closed or bytes vanished")),
+        Condition::Impaired(impairment) => Some(felt(&impairment.what, counts)),
+        Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => None,
+    }
 }
 
 /// How often it was felt, and what is counted.
@@ -70,7 +79,11 @@ pub(super) fn cut(strike: &Strike<'_>, history: &History<'_>) -> Proof {
 /// were not right; for a worker's, lines of its attempts, since no attempt begins or ends without the
 /// system's store, or an attempt it was at that never ended; for others, failures of workers that need it.
 fn used(strike: &Strike<'_>, history: &History<'_>) -> Vec<EventId> {
-    let Place::Link { from: caller, .. } = strike.place else {
+    let Place::Link {
+        from: caller,
+        to: called,
+    } = strike.place
+    else {
         return Vec::new();
     };
     let (from, to) = window(strike, history);
@@ -86,10 +99,13 @@ fn used(strike: &Strike<'_>, history: &History<'_>) -> Vec<EventId> {
         found.extend(pulses.map(|(id, ..)| *id));
     }
     let own = caller.to_string();
+    // No attempt begins or ends without what the entry service keeps tasks in; of anything else only a failure tells.
+    let stores = history.needs(entry, called);
     for attempt in history.tasks.values().flat_map(|task| &task.attempts) {
         let failed = attempt.failed.map(|failed| (failed.0, failed.1));
         let lines = match attempt.worker.parse::<Instance>() {
-            _ if attempt.worker == own => [attempt.start, attempt.commits.first().copied(), failed],
+            _ if attempt.worker == own && stores => [attempt.start, attempt.commits.first().copied(), failed],
+            _ if attempt.worker == own => [None, None, failed],
             Ok(worker) if history.needs(&worker.service, name) => [None, None, failed],
             _ => continue,
         };

@@ -16,135 +16,137 @@ const NO_DESCRIPTOR: &str = "too many open files";
 /// An instance that is short of something.
 pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortage), history: &History<'_>) -> Proof {
     let what = format!("{instance} was {}", short.word());
-    let (seen, says) = match short {
-        Shortage::Cpu { taken } => cpu(strike, taken.fraction()),
-        Shortage::Memory { left } => return memory(strike, (&what, instance), *left, history),
-        Shortage::Fds { .. } => return descriptors(strike, (&what, instance), history),
-        Shortage::Disk => return disk(strike, (&what, instance), history),
-        Shortage::Connections { .. } => connections(strike),
-    };
-    match seen {
-        Some(event) => Proof::seen(format!("{what}: {says}"), vec![event]),
-        None => Proof::unseen(format!("{what}, but {says}"), strike),
+    match (short, seen_short(short, &strike.looks)) {
+        (Shortage::Fds { .. }, seen) => descriptors(strike, (&what, instance), seen, history),
+        (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
+        // These two are withheld quietly: nobody may have asked for any.
+        (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
+        (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
 
-/// Others took most of what they were to take, and its threads had to wait.
-fn cpu(strike: &Strike<'_>, share: f64) -> (Option<EventId>, String) {
-    let looks = strike.looks.iter().rev().filter_map(|(event, look)| match *look {
+/// The look that shows a shortage and what it shows; else what was seen instead.
+///
+/// # Errors
+/// None shows it.
+pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    match short {
+        Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
+        Shortage::Memory { left } => memory(looks, *left),
+        Shortage::Fds { .. } => waiters(looks),
+        Shortage::Disk => disk(looks),
+        Shortage::Connections { .. } => connections(looks),
+    }
+}
+
+/// Others took part of what they were to take, and its threads had to wait.
+fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), String> {
+    let last = looks.iter().rev().find_map(|(look, seen)| match *seen {
         ShortageLook::Cpu {
             there_us,
             taken_us,
             waited_us,
-        } => Some((*event, there_us, taken_us, waited_us)),
+        } => Some((*look, there_us, taken_us, waited_us)),
         _ => None,
     });
-    let Some((event, there, taken, waited)) = looks.into_iter().next() else {
-        return (None, "nobody looked at it meanwhile".to_owned());
+    let Some((look, there, taken, waited)) = last else {
+        return Err("nobody looked at it meanwhile".to_owned());
     };
     let ms = |us: u64| us as f64 / 1e3;
     let says = format!("others took {:.0} of {:.0} ms of its processors", ms(taken), ms(there));
     if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
-        return (None, format!("{says} only"));
+        return Err(format!("{says} only"));
     }
     match waited {
-        Some(0) => (None, format!("{says}, and it never had to wait")),
-        Some(waited) => (
-            Some(event),
-            format!("{says}, and it waited {:.0} ms for its turn", ms(waited)),
-        ),
-        None => (Some(event), says),
+        Some(0) => Err(format!("{says}, and it never had to wait")),
+        Some(waited) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
+        None => Ok((look, says)),
     }
 }
 
-/// The limit was in force, left no more than was planned, and the service was used under it.
-fn memory(strike: &Strike<'_>, (what, instance): (&str, &Instance), left: u64, history: &History<'_>) -> Proof {
-    let mut under = Vec::new();
-    for (event, look) in &strike.looks {
-        let ShortageLook::Memory { limit, used } = *look else {
-            continue;
-        };
+/// The limit was in force, and left no more than was planned.
+fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String), String> {
+    let under = looks.iter().filter_map(|(look, seen)| match *seen {
         // Freed since, it may be had again: the limit stays where it was put.
-        under.push((*event, limit.saturating_sub(used)));
-    }
-    let Some((event, room)) = under.iter().min_by_key(|(_, room)| *room).copied() else {
-        return Proof::unseen(format!("{what}, but its limit was never seen in force"), strike);
+        ShortageLook::Memory { limit, used } => Some((*look, limit.saturating_sub(used))),
+        _ => None,
+    });
+    let Some((look, room)) = under.min_by_key(|(_, room)| *room) else {
+        return Err("its limit was never seen in force".to_owned());
     };
     let megabytes = room as f64 / 1e6;
     if room > left {
-        return Proof::unseen(format!("{what}, but it could still get {megabytes:.1} MB"), strike);
+        return Err(format!("it could still get {megabytes:.1} MB"));
     }
-    felt(
-        strike,
-        (what, instance),
-        (event, format!("it could get no more than {megabytes:.1} MB")),
-        history,
-    )
+    Ok((look, format!("it could get no more than {megabytes:.1} MB")))
 }
 
-/// No descriptor was free, and a connection waited for one, or the process itself said so.
-fn descriptors(strike: &Strike<'_>, (what, instance): (&str, &Instance), history: &History<'_>) -> Proof {
-    let mut full = Vec::new();
-    let mut waited = 0;
-    for (event, look) in &strike.looks {
-        if let ShortageLook::Fds { free: 0, waiting, .. } = *look {
-            full.push(*event);
-            waited = waited.max(waiting);
-        }
+/// No descriptor was free, and a connection waited for one.
+fn waiters<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let full = looks.iter().filter_map(|(look, seen)| match *seen {
+        ShortageLook::Fds { free: 0, waiting, .. } => Some((*look, waiting)),
+        _ => None,
+    });
+    match full.max_by_key(|(_, waiting)| *waiting) {
+        None => Err("it had descriptors to come whenever it was looked at".to_owned()),
+        Some((_, 0)) => Err("it opened nothing meanwhile".to_owned()),
+        Some((look, waiting)) => Ok((look, format!("{waiting} connections waited for it to take them"))),
     }
-    if full.is_empty() {
-        return Proof::unseen(
-            format!("{what}, but it had descriptors to come whenever it was looked at"),
-            strike,
-        );
-    }
+}
+
+/// The same, or while none was free the process itself said so.
+fn descriptors(
+    strike: &Strike<'_>,
+    (what, instance): (&str, &Instance),
+    waited: Result<(EventId, String), String>,
+    history: &History<'_>,
+) -> Proof {
+    let full = strike.looks.iter().find_map(|(event, look)| match look {
+        ShortageLook::Fds { free: 0, .. } => Some(*event),
+        _ => None,
+    });
     let (from, to) = window(strike, history);
-    let said = history.events.iter().filter(|event| (from..=to).contains(&event.at));
-    let said: Vec<EventId> = said
-        .filter(|event| {
-            matches!(&event.fact, Fact::Log { instance: who, line }
-                if who == instance && line.to_lowercase().contains(NO_DESCRIPTOR))
-        })
-        .map(|event| event.id)
-        .collect();
-    if waited == 0 && said.is_empty() {
-        return Proof::unseen(format!("{what}, but it opened nothing meanwhile"), strike);
-    }
-    let says = format!(
-        "{what}: {waited} connections waited for it to take them, and {} lines of its log say so",
-        said.len()
-    );
-    Proof::seen(says, full.into_iter().take(1).chain(said).collect())
-}
-
-/// A write of squall's own was refused there, and the service was used meanwhile.
-fn disk(strike: &Strike<'_>, (what, instance): (&str, &Instance), history: &History<'_>) -> Proof {
-    let refused = strike
-        .looks
-        .iter()
-        .find(|(_, look)| matches!(look, ShortageLook::Disk { refused: true, .. }));
-    match refused {
-        Some((event, _)) => felt(
-            strike,
-            (what, instance),
-            (*event, "a write there was refused".to_owned()),
-            history,
+    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
+    let said = inside.filter(|event| {
+        matches!(&event.fact, Fact::Log { instance: who, line }
+            if who == instance && line.to_lowercase().contains(NO_DESCRIPTOR))
+    });
+    let said: Vec<EventId> = said.map(|event| event.id).collect();
+    match (waited, full) {
+        (Ok((event, says)), _) => Proof::seen(
+            format!("{what}: {says}, and {} lines of its log say so", said.len()),
+            [event].into_iter().chain(said).collect(),
         ),
-        None => Proof::unseen(format!("{what}, but whatever was written there was taken"), strike),
+        (Err(_), Some(full)) if !said.is_empty() => Proof::seen(
+            format!("{what}: {} lines of its log say so", said.len()),
+            [full].into_iter().chain(said).collect(),
+        ),
+        (Err(says), _) => Proof::unseen(format!("{what}, but {says}"), strike),
     }
 }
 
-fn connections(strike: &Strike<'_>) -> (Option<EventId>, String) {
-    let refused = strike.looks.iter().rev().find_map(|(event, look)| match *look {
-        ShortageLook::Connections { held, refused } if refused > 0 && held > 0 => Some((*event, held, refused)),
+/// A write of squall's own was refused there.
+fn disk<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let mut refused = looks
+        .iter()
+        .filter(|(_, seen)| matches!(seen, ShortageLook::Disk { refused: true, .. }));
+    match refused.next() {
+        Some((look, _)) => Ok((*look, "a write there was refused".to_owned())),
+        None => Err("whatever was written there was taken".to_owned()),
+    }
+}
+
+fn connections<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let refused = looks.iter().rev().find_map(|(look, seen)| match *seen {
+        ShortageLook::Connections { held, refused } if refused > 0 && held > 0 => Some((*look, held, refused)),
         _ => None,
     });
     match refused {
-        Some((event, held, refused)) => {
-            let says = format!("{held} connections were held, and {refused} more were refused");
-            (Some(event), says)
-        }
-        None => (None, "it never refused a connection".to_owned()),
+        Some((look, held, refused)) => Ok((
+            look,
+            format!("{held} connections were held, and {refused} more were refused"),
+        )),
+        None => Err("it never refused a connection".to_owned()),
     }
 }
 

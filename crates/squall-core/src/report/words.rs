@@ -256,6 +256,7 @@ fn seen(fact: &Fact) -> String {
         Fact::Closed { end } => match end {
             End::Complete => "the run was complete".to_owned(),
             End::Interrupted => "the run was interrupted".to_owned(),
+            End::Stopped { why } => format!("the run was stopped: {why}"),
             End::Broken { cause } => format!("the run broke off: {cause}"),
         },
         // What squall did is said above.

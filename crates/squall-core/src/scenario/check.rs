@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::fault::{Fault, Target};
 use crate::place::Condition;
 use crate::script::Script;
+use crate::stop::StopWhen;
 
 /// Which shares of its processors can be taken from a service.
 const LOADS: std::ops::RangeInclusive<f64> = 0.5..=0.95;
@@ -37,6 +38,10 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
             found.push(doc.mistake(&format!("{at}/share"), "no such share can be taken", Some(help)));
         }
     }
+    for (index, stop) in scenario.stop_when.iter().enumerate() {
+        let at = format!("/stop_when/{index}/{}", stop.word());
+        found.extend(blind(scenario, stop).map(|(message, help)| doc.mistake(&at, message, Some(help))));
+    }
     for (index, check) in scenario.checks.iter().enumerate() {
         let at = format!("/checks/{index}/{}", check.name());
         if let Some(first) = scenario.checks[..index].iter().position(|other| repeats(other, check)) {
@@ -51,6 +56,25 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
         );
     }
     found
+}
+
+/// A condition that could end no storm, or each one at once: what is wrong, what to do.
+fn blind(scenario: &Scenario, stop: &StopWhen) -> Option<(String, String)> {
+    if stop.lasts().get().is_zero() {
+        let message = "a condition that need not last would end the storm by chance".to_owned();
+        return Some((message, "write how long it must hold, such as `for: 3s`".to_owned()));
+    }
+    match stop {
+        StopWhen::Success(_) if scenario.workload.api.is_none() => {
+            let message = "`success` looks at the API traffic, and this workload has none".to_owned();
+            Some((message, "add `workload.api`, or leave it out".to_owned()))
+        }
+        StopWhen::Success(success) if success.below.fraction() <= 0.0 => {
+            let message = "no share is below 0%".to_owned();
+            Some((message, "write a share such as 50%".to_owned()))
+        }
+        _ => None,
+    }
 }
 
 /// Whether two checks ask the same: those of kinds of work and commands may be asked several times.

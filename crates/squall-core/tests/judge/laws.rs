@@ -109,6 +109,51 @@ fn a_cut_that_nobody_felt_makes_the_run_inconclusive() {
     assert_eq!(felt.judge().outcome, Came::Pass);
 }
 
+/// A sound run with a partition of two links in it, each of which counted so much.
+fn parted(counts: [LinkCounts; 2]) -> Run {
+    let mut run = Run::sound();
+    for (link, counts) in ["worker-1->db", "worker-2->db"].map(place).into_iter().zip(counts) {
+        let mut planned = step(2, "worker", Condition::Cut(Cut::BlackHole), Hold::For(SEC));
+        planned.fault = "partition".to_owned();
+        planned.link_to = Some("db".to_owned());
+        planned.place = Some(link.clone());
+        let (step, condition) = (run.header.plan.steps.len(), planned.condition.clone());
+        run.header.plan.steps.push(planned);
+        let (place, traffic) = (link.clone(), link.clone());
+        run.add(6_500 * MS, Fact::Imposing { step, place, condition });
+        run.add(6_600 * MS, Fact::Imposed { step });
+        run.add(
+            7_500 * MS,
+            Fact::Traffic {
+                step,
+                place: traffic,
+                counts,
+            },
+        );
+        run.add(7_501 * MS, Fact::Healing { step, place: link });
+        run.add(7_502 * MS, Fact::Healed { step });
+    }
+    run
+}
+
+#[test]
+fn a_partition_counts_when_one_of_its_links_was_felt_and_not_when_none_was() {
+    let felt = LinkCounts {
+        swallowed: 200,
+        ..LinkCounts::default()
+    };
+    let one = parted([LinkCounts::default(), felt]).judge();
+    let seen: Vec<bool> = one.proofs.iter().skip(1).take(2).map(|proof| proof.seen).collect();
+    assert_eq!((one.outcome, seen), (Came::Pass, vec![false, true]));
+    let none = parted([LinkCounts::default(); 2]).judge();
+    assert_eq!(none.outcome, Came::Inconclusive);
+    assert!(
+        none.doubts[0].contains("no effect of `partition` was seen"),
+        "{:?}",
+        none.doubts
+    );
+}
+
 #[test]
 fn a_journal_without_an_end_is_inconclusive() {
     let mut run = Run::sound();
@@ -141,6 +186,31 @@ fn a_run_that_broke_off_makes_up_no_finding() {
     );
     assert_eq!(run.findings(), []);
     assert_eq!(run.judge().outcome, Came::Inconclusive);
+}
+
+#[test]
+fn a_run_that_was_stopped_is_inconclusive_and_says_why_unless_it_has_a_finding() {
+    let stopped = |mut run: Run| {
+        run.keep(|_, fact| !matches!(fact, Fact::Closed { .. }));
+        let why = "no copy of db ran for 3s".to_owned();
+        run.add(
+            22 * SEC,
+            Fact::Closed {
+                end: End::Stopped { why },
+            },
+        );
+        run
+    };
+    let sound = stopped(Run::sound());
+    let judged = sound.judge();
+    assert_eq!((judged.outcome, sound.findings()), (Came::Inconclusive, vec![]));
+    assert_eq!(judged.doubts, ["the run was stopped: no copy of db ran for 3s"]);
+
+    let mut twice = Run::sound();
+    twice.add(8 * SEC, super::run::line("task-1", 2, "worker-3", TaskEvent::Committed));
+    let twice = stopped(twice);
+    assert_eq!(twice.judge().outcome, Came::Fail);
+    twice.finds(&["no_task_completed_twice: double-commit"]);
 }
 
 #[test]
@@ -182,13 +252,27 @@ fn without_a_planned_outage_the_checks_of_outages_pass_and_say_so() {
     let mut run = Run::sound();
     run.header.plan.steps.truncate(1);
     run.keep(|at, fact| !matches!(fact, Fact::Op(_)) || at < 9 * SEC);
-    for check in ["answered_correctly", "answers_in_time"] {
+    let said = [
+        ("answered_correctly", "no outage was planned"),
+        ("answers_in_time", "no outage was planned but the entry service's own"),
+    ];
+    for (check, says) in said {
         let verdict = run.verdict(check);
-        assert_eq!(
-            (verdict.outcome, verdict.says.as_str()),
-            (Came::Pass, "no outage was planned")
-        );
+        assert_eq!((verdict.outcome, verdict.says.as_str()), (Came::Pass, says));
     }
+}
+
+#[test]
+fn data_that_was_never_compared_is_not_said_to_be_unchanged() {
+    let mut run = Run::sound();
+    assert!(run.verdict("data_intact").says.ends_with("payloads unchanged"));
+    run.each(|_, fact| match fact {
+        Fact::Record(record) => record.payload_crc32 = None,
+        Fact::Task(line) => line.payload_crc32 = None,
+        _ => {}
+    });
+    let verdict = run.verdict("data_intact");
+    assert!(verdict.says.contains("no payload was shown"), "{}", verdict.says);
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn system() -> Facts {
         ]),
         health: true,
         breakers: false,
+        protect: Default::default(),
+        budget: Default::default(),
         attached: None,
         tasks: Some(TaskFacts {
             lease: 2 * SEC,
@@ -95,6 +97,7 @@ pub fn step(entry: usize, service: &str, condition: Condition, hold: Hold) -> St
         aim: None,
         service: service.to_owned(),
         link_to: None,
+        place: None,
         rank: 0,
         condition,
         hold,
@@ -165,6 +168,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             lasts: 0,
             steps,
             scripts: Vec::new(),
+            stop_when: Vec::new(),
             checks: checks(),
         },
     }

@@ -98,6 +98,21 @@ fn a_server_that_never_comes_back_is_no_recovery() {
         }
     });
     run.finds(&["recovery: no-recovery"]);
+    // Where nobody asks for recovery, all that came after it is still unknown.
+    run.header.plan.checks.retain(|demand| demand.name() == "no_panics");
+    let judgement = run.judge();
+    assert_eq!(judgement.outcome, Came::Inconclusive);
+    assert_eq!(judgement.doubts, ["server-1 was killed and not seen to serve again"]);
+}
+
+#[test]
+fn requests_that_met_only_the_servers_own_death_show_nothing_of_answers_in_another_outage() {
+    let mut run = restarted_server();
+    assert_eq!(run.verdict("answers_in_time").outcome, Came::Pass);
+    let stop = step(1, "db", Condition::Down(Death::Stop), Hold::For(SEC));
+    run.header.plan.steps.push(stop);
+    let verdict = run.verdict("answers_in_time");
+    assert_eq!(verdict.outcome, Came::Inconclusive, "{}", verdict.says);
 }
 
 #[test]
@@ -446,6 +461,66 @@ fn a_worker_that_ends_before_it_is_ready_after_every_restart_is_no_recovery() {
         "{}",
         verdict.says
     );
+}
+
+#[test]
+fn what_no_answer_depends_on_is_not_proven_by_a_wrong_answer() {
+    let freeze = step(0, "partner", Condition::Frozen, Hold::For(SEC));
+    let mut run = struck(freeze, "partner-1", GONE);
+    run.life("partner-1", MS, 2 * MS);
+    run.header
+        .system
+        .services
+        .get_mut("worker")
+        .unwrap()
+        .links
+        .push("partner".to_owned());
+    unanswered(&mut run, GONE, Answer::Refused);
+    assert!(!run.judge().proofs[0].seen, "{:?}", run.judge().proofs[0]);
+    // With a link to it the server's answers may well have gone wrong for that.
+    run.header
+        .system
+        .services
+        .get_mut("server")
+        .unwrap()
+        .links
+        .push("partner".to_owned());
+    assert!(run.judge().proofs[0].seen, "{:?}", run.judge().proofs[0]);
+}
+
+fn failed((_, fact): &(u64, Fact)) -> Option<String> {
+    match fact {
+        Fact::Task(line) if line.event == TaskEvent::Failed => Some(line.task.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_cut_link_to_what_keeps_no_tasks_is_not_proven_by_tasks_that_went_on() {
+    for (to, seen) in [("db", true), ("partner", false)] {
+        let mut cut = step(0, "worker", Condition::Cut(Cut::Refuse), Hold::For(SEC));
+        cut.link_to = Some(to.to_owned());
+        let mut run = struck(cut, &format!("worker-2->{to}"), GONE);
+        run.life("partner-1", MS, 2 * MS);
+        run.header
+            .system
+            .services
+            .get_mut("worker")
+            .unwrap()
+            .links
+            .push("partner".to_owned());
+        // A failure of its worker's would tell of the link.
+        let failing: Vec<String> = run.facts.iter().filter_map(failed).collect();
+        run.keep(|_, fact| !matches!(fact, Fact::Task(line) if failing.contains(&line.task)));
+        let place = place(&format!("worker-2->{to}"));
+        let counts = LinkCounts {
+            closed: 1,
+            ..LinkCounts::default()
+        };
+        run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
+        let proof = &run.judge().proofs[0];
+        assert_eq!(proof.seen, seen, "{proof:?}");
+    }
 }
 
 #[test]

@@ -330,6 +330,8 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .collect(),
             health: true,
             breakers: false,
+            protect: Default::default(),
+            budget: Default::default(),
             attached: None,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,
@@ -371,6 +373,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         lasts: 12_000 * MS,
         steps,
         scripts: Vec::new(),
+        stop_when: Vec::new(),
         checks,
     }
 }
@@ -384,6 +387,7 @@ fn step(entry: usize, fault: &str, service: &str, condition: Condition) -> Step 
         aim: None,
         service: service.to_owned(),
         link_to: None,
+        place: None,
         rank: 1,
         condition,
         hold: Hold::For(3_000 * MS),

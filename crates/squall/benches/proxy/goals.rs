@@ -4,17 +4,24 @@ use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use squall::proxy::Proxy;
+use squall_core::place::Condition;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::SQUALL;
 use crate::ends;
-use crate::peers::Peer;
-use crate::table::{Row, median, spread};
+use crate::peers::{Nginx, Peer};
+use crate::table::{Row, median, quantile, sorted, spread};
 
 /// Has this program serve an echo, or send messages and say how long they took.
 pub const ECHO: &str = "echo";
 pub const PING: &str = "ping";
+
+/// The peer that is ordered about as squall is.
+const PEER: &str = "toxiproxy";
 
 /// The core everything shares where the cost of one message is measured.
 const CORE: &str = "0";
@@ -36,10 +43,9 @@ pub const ALL: [Goal; 6] = [
 
 /// Both proxies, started anew.
 fn both(toxiproxy: &Path, core: Option<&str>) -> Result<[Peer; 2], Box<dyn Error>> {
-    let squall = Path::new(env!("CARGO_BIN_EXE_squall"));
     Ok([
-        Peer::start("squall", squall, &["proxy"], core)?,
-        Peer::start("toxiproxy", toxiproxy, &[], core)?,
+        Peer::start("squall", Path::new(SQUALL), &["proxy"], core)?,
+        Peer::start(PEER, toxiproxy, &[], core)?,
     ])
 }
 
@@ -55,10 +61,10 @@ fn interleaved(peers: &mut [Peer; 2], rounds: usize, figure: &mut Figure<'_>) ->
 }
 
 /// Both and their ratio.
-fn beside(own: &[f64], other: &[f64], digits: usize, unit: &str) -> (String, f64) {
+fn beside(own: &[f64], (name, other): (&str, &[f64]), digits: usize, unit: &str) -> (String, f64) {
     let ratio = median(own) / median(other);
     let (own, other) = (spread(own, digits, unit), spread(other, digits, unit));
-    (format!("{own}, toxiproxy {other}: {ratio:.2}x"), ratio)
+    (format!("{own}, {name} {other}: {ratio:.2}x"), ratio)
 }
 
 fn row(target: &'static str, what: &str, goal: &str, measured: String, met: bool) -> Row {
@@ -101,26 +107,42 @@ fn small(toxiproxy: &Path, rounds: usize) -> Measured {
     BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut upstream)?;
     let upstream = upstream.trim();
     let mut peers = both(toxiproxy, Some(CORE))?;
-    let mut direct = Vec::new();
+    let nginx = Nginx::start(upstream, CORE)?;
+    let (mut direct, mut relayed) = (Vec::new(), Vec::new());
     let [own, other] = interleaved(&mut peers, rounds, &mut |peer| {
         let (listen, name) = peer.proxy(upstream)?;
         peer.toxic(&name, "noop", json!({}))?;
         direct.push(pinged(upstream)?);
+        if let Some(nginx) = nginx.as_ref().filter(|_| peer.name == "squall") {
+            relayed.push(pinged(&nginx.listen)?);
+        }
         pinged(&listen)
     })?;
     server.kill()?;
     server.wait()?;
     let base = median(&direct);
     let added = |all: Vec<f64>| all.iter().map(|one| one - base).collect::<Vec<_>>();
-    let (says, ratio) = beside(&added(own), &added(other), 1, "us");
+    let (own, what) = (added(own), "added p50, 64 B, one core");
+    let (says, ratio) = beside(&own, (PEER, &added(other)), 1, "us");
     let says = format!("{says} (direct {})", spread(&direct, 1, "us"));
-    Ok(vec![row(
-        "G1",
-        "added p50, 64 B, one core",
-        "≤ 0.65x",
-        says,
-        ratio <= 0.65,
-    )])
+    let first = row("G1", what, "≤ 0.65x", says, ratio <= 0.65);
+    let second = match relayed.is_empty() {
+        true => Row {
+            met: None,
+            ..row(
+                "G1",
+                what,
+                "≤ 1.10x",
+                "nginx is not here, or without its stream module".to_owned(),
+                false,
+            )
+        },
+        false => {
+            let (says, ratio) = beside(&own, ("nginx", &added(relayed)), 1, "us");
+            row("G1", what, "≤ 1.10x", says, ratio <= 1.1)
+        }
+    };
+    Ok(vec![first, second])
 }
 
 /// G2: processor time for each gigabyte, and how fast they go.
@@ -141,8 +163,8 @@ fn bulk(toxiproxy: &Path, rounds: usize) -> Measured {
             gigabits[usize::from(peer.name != "squall")].push(BYTES as f64 * 8e-9 / took.as_secs_f64());
             Ok((peer.cpu()? - before) / (BYTES as f64 / 1e9))
         })?;
-        let (says, ratio) = beside(&costs[0], &costs[1], 3, "s/GB");
-        let (fast, speed) = beside(&gigabits[0], &gigabits[1], 1, "Gbit/s");
+        let (says, ratio) = beside(&costs[0], (PEER, &costs[1]), 3, "s/GB");
+        let (fast, speed) = beside(&gigabits[0], (PEER, &gigabits[1]), 1, "Gbit/s");
         let says = format!("{says}; {fast}");
         let goal_says = if toxic {
             "≤ 0.25x"
@@ -163,7 +185,7 @@ fn connections(toxiproxy: &Path, rounds: usize) -> Measured {
         let (listen, _) = peer.proxy(&upstream)?;
         Ok(ends::connections(&listen, 200)?)
     })?;
-    let (says, ratio) = beside(&own, &other, 0, "/s");
+    let (says, ratio) = beside(&own, (PEER, &other), 0, "/s");
     Ok(vec![row("G3", "connections", "≥ 1.8x", says, ratio >= 1.8)])
 }
 
@@ -181,7 +203,7 @@ fn latency(toxiproxy: &Path, rounds: usize) -> Measured {
     };
     for (set, count) in [(1, 300), (10, 100), (100, 10)] {
         let [own, other] = errors(set, ends::ping, count)?;
-        let (says, ratio) = beside(&own, &other, 0, "us");
+        let (says, ratio) = beside(&own, (PEER, &other), 0, "us");
         rows.push(row(
             "G4",
             &format!("p50 beyond {set} ms"),
@@ -192,7 +214,7 @@ fn latency(toxiproxy: &Path, rounds: usize) -> Measured {
     }
     let pipelined = |addr: &str, count: usize| ends::pipelined(addr, count as u32);
     let [own, other] = errors(10, pipelined, 1000)?;
-    let (says, ratio) = beside(&own, &other, 0, "us");
+    let (says, ratio) = beside(&own, (PEER, &other), 0, "us");
     rows.push(row(
         "G4",
         "p90 beyond 10 ms, 1 message/ms",
@@ -206,7 +228,7 @@ fn latency(toxiproxy: &Path, rounds: usize) -> Measured {
         peer.toxic(&name, "latency", json!({ "latency": 10 }))?;
         Ok(ends::draw(&listen, Duration::from_millis(300), Duration::from_secs(1))? * 8e-9)
     })?;
-    let (says, ratio) = beside(&own, &other, 1, "Gbit/s");
+    let (says, ratio) = beside(&own, (PEER, &other), 1, "Gbit/s");
     rows.push(row("G4", "bulk through 10 ms", "≥ 1.5x", says, ratio >= 1.5));
     Ok(rows)
 }
@@ -223,7 +245,7 @@ fn rate(toxiproxy: &Path, rounds: usize) -> Measured {
             let rate = ends::draw(&listen, Duration::from_secs(1), Duration::from_secs(3))?;
             Ok(rate / (megabytes * 1_000_000) as f64)
         })?;
-        let (says, _) = beside(&own, &other, 3, "of it");
+        let (says, _) = beside(&own, (PEER, &other), 3, "of it");
         rows.push(row(
             "G5",
             &format!("rate at {megabytes} MB/s / set"),
@@ -253,12 +275,51 @@ fn injection(toxiproxy: &Path, rounds: usize) -> Measured {
         took.sort();
         Ok(took[10].as_secs_f64() * 1e6)
     })?;
-    let (says, ratio) = beside(&own, &other, 0, "us");
-    Ok(vec![row(
-        "G11",
-        "API call to effect, p50",
-        "≤ 0.5x",
-        says,
-        ratio <= 0.5,
-    )])
+    let (says, ratio) = beside(&own, (PEER, &other), 0, "us");
+    let called = row("G11", "API call to effect, p50", "≤ 0.5x", says, ratio <= 0.5);
+    let flips = sorted(flips(&upstream)?);
+    let (p50, p99) = (quantile(&flips, 0.5), quantile(&flips, 0.99));
+    let says = format!("{p50:.0} us, p99 {p99:.0} us");
+    Ok(vec![
+        called,
+        row(
+            "G11",
+            "flip in this process to effect, p50",
+            "≤ 100 us",
+            says,
+            p50 <= 100.0,
+        ),
+    ])
+}
+
+/// Microseconds from asking for a delay until it is in force, without an API between.
+fn flips(upstream: &str) -> Result<Vec<f64>, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let proxy = Proxy::open(([127, 0, 0, 1], 0).into(), upstream.parse()?, 1).await?;
+        let mut stream = tokio::net::TcpStream::connect(proxy.addr()).await?;
+        let mut took = Vec::new();
+        for _ in 0..200 {
+            for delay in [Duration::ZERO, Duration::from_millis(3)] {
+                let wanted = Condition::delay(delay, Duration::ZERO);
+                let start = Instant::now();
+                proxy
+                    .impose(if delay.is_zero() {
+                        &[]
+                    } else {
+                        std::slice::from_ref(&wanted)
+                    })
+                    .await?;
+                took.push(start.elapsed().as_secs_f64() * 1e6);
+                let start = Instant::now();
+                stream.write_all(&[7]).await?;
+                stream.read_exact(&mut [0]).await?;
+                // To the upstream and back.
+                if start.elapsed() < 2 * delay {
+                    return Err("in force, and not felt".into());
+                }
+            }
+        }
+        Ok(took)
+    })
 }

@@ -1,4 +1,4 @@
-//! The proxies: both are ordered about through the same API, Toxiproxy's.
+//! The proxies: two that are ordered about through the same API, Toxiproxy's, and nginx, which only passes on.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The peer's version.
 const TOXIPROXY: &str = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0";
@@ -108,6 +109,10 @@ impl Peer {
         Ok(())
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Seconds of processor time it has used.
     pub fn cpu(&self) -> Result<f64, Box<dyn Error>> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
@@ -132,6 +137,65 @@ impl Peer {
             Some(status) if status.starts_with('2') => Ok(serde_json::from_str(body).unwrap_or(Value::Null)),
             _ => Err(format!("{}: {method} {path}: {all}", self.name).into()),
         }
+    }
+}
+
+/// Where Debian's nginx has what passes streams on.
+const STREAMS: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+/// An nginx that passes on what comes.
+pub struct Nginx {
+    child: Child,
+    pub listen: String,
+    _folder: TempDir,
+}
+
+impl Nginx {
+    /// Starts it on one core; `None` where there is none.
+    pub fn start(upstream: &str, core: &str) -> Result<Option<Self>, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let module = match Path::new(STREAMS).is_file() {
+            true => format!("load_module {STREAMS};"),
+            // Where it is not a module of its own it may be built in.
+            false => String::new(),
+        };
+        let settings = format!(
+            "{module} daemon off; master_process off; pid pid; events {{ }}
+             stream {{ server {{ listen {listen}; proxy_pass {upstream}; tcp_nodelay on; }} }}"
+        );
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, settings)?;
+        let mut command = Command::new("taskset");
+        command.args(["-c", core, "nginx", "-e", "stderr", "-c"]).arg(&file);
+        command
+            .arg("-p")
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let (child, begin) = (command.spawn()?, Instant::now());
+        let mut nginx = Self {
+            child,
+            listen,
+            _folder: folder,
+        };
+        while TcpStream::connect(&nginx.listen).is_err() {
+            if nginx.child.try_wait()?.is_some() {
+                return Ok(None);
+            }
+            if begin.elapsed() > STARTING {
+                return Err(format!("nginx did not answer within {STARTING:?}").into());
+            }
+            std::thread::yield_now();
+        }
+        Ok(Some(nginx))
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use squall_core::diagnostic::{Mistakes, nearest};
 use squall_core::document::Document;
 use squall_core::level::{Level, LevelScope, levels};
+use squall_core::mechanism::{Machine, handles, refusal, refusals};
 use squall_core::plan::{Plan, Request, needs, plan};
 use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
 use squall_core::system::{Facts, System};
 
-use super::able::{able, lacking_here};
 use super::{Choice, programs, say};
 use crate::client::Address;
+use crate::survey::survey;
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -90,6 +91,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
         }
     };
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
+    let machine = survey();
     for name in names {
         let (file, text) = scenario_text(&name)?;
         let request = Request {
@@ -105,14 +107,13 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {
                 let facts = system.with_replicas(&scenario.replicas).facts();
-                if let Some(why) = lacking((&name, together(&name)), &scenario, (&facts, attach)) {
+                if let Some(why) = lacking((&name, together(&name)), &scenario, (&facts, attach, &machine)) {
                     left_out.push(LeftOut { scenario: name, why });
                     return Ok(None);
                 }
                 let planned = plan(&doc, &scenario, &facts, request)?;
-                able(&doc, &scenario, attach)?;
-                let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to)?))) else {
-                    return Ok(Some(planned));
+                let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, &machine)?))) else {
+                    return possible(&doc, &scenario, (attach, &machine)).map(|()| Some(planned));
                 };
                 match together(&name) {
                     true => left_out.push(LeftOut {
@@ -175,9 +176,25 @@ fn repeat(choice: &Choice, attach: Option<&Address>, scenario: &str, seed: u64) 
     )
 }
 
+/// Whether every fault can be put in force on this machine, where squall starts the system.
+fn possible(
+    doc: &Document,
+    scenario: &Scenario,
+    (attach, machine): (Option<&Address>, &Machine),
+) -> Result<(), Mistakes> {
+    let refusals = match attach {
+        None => refusals(doc, scenario, machine),
+        Some(_) => Vec::new(),
+    };
+    match refusals.is_empty() {
+        true => Ok(()),
+        false => Err(doc.mistakes(refusals)),
+    }
+}
+
 /// Why a scenario can't be run on a system that is attached to, if so.
-fn impossible(scenario: &Scenario, to: &Address) -> Option<String> {
-    let handles: Vec<String> = scenario.handles().into_iter().collect();
+fn impossible(scenario: &Scenario, to: &Address, machine: &Machine) -> Option<String> {
+    let handles: Vec<String> = handles(scenario, machine).into_iter().collect();
     if !handles.is_empty() {
         return Some(format!("no handle on {}", handles.join(", ")));
     }
@@ -213,17 +230,22 @@ fn nothing_fits(system: &str, attach: Option<&Address>, left_out: &[LeftOut]) ->
 fn lacking(
     (name, together): (&str, bool),
     scenario: &Scenario,
-    (facts, attach): (&Facts, Option<&Address>),
+    (facts, attach, machine): (&Facts, Option<&Address>, &Machine),
 ) -> Option<String> {
     if !together || !is_bundled(name) {
         return None;
     }
     let lacks = needs(scenario, facts);
     if lacks.is_empty() {
-        return lacking_here(scenario, attach).map(|(_, needs)| format!("needs {needs}"));
+        // What it can't do to a system that is attached to is found after planning.
+        return refusal(scenario, machine).filter(|_| attach.is_none());
     }
     let needed = format!("needs {}", lacks.join(", "));
-    Some(attach.and_then(|to| impossible(scenario, to)).unwrap_or(needed))
+    Some(
+        attach
+            .and_then(|to| impossible(scenario, to, machine))
+            .unwrap_or(needed),
+    )
 }
 
 /// Whether a scenario comes with squall, for systems of any shape. The project's own are for its system.

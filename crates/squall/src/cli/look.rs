@@ -153,10 +153,11 @@ fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
         Start::At(at) => format!("at {}", seconds(at)),
         Start::After { step, gap } => format!("{} after step {step}", seconds(gap)),
     };
-    let target = step
-        .link_to
-        .as_ref()
-        .map_or(step.service.clone(), |to| format!("{}->{to}", step.service));
+    let target = match (&step.place, &step.link_to) {
+        (Some(place), _) => place.to_string(),
+        (None, Some(to)) => format!("{}->{to}", step.service),
+        (None, None) => step.service.clone(),
+    };
     let aim = step
         .aim
         .map_or(String::new(), |(aim, _)| format!(", when {}", aim.words()));

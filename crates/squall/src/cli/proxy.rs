@@ -5,14 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::say::{err, problem};
-use super::target::block_on;
-use crate::exit;
+use super::target::block_on_one;
 use crate::toxiproxy::{Proxies, serve};
+use crate::{exit, priority};
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
@@ -48,7 +49,9 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
             return exit::BAD_INPUT;
         }
     };
-    block_on(async {
+    priority::ahead();
+    // Most of the time from a call to its effect is handing over from thread to thread.
+    block_on_one(async {
         let mut proxies = Proxies::new(args.seed);
         if let Some(list) = list
             && let (_, Some(refused)) = proxies.populate(&list).await
@@ -80,8 +83,9 @@ async fn attend(args: &ProxyArgs, proxies: Proxies) -> io::Result<()> {
     found.sort_by_key(std::net::SocketAddr::is_ipv6);
     let listener = TcpListener::bind(&found[..]).await?;
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let most = descriptors()?;
     err(&format!(
-        "squall: answers clients of Toxiproxy at http://{}, seed {}",
+        "squall: answers clients of Toxiproxy at http://{}, seed {}; {most} descriptors, two for each connection",
         listener.local_addr()?,
         args.seed
     ));
@@ -93,6 +97,14 @@ async fn attend(args: &ProxyArgs, proxies: Proxies) -> io::Result<()> {
         _ = int.recv() => Ok(()),
         _ = term.recv() => Ok(()),
     }
+}
+
+/// As many descriptors as may be had without asking anybody: the usual limit is meant for programs that `select`. No
+/// other program is started here, which would get them, too.
+fn descriptors() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Refused, the old limit stays.
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard))
 }
 
 /// Toxiproxy's flags have one dash, which clap takes for several short ones.

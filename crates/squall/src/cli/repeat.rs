@@ -97,6 +97,7 @@ pub(super) fn repeat(args: &RunArgs) -> u8 {
     let first = args.choice.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     // Before anything is run: what is wrong in a file is wrong every time.
     let read = || {
+        args.halt.refuse()?;
         let attach = args.attach()?;
         inputs(&args.chosen(), attach.as_ref(), first)?;
         args.notify.address(&args.allow)
@@ -129,7 +130,7 @@ fn turns(args: &RunArgs, first: u64) -> io::Result<Tally> {
     let (began, mut tally) = (Instant::now(), Tally::default());
     for turn in 0..times.unwrap_or(u32::MAX) {
         let due = began.checked_add(every.saturating_mul(turn));
-        if !due.is_none_or(|due| wait(&signals, due)) {
+        if !due.is_none_or(|due| wait(&signals, due)) || args.halt.is_there() {
             // Stopping is how an endless series ends; a counted one is incomplete.
             tally.missing = times.is_some();
             break;

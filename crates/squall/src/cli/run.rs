@@ -24,6 +24,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     let began = Instant::now();
     let seed = args.choice.seed.unwrap_or_else(|| id.seed());
     let read = || {
+        args.halt.refuse()?;
         let attach = args.attach()?;
         let inputs = inputs(&args.chosen(), attach.as_ref(), seed)?;
         Ok((inputs, attach, args.notify.address(&args.allow)?))
@@ -35,7 +36,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
             return exit::BAD_INPUT;
         }
     };
-    let workshop = match Workshop::open(id, &args.output, !args.no_guard) {
+    let workshop = match Workshop::open(id, &args.output, (!args.no_guard, &args.halt)) {
         Ok(workshop) => workshop,
         Err(trouble) => return environment(&trouble),
     };

@@ -47,6 +47,8 @@ pub(super) struct SelftestArgs {
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
     pub(super) output: PathBuf,
+    #[command(flatten)]
+    pub(super) halt: super::halt::Halt,
 }
 
 /// Runs them all. Answers the exit code.
@@ -73,11 +75,11 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         pace: args.pace,
         sets: Vec::new(),
     };
-    if let Err(bad) = inputs(&choice, None, seed) {
+    if let Err(bad) = args.halt.refuse().and_then(|()| inputs(&choice, None, seed)) {
         bad.say();
         return exit::BAD_INPUT;
     }
-    let workshop = match Workshop::open(id, &args.output, true) {
+    let workshop = match Workshop::open(id, &args.output, (true, &args.halt)) {
         Ok(workshop) => workshop,
         Err(trouble) => return environment(&trouble),
     };

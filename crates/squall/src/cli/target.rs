@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use squall_core::contract::{Contracts, Request};
+use tokio::runtime::Builder;
 
 use super::attend::{Which, look};
 use super::inputs::{Bad, system};
@@ -137,11 +138,16 @@ pub(super) fn title(request: &Request) -> String {
 
 /// Runs a future to its end. An error was said, and is its exit code.
 pub(super) fn block_on(work: impl Future<Output = u8>) -> u8 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    match runtime {
+    finish(Builder::new_multi_thread().worker_threads(2), work)
+}
+
+/// The same on this thread alone.
+pub(super) fn block_on_one(work: impl Future<Output = u8>) -> u8 {
+    finish(&mut Builder::new_current_thread(), work)
+}
+
+fn finish(builder: &mut Builder, work: impl Future<Output = u8>) -> u8 {
+    match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             say::problem(&format!("the runtime can't be started: {error}"), None);

@@ -46,6 +46,8 @@ pub(super) struct UpArgs {
     /// This is the guard of a detached system
     #[arg(long, hide = true)]
     launched: bool,
+    #[command(flatten)]
+    halt: super::halt::Halt,
 }
 
 /// What a line begins with that says, as JSON, that the system is healthy.
@@ -75,6 +77,7 @@ fn cannot_start(error: &io::Error) -> u8 {
 }
 
 fn read(args: &UpArgs) -> Result<(System, PathBuf), inputs::Bad> {
+    args.halt.refuse()?;
     inputs::system(args.system.as_deref(), args.difficulty, args.pace)
 }
 
@@ -87,7 +90,7 @@ fn work(args: &UpArgs, id: &RunId) -> u8 {
             return exit::BAD_INPUT;
         }
     };
-    let workshop = match Workshop::aside(id, &args.output) {
+    let workshop = match Workshop::aside(id, &args.output, &args.halt) {
         Ok(workshop) => workshop,
         Err(trouble) => return environment(&trouble),
     };

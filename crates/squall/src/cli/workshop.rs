@@ -10,9 +10,9 @@ use squall_core::plan::Plan;
 use squall_core::report::Report;
 use squall_core::system::{Preset, System};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::halt::Halt;
 use super::reports::write_reports;
 use super::say;
 use super::view::View;
@@ -39,6 +39,7 @@ pub(super) struct Workshop {
     pub(super) folder: Folder,
     pub(super) secrets: Secrets,
     pub(super) stop: watch::Receiver<bool>,
+    halt: Halt,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -59,19 +60,19 @@ pub(super) struct Work<'a> {
 
 impl Workshop {
     /// Makes the run's folder, and this process one that heals when its guard dies.
-    pub(super) fn open(id: &RunId, output: &Path, guarded: bool) -> Result<Self, Trouble> {
-        Self::with(id, output, guarded, Folder::create)
+    pub(super) fn open(id: &RunId, output: &Path, how: (bool, &Halt)) -> Result<Self, Trouble> {
+        Self::with(id, output, how, Folder::create)
     }
 
     /// The same in a folder that is no run's.
-    pub(super) fn aside(id: &RunId, output: &Path) -> Result<Self, Trouble> {
-        Self::with(id, output, true, Folder::aside)
+    pub(super) fn aside(id: &RunId, output: &Path, halt: &Halt) -> Result<Self, Trouble> {
+        Self::with(id, output, (true, halt), Folder::aside)
     }
 
     fn with(
         id: &RunId,
         output: &Path,
-        guarded: bool,
+        (guarded, halt): (bool, &Halt),
         make: impl FnOnce(&Path, &RunId) -> std::io::Result<Folder>,
     ) -> Result<Self, Trouble> {
         if guarded {
@@ -99,21 +100,7 @@ impl Workshop {
             .enable_all()
             .build()
             .map_err(Trouble::io("the runtime"))?;
-        let (sender, stop) = watch::channel(false);
-        let on = |kind| {
-            let _inside = runtime.enter();
-            signal(kind).map_err(Trouble::io("hearing signals"))
-        };
-        let (mut int, mut term, mut hangup) = (
-            on(SignalKind::interrupt())?,
-            on(SignalKind::terminate())?,
-            on(SignalKind::hangup())?,
-        );
-        runtime.spawn(async move {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hangup.recv() => {} }
-            sender.send_replace(true);
-            sender.closed().await;
-        });
+        let stop = halt.hear(&runtime)?;
         let secrets = Secrets::default();
         secrets.add_own_environment();
         Ok(Self {
@@ -121,6 +108,7 @@ impl Workshop {
             folder,
             secrets,
             stop,
+            halt: halt.clone(),
             runtime,
         })
     }
@@ -244,6 +232,7 @@ impl Workshop {
             secrets: &self.secrets,
             watcher,
             stop: self.stop.clone(),
+            halted: &|| self.halt.stops(),
         };
         let result = run_scenario(&order).await;
         if *self.stop.borrow() {

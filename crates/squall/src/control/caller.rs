@@ -68,7 +68,20 @@ pub fn found(output: &Path) -> Vec<Found> {
 ///
 /// # Errors
 /// There was no last reply.
-pub fn ask(folder: &Path, ask: &Ask, mut said: impl FnMut(&str)) -> Result<Reply, Unheard> {
+pub fn ask(folder: &Path, ask: &Ask, said: impl FnMut(&str)) -> Result<Reply, Unheard> {
+    ask_until(folder, ask, |_| Ok(()), said)
+}
+
+/// The same; `asked` is given the connection: whoever shuts its writing half down wants what goes on to end.
+///
+/// # Errors
+/// There was no last reply.
+pub fn ask_until(
+    folder: &Path,
+    ask: &Ask,
+    asked: impl FnOnce(UnixStream) -> io::Result<()>,
+    mut said: impl FnMut(&str),
+) -> Result<Reply, Unheard> {
     let path = folder.join(SOCKET);
     let unheard = |cause: io::Error| match cause.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Unheard::Silent { path: path.clone() },
@@ -78,6 +91,7 @@ pub fn ask(folder: &Path, ask: &Ask, mut said: impl FnMut(&str)) -> Result<Reply
         },
     };
     let mut stream = connect(folder, ask).map_err(unheard)?;
+    stream.get_ref().try_clone().and_then(asked).map_err(unheard)?;
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).map_err(unheard)? == 0 {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::{Ask, Reply, Request, SIGN_OF_LIFE};
@@ -33,12 +33,22 @@ pub struct Listener {
 
 /// Where replies to one request go.
 #[derive(Debug, Clone)]
-pub struct Answers(mpsc::Sender<Reply>);
+pub struct Answers {
+    replies: mpsc::Sender<Reply>,
+    gone: watch::Receiver<bool>,
+}
 
 impl Answers {
+    /// Waits until who asked wants no more of it, or is no more.
+    pub async fn asker_is_gone(&self) {
+        let mut gone = self.gone.clone();
+        // An end of its sender is the end of the connection, too.
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+
     /// Sends a reply. Who asked may be gone: that changes nothing of what is done.
     pub async fn send(&self, reply: Reply) {
-        let _ = self.0.send(reply).await;
+        let _ = self.replies.send(reply).await;
     }
 }
 
@@ -123,12 +133,21 @@ where
         Err(_) => return tell(&mut writer, &refused("this is no request squall knows")).await,
     };
     let (send, mut replies) = mpsc::channel(8);
-    tokio::spawn(answer(request.ask, Answers(send)));
+    let (leave, gone) = watch::channel(false);
+    let mut rest = [0; 64];
+    tokio::spawn(answer(request.ask, Answers { replies: send, gone }));
     loop {
-        let reply = match timeout(SIGN_OF_LIFE, replies.recv()).await {
-            Ok(Some(reply)) => reply,
-            Ok(None) => Reply::Failed("squall's process broke off".to_owned()),
-            Err(_) => Reply::Busy,
+        let reply = tokio::select! {
+            reply = timeout(SIGN_OF_LIFE, replies.recv()) => match reply {
+                Ok(Some(reply)) => reply,
+                Ok(None) => Reply::Failed("squall's process broke off".to_owned()),
+                Err(_) => Reply::Busy,
+            },
+            // Nothing more is to be said: what is read is the end of it.
+            _ = reader.read(&mut rest), if !*leave.borrow() => {
+                leave.send_replace(true);
+                continue;
+            }
         };
         tell(&mut writer, &reply).await?;
         if reply.is_last() {

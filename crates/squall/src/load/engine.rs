@@ -104,7 +104,7 @@ impl<S: Session> Engine<S> {
         let stopwatch = Stopwatch::start();
         self.wait_for_begin()?;
         while !self.is_over() {
-            self.poll.wait(self.patience())?;
+            self.poll.wait(Some(self.patience()))?;
             self.now = self.clock();
             for number in 0..self.poll.len() {
                 self.heed(number);
@@ -128,7 +128,7 @@ impl<S: Session> Engine<S> {
             && !ahead.is_zero()
             && !self.halted
         {
-            self.poll.wait(nanos(ahead))?;
+            self.poll.wait(Some(nanos(ahead)))?;
             // There are no connections yet: whatever there is, it is the halt.
             self.halted = self.poll.len() > 0;
         }
@@ -210,7 +210,7 @@ impl<S: Session> Engine<S> {
         let opened = connection.open(self.target, wire).map(|()| connection.key(index));
         let watched = opened.and_then(|key| {
             let stream = connection.stream.as_ref().ok_or(Failed::NoSocket)?;
-            self.poll.watch(stream, key).map_err(|_| Failed::NoSocket)
+            self.poll.sockets().watch(stream, key).map_err(|_| Failed::NoSocket)
         });
         if let Err(why) = watched {
             self.finish(index, Outcome::Failed(why), false);

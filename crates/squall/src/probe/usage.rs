@@ -8,6 +8,7 @@ use squall_core::event::{DatabaseLook, Fact, MachineLook, NoteKind, Usage};
 use squall_core::place::Instance;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::gate;
 use crate::processes;
 use crate::store::Recorder;
 use crate::world::World;
@@ -36,7 +37,7 @@ pub async fn usages(world: Arc<World>, recorder: Recorder) {
         ticks.tick().await;
         for instance in world.instances() {
             let Some(pid) = world.pid(&instance) else { continue };
-            let (cpu, rss_kib, fds) = processes::usage(&processes::tree(pid));
+            let (cpu, rss_kib, fds) = processes::usage(&processes::family(pid));
             let last = before.insert(instance.clone(), (pid, cpu));
             // A new process begins at nothing, and a child that ended takes its time with it.
             let cpu_us = match last {
@@ -50,6 +51,8 @@ pub async fn usages(world: Arc<World>, recorder: Recorder) {
                 fds,
             }));
         }
+        // What a killed service leaves behind becomes this process's child, and would stay in the machine's list.
+        gate::look(processes::reap_all);
         look_at_machine(&mut machine, &recorder);
         for (instance, postgres) in world.clusters() {
             let look = timeout(EVERY, database(instance, &postgres.direct_url())).await;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use libc::EINPROGRESS;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::port::uncongested;
 use super::pump::{Pump, Side, Tools, Turn};
 use super::rule::{Gate, Rules};
 use super::stage::{Chance, Verdict};
@@ -207,7 +208,7 @@ impl Connection {
     fn see_off(&mut self, until: Instant, tools: &mut Tools<'_>) -> Result<Turn, Fate> {
         let mut over = true;
         for side in [Some(&mut self.client), self.upstream.as_mut()].into_iter().flatten() {
-            let (vanished, ended) = side.drain(tools.scratch);
+            let (vanished, ended) = side.drain(tools.buffers.scratch());
             tools.counters.swallowed(vanished);
             over &= ended;
         }
@@ -250,6 +251,9 @@ fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         Some(Protocol::TCP),
     )?;
     socket.set_tcp_nodelay(true)?;
+    if addr.ip().is_loopback() {
+        uncongested(&socket);
+    }
     match socket.connect(&addr.into()) {
         Err(error) if error.raw_os_error() != Some(EINPROGRESS) && error.kind() != ErrorKind::WouldBlock => Err(error),
         _ => Ok(socket.into()),

@@ -1,47 +1,43 @@
 //! The thread that carries every link of this process: accepts, reads, writes, and keeps time.
 //!
-//! It is one plain thread with an epoll of its own. Nothing else touches a connection, so a new rule is in force
-//! everywhere the moment the thread has gone through the link's connections; nothing can miss it, and nothing has to
-//! be waited for. Tokio's timer would make every delay late by a millisecond.
+//! It is one plain thread with an epoll of its own. Nobody touches a connection but who holds the engine: this thread,
+//! or one with an order while it sleeps. So a new rule is in force everywhere the moment it has gone through the link's
+//! connections; nothing can miss it, and nothing has to be waited for. Tokio's timer would make every delay late by a
+//! millisecond.
 
+mod handle;
 mod slots;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{SocketFlags, accept_with};
-use squall_core::time::nanos;
 use tokio::sync::oneshot;
 
+use super::buffers::Buffers;
 use super::connection::{Connection, Fate, Phase};
 use super::pump::{Tools, Turn};
 use super::rule::{Gate, Rules};
 use super::stage::Chance;
 use super::stats::{Cause, Counters};
-use crate::poll::{BELL, Bell, Flags, Poll};
+use crate::poll::{Flags, Sockets};
+pub(super) use handle::Handle;
 use slots::Slots;
 
-/// What is read at once, of whatever connection.
-const SCRATCH: usize = 64 << 10;
 /// So many clients are let in before others have their turn.
 const AT_ONCE: usize = 64;
 /// After so long a listener that was out of descriptors tries again: they come back when connections end.
 const RETRY: Duration = Duration::from_millis(10);
-/// Looked at so often at least, though nothing asks for it.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// The kinds of keys that events and alarms carry, in their upper two bits.
 const UPSTREAM: u64 = 1 << 63;
 const LISTENER: u64 = 1 << 62;
 
-/// What the thread is told.
+/// What the engine is told.
 pub(super) enum Command {
     /// There is a link, on which nobody listens yet.
     Open(u64, Link),
@@ -65,109 +61,61 @@ pub(super) struct Link {
     pub(super) listener: Option<OwnedFd>,
 }
 
-/// How the thread is spoken to.
-#[derive(Clone)]
-pub(super) struct Handle(Arc<Inbox>);
-
-struct Inbox {
-    commands: Mutex<Vec<Command>>,
-    bell: Bell,
-}
-
-impl Handle {
-    /// The one engine of this process; the first call starts its thread.
-    pub(super) fn shared() -> io::Result<Self> {
-        static ENGINE: Mutex<Option<Handle>> = Mutex::new(None);
-        let mut slot = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = &*slot {
-            return Ok(engine.clone());
-        }
-        let inbox = Arc::new(Inbox {
-            commands: Mutex::default(),
-            bell: Bell::new()?,
-        });
-        let (tell, started) = sync_channel(1);
-        let own = Arc::clone(&inbox);
-        let run = move || match Engine::new(own) {
-            Ok(engine) => {
-                _ = tell.send(Ok(()));
-                engine.run();
-            }
-            Err(error) => _ = tell.send(Err(error)),
-        };
-        thread::Builder::new().name("squall-proxy".to_owned()).spawn(run)?;
-        started.recv().map_err(io::Error::other)??;
-        Ok(slot.insert(Self(inbox)).clone())
-    }
-
-    /// Tells the thread something, which it takes up at once.
-    pub(super) fn tell(&self, command: Command) {
-        let commands = self.0.commands.lock();
-        commands.unwrap_or_else(PoisonError::into_inner).push(command);
-        self.0.bell.ring();
-    }
-}
-
 struct Engine {
-    poll: Poll,
-    inbox: Arc<Inbox>,
+    sockets: Sockets,
     links: HashMap<u64, Link>,
     connections: Slots<Box<Connection>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     /// Those with more to do that gave way to others.
     again: Vec<u64>,
-    scratch: Box<[u8]>,
+    buffers: Buffers,
+    /// When the thread wakes by itself, if it sleeps.
+    wakes: Option<Instant>,
 }
 
 impl Engine {
-    fn new(inbox: Arc<Inbox>) -> io::Result<Self> {
-        Ok(Self {
-            poll: Poll::new(&inbox.bell)?,
-            inbox,
+    fn new(sockets: Sockets) -> Self {
+        Self {
+            sockets,
             links: HashMap::new(),
             connections: Slots::default(),
             alarms: BinaryHeap::new(),
             again: Vec::new(),
-            scratch: vec![0; SCRATCH].into_boxed_slice(),
-        })
-    }
-
-    fn run(mut self) {
-        // Without it alarms are up to 50 µs later, which is no reason not to run.
-        _ = nix::sys::prctl::set_timerslack(1);
-        loop {
-            let patience = self.patience();
-            if self.poll.wait(nanos(patience)).is_err() {
-                // There is nothing it could fail for but memory, which may come back.
-                thread::sleep(RETRY);
-                continue;
-            }
-            for number in 0..self.poll.len() {
-                let (key, flags) = self.poll.event(number);
-                self.heed(key, flags);
-            }
-            for key in std::mem::take(&mut self.again) {
-                self.serve(key);
-            }
-            self.ring_alarms();
+            buffers: Buffers::new(),
+            wakes: None,
         }
     }
 
-    fn patience(&self) -> Duration {
-        match self.alarms.peek() {
-            _ if !self.again.is_empty() => Duration::ZERO,
-            Some(Reverse((when, _))) => when.saturating_duration_since(Instant::now()).min(IDLE),
-            None => IDLE,
+    /// Does what was put off, and what is due.
+    fn go_on(&mut self) {
+        for key in std::mem::take(&mut self.again) {
+            self.serve(key);
         }
+        self.ring_alarms();
+    }
+
+    /// When there is something to do although nothing happens.
+    fn due(&mut self) -> Option<Instant> {
+        if !self.again.is_empty() {
+            return Some(Instant::now());
+        }
+        while let Some(Reverse((when, key))) = self.alarms.peek().copied() {
+            if self.stands(when, key) {
+                return Some(when);
+            }
+            self.alarms.pop();
+        }
+        None
+    }
+
+    /// Whether an alarm is still wanted: a connection has one at most.
+    fn stands(&mut self, when: Instant, key: u64) -> bool {
+        let asks = |connection: &mut Box<Connection>| connection.alarm == Some(when);
+        key & LISTENER != 0 || self.connections.get(key).is_some_and(asks)
     }
 
     fn heed(&mut self, key: u64, flags: Flags) {
-        if key == BELL {
-            self.inbox.bell.clear();
-            let commands = self.inbox.commands.lock();
-            let commands = std::mem::take(&mut *commands.unwrap_or_else(PoisonError::into_inner));
-            commands.into_iter().for_each(|command| self.follow(command));
-        } else if key & LISTENER != 0 {
+        if key & LISTENER != 0 {
             self.accept(key & !LISTENER);
         } else {
             if let Some(connection) = self.connections.get(key & !UPSTREAM) {
@@ -184,9 +132,9 @@ impl Engine {
             self.alarms.pop();
             if key & LISTENER != 0 {
                 self.accept(key & !LISTENER);
-            } else {
+            } else if self.stands(when, key) {
                 if let Some(connection) = self.connections.get(key) {
-                    connection.alarm = connection.alarm.filter(|alarm| *alarm > when);
+                    connection.alarm = None;
                 }
                 self.serve(key);
             }
@@ -215,7 +163,7 @@ impl Engine {
     }
 
     fn listen(&mut self, id: u64, listener: OwnedFd) {
-        if self.poll.watch(&listener, LISTENER | id).is_ok()
+        if self.sockets.watch(&listener, LISTENER | id).is_ok()
             && let Some(link) = self.links.get_mut(&id)
         {
             link.listener = Some(listener);
@@ -236,7 +184,7 @@ impl Engine {
             let (Some(link), Some(connection)) = (self.links.get(&id), self.connections.get(key)) else {
                 continue;
             };
-            let mut tools = tools(&mut self.scratch, &link.counters);
+            let mut tools = tools(&mut self.buffers, &link.counters);
             match connection.obey(&link.rules, &mut tools) {
                 Ok(()) => self.serve(key),
                 Err(fate) => self.end(key, fate),
@@ -270,12 +218,12 @@ impl Engine {
         let Some(link) = self.links.get(&connection.link) else {
             return;
         };
-        let mut tools = tools(&mut self.scratch, &link.counters);
+        let mut tools = tools(&mut self.buffers, &link.counters);
         let obeyed = connection.obey(&link.rules, &mut tools);
         let key = self.connections.put(Box::new(connection));
         let watched = self.connections.get(key).map(|connection| {
             _ = connection.client().set_nodelay(true);
-            self.poll.watch(connection.client(), key)
+            self.sockets.watch(connection.client(), key)
         });
         match (obeyed, watched) {
             (Ok(()), Some(Ok(()))) => self.serve(key),
@@ -293,16 +241,15 @@ impl Engine {
         let Some(link) = self.links.get(&connection.link) else {
             return;
         };
-        let mut tools = tools(&mut self.scratch, &link.counters);
+        let mut tools = tools(&mut self.buffers, &link.counters);
         match connection.run(&mut tools) {
             Err(fate) => self.end(key, fate),
             Ok(Turn::More) => self.again.push(key),
             Ok(Turn::Waits | Turn::Closes) => {
-                if let Some(next) = connection.next_alarm()
-                    && connection.alarm.is_none_or(|alarm| next < alarm)
-                {
-                    connection.alarm = Some(next);
-                    self.alarms.push(Reverse((next, key)));
+                let next = connection.next_alarm();
+                if next != connection.alarm {
+                    connection.alarm = next;
+                    self.alarms.extend(next.map(|next| Reverse((next, key))));
                 }
             }
         }
@@ -324,7 +271,7 @@ impl Engine {
                 return self.end(key, Fate::Reset(Cause::Upstream));
             };
             match connection.call(*addr) {
-                Ok(stream) if self.poll.watch(stream, UPSTREAM | key).is_ok() => return,
+                Ok(stream) if self.sockets.watch(stream, UPSTREAM | key).is_ok() => return,
                 _ => connection.phase = Phase::Parked,
             }
         }
@@ -350,10 +297,10 @@ impl Engine {
     }
 }
 
-fn tools<'a>(scratch: &'a mut [u8], counters: &'a Counters) -> Tools<'a> {
+fn tools<'a>(buffers: &'a mut Buffers, counters: &'a Counters) -> Tools<'a> {
     let gate = Gate::Open;
     Tools {
-        scratch,
+        buffers,
         counters,
         gate,
     }

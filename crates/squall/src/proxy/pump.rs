@@ -1,102 +1,33 @@
 //! One direction of one connection: reads, lets what was read pass the stages, writes what is due.
 
 mod pipe;
+mod side;
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::io::IoSlice;
+use std::net::Shutdown;
 use std::time::Instant;
 
 use squall_core::place::{Impair, Impairment, Way};
 
+use super::buffers::Buffers;
 use super::line::{CAPACITY, End, Line};
 use super::rule::Gate;
 use super::stage::{Chance, Piece, Stage, Verdict};
 use super::stats::{Cause, Counters};
-use crate::poll::Flags;
 use pipe::Bypass;
+pub(super) use side::Side;
 
-/// So often is read before others have their turn.
-const TURNS: usize = 16;
+/// So often is read and written before others have their turn.
+const TURNS: usize = 4;
+/// So many reads are passed on together: each write of more than a little wakes the other end, and a gigabyte that
+/// is written by the megabyte costs half of one that is written as it was read.
+const TOGETHER: usize = 16;
 /// So much is read at once however slow the link.
 const PACE: usize = 2048;
 
-/// One end of a connection, and what is known of it without asking.
-pub(super) struct Side {
-    pub(super) stream: TcpStream,
-    readable: bool,
-    writable: bool,
-    /// Its end has come, so a short read is not the last.
-    ending: bool,
-}
-
-impl Side {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            readable: true,
-            writable: true,
-            ending: false,
-        }
-    }
-
-    /// Takes note of what an event says.
-    pub(super) fn hear(&mut self, flags: Flags) {
-        let broken = flags.intersects(Flags::ERR | Flags::HUP);
-        self.readable |= broken || flags.intersects(Flags::IN | Flags::RDHUP);
-        self.writable |= broken || flags.contains(Flags::OUT);
-        self.ending |= broken || flags.contains(Flags::RDHUP);
-    }
-
-    /// Reads what there is. `None` when there is nothing now.
-    fn read(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            match (&self.stream).read(into) {
-                Ok(count) => {
-                    // A stream gives all it has: less than was asked for is the rest.
-                    self.readable = self.ending || count == into.len();
-                    return Ok(Some(count));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.readable = false;
-                    return Ok(None);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Writes as much as goes.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
-        while sent < bytes.len() && self.writable {
-            match (&self.stream).write(&bytes[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(sent)
-    }
-
-    /// Reads to its end and lets it all vanish. Says how much there was, and whether that was all there will be.
-    pub(super) fn drain(&mut self, scratch: &mut [u8]) -> (usize, bool) {
-        let mut vanished = 0;
-        while self.readable {
-            match self.read(scratch) {
-                Ok(Some(0)) | Err(_) => return (vanished, true),
-                Ok(Some(count)) => vanished += count,
-                Ok(None) => {}
-            }
-        }
-        (vanished, false)
-    }
-}
-
 /// What a pump may use while it runs.
 pub(super) struct Tools<'a> {
-    pub(super) scratch: &'a mut [u8],
+    pub(super) buffers: &'a mut Buffers,
     pub(super) counters: &'a Counters,
     pub(super) gate: Gate,
 }
@@ -225,15 +156,12 @@ impl Pump {
             }
             // Where nothing hinders, what is held waits for the other end alone: reading more would hide that.
             let blocked = self.stages.is_empty() && !self.line.is_clear();
-            if blocked || !from.readable || self.line.has_ended() || !self.line.has_room(self.room) {
+            if blocked || !from.readable || self.line.has_ended() || !self.line.has_room(self.room, 0) {
                 return Ok(Turn::Waits);
             }
-            let most = tools.scratch.len().min(self.room.max(PACE));
-            match from.read(&mut tools.scratch[..most]) {
-                Ok(None) => return Ok(Turn::Waits),
-                Ok(Some(0)) => self.end(End::Fin, tools),
-                Ok(Some(count)) => self.take(count, to, tools)?,
-                Err(_) => self.end(End::Reset, tools),
+            match self.stages.is_empty() {
+                true => self.copy(from, to, tools)?,
+                false => self.gather(from, tools),
             }
         }
         Ok(Turn::More)
@@ -254,7 +182,7 @@ impl Pump {
     }
 
     /// Writes what is due. Returns a turn when that is all for now.
-    fn flush(&mut self, to: &mut Side, tools: &Tools<'_>) -> Result<Option<Turn>, Cause> {
+    fn flush(&mut self, to: &mut Side, tools: &mut Tools<'_>) -> Result<Option<Turn>, Cause> {
         if self.done {
             return Ok(Some(Turn::Waits));
         }
@@ -273,12 +201,19 @@ impl Pump {
                 }
                 None => {}
             }
-            let front = self.line.front();
-            let sent = to.write(front).map_err(|_| Cause::Peer)?;
-            let all = sent == front.len();
-            self.line.advance(sent);
+            let mut pieces = [IoSlice::new(&[]); TOGETHER];
+            // Slices are for the other end to see one by one.
+            let apart = self.stages.iter().any(Stage::slices);
+            let mut count = 0;
+            let due_now = self.line.due(now).take(if apart { 1 } else { TOGETHER });
+            for (place, piece) in pieces.iter_mut().zip(due_now) {
+                *place = IoSlice::new(piece);
+                count += 1;
+            }
+            let sent = to.write_pieces(&pieces[..count]).map_err(|_| Cause::Peer)?;
+            self.line.advance(sent, tools.buffers);
             tools.counters.delivered(self.up, sent);
-            if !all {
+            if !to.writable {
                 break;
             }
             match self.line.next_due() {
@@ -289,34 +224,64 @@ impl Pump {
         Ok(None)
     }
 
-    /// Passes on what was read: at once where nothing hinders it.
-    fn take(&mut self, count: usize, to: &mut Side, tools: &mut Tools<'_>) -> Result<(), Cause> {
-        let bytes = &tools.scratch[..count];
-        if self.stages.is_empty() && self.line.is_clear() {
-            let sent = to.write(bytes).map_err(|_| Cause::Peer)?;
-            tools.counters.delivered(self.up, sent);
-            self.bypass.note(count == tools.scratch.len() && sent == count);
-            if sent < count {
-                self.hold(&bytes[sent..]);
+    /// Reads, and passes on at once what nothing hinders.
+    fn copy(&mut self, from: &mut Side, to: &mut Side, tools: &mut Tools<'_>) -> Result<(), Cause> {
+        let scratch = tools.buffers.scratch();
+        match from.read(scratch) {
+            Ok(None) => {}
+            Ok(Some(0)) => self.end(End::Fin, tools),
+            Ok(Some(count)) => {
+                let (bytes, full) = (&scratch[..count], count == scratch.len());
+                let sent = to.write(bytes).map_err(|_| Cause::Peer)?;
+                tools.counters.delivered(self.up, sent);
+                self.bypass.note(full && sent == count);
+                if sent < count {
+                    self.hold(&bytes[sent..]);
+                }
             }
-            return Ok(());
+            Err(_) => self.end(End::Reset, tools),
         }
+        Ok(())
+    }
+
+    /// Reads what there is, within reason, and lets it pass the stages.
+    fn gather(&mut self, from: &mut Side, tools: &mut Tools<'_>) {
+        let (mut read, mut count, mut ending) = (Vec::new(), 0, None);
+        while from.readable && ending.is_none() && read.len() < TOGETHER && self.line.has_room(self.room, count) {
+            let scratch = tools.buffers.scratch();
+            let most = scratch.len().min(self.room.max(PACE));
+            match from.read(&mut scratch[..most]) {
+                Ok(None) => {}
+                Ok(Some(0)) => ending = Some(End::Fin),
+                Ok(Some(bytes)) => {
+                    count += bytes;
+                    read.push(tools.buffers.keep(bytes));
+                }
+                Err(_) => ending = Some(End::Reset),
+            }
+        }
+        // The moment after the last one was read, so that none leaves early.
         let now = Instant::now();
-        let (at, due, bytes) = (now, now, bytes.to_vec());
-        let mut pieces = vec![Piece { at, due, bytes }];
+        if !read.is_empty() {
+            let piece = |bytes| Piece {
+                at: now,
+                due: now,
+                bytes,
+            };
+            self.pass(read.into_iter().map(piece).collect(), count, tools);
+        }
+        if let Some(how) = ending {
+            self.end(how, tools);
+        }
+    }
+
+    fn pass(&mut self, mut pieces: Vec<Piece>, count: usize, tools: &mut Tools<'_>) {
+        let any = |stages: &[Stage], which: fn(&Impair) -> bool| stages.iter().any(|stage| which(&stage.what));
         // Two delays hold the same bytes.
-        if self
-            .stages
-            .iter()
-            .any(|stage| matches!(stage.what, Impair::Delay { .. }))
-        {
+        if any(&self.stages, |what| matches!(what, Impair::Delay { .. })) {
             tools.counters.delayed(count);
         }
-        if self
-            .stages
-            .iter()
-            .any(|stage| matches!(stage.what, Impair::Rate { .. }))
-        {
+        if any(&self.stages, |what| matches!(what, Impair::Rate { .. })) {
             tools.counters.throttled(count);
         }
         let mut ends = None;
@@ -327,12 +292,12 @@ impl Pump {
         }
         pieces.into_iter().for_each(|piece| self.line.push(piece));
         if let Some(end) = ends {
+            let now = Instant::now();
             self.line.push_end(now, Some(now), end);
         }
-        if !self.line.has_room(CAPACITY) {
+        if !self.line.has_room(CAPACITY, 0) {
             tools.counters.line_filled();
         }
-        Ok(())
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -354,7 +319,7 @@ impl Pump {
     /// Lets everything vanish. The end is kept for when the link carries bytes again.
     pub(super) fn swallow(&mut self, from: &mut Side, tools: &mut Tools<'_>) {
         while from.readable && !self.line.has_ended() {
-            match from.read(tools.scratch) {
+            match from.read(tools.buffers.scratch()) {
                 Ok(None) => {}
                 Ok(Some(0)) => self.end(End::Fin, tools),
                 Ok(Some(count)) => self.swallowed(count, tools.counters),

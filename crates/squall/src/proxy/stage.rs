@@ -191,6 +191,11 @@ impl Stage {
         )
     }
 
+    /// Whether it makes slices, which are written one by one.
+    pub(super) fn slices(&self) -> bool {
+        matches!(self.what, Impair::Slice { .. })
+    }
+
     /// When it ends the connection, and how.
     pub(super) fn ends(&self) -> Option<(Instant, Verdict)> {
         match self.what {

@@ -87,6 +87,11 @@ impl Flood {
         Ok(Some(Self { running, written }))
     }
 
+    /// Takes up no more requests.
+    pub(super) fn stop(&self) {
+        self.running.stop();
+    }
+
     /// Whether everything was sent and answered or given up.
     pub(super) fn is_over(&self) -> bool {
         self.running.is_over()

@@ -5,7 +5,7 @@ use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::Step;
 use tokio::task::JoinSet;
 
-use super::strike::Strikes;
+use super::strike::{Held, Strikes};
 use crate::world::Trouble;
 
 impl Strikes {
@@ -54,14 +54,14 @@ impl Strikes {
         for step in self.lifting(place)? {
             self.stage.recorder.record(Fact::Healed { step });
         }
-        self.fold(place, |all| all.push((index, condition)));
+        self.fold(place, |all| all.push(Held::new(index, condition)));
         Ok(())
     }
 
     /// Writes down that what holds at a place ends, and forgets it. Answers the steps.
     fn lifting(&self, place: &Place) -> Result<Vec<usize>, Trouble> {
         let mut steps = Vec::new();
-        self.fold(place, |all| steps = all.drain(..).map(|(step, _)| step).collect());
+        self.fold(place, |all| steps = all.drain(..).map(|held| held.step).collect());
         for step in &steps {
             let (step, place) = (*step, place.clone());
             let ahead = self.stage.recorder.record_ahead(Fact::Healing { step, place });
@@ -91,9 +91,9 @@ impl Strikes {
     fn surplus(&self, instance: &Instance, step: usize, surplus: bool) -> Vec<Condition> {
         let gone = Condition::Down(Death::Terminate);
         self.fold(&Place::Instance(instance.clone()), |all| {
-            all.retain(|(_, condition)| *condition != gone);
+            all.retain(|held| held.condition != gone);
             if surplus {
-                all.push((step, gone.clone()));
+                all.push(Held::new(step, gone.clone()));
             }
         })
     }

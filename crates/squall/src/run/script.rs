@@ -41,7 +41,11 @@ impl Scripts {
         for (index, planned) in stage.plan.scripts.clone().into_iter().enumerate() {
             let stage = stage.clone();
             all.spawn(async move {
-                sleep_until((begin + Duration::from_nanos(planned.at)).into()).await;
+                tokio::select! {
+                    biased;
+                    () = stage.stopped() => return,
+                    () = sleep_until((begin + Duration::from_nanos(planned.at)).into()) => {}
+                }
                 run(&stage, ScriptOf::Storm(index), &planned.script).await;
             });
         }
@@ -73,7 +77,13 @@ async fn run(stage: &Stage, of: ScriptOf, script: &Script) {
     let how = match start(stage, script) {
         Ok((child, output)) => {
             let reader = said.listen(output, stage.recorder.secrets());
-            attend(child, script.within.get(), reader).await
+            let stopped = async {
+                match of {
+                    ScriptOf::Storm(_) => stage.stopped().await,
+                    ScriptOf::Check(_) => std::future::pending().await,
+                }
+            };
+            attend(child, (script.within.get(), stopped), reader).await
         }
         Err(cause) => ScriptEnd::Unstarted(cause.to_string()),
     };
@@ -117,9 +127,17 @@ fn start(stage: &Stage, script: &Script) -> std::io::Result<(Child, pipe::Receiv
 }
 
 /// Waits for its end; what it started in its group ends with it.
-async fn attend(mut child: Child, within: Duration, mut reader: JoinHandle<()>) -> ScriptEnd {
+async fn attend(
+    mut child: Child,
+    (within, stopped): (Duration, impl Future<Output = ()>),
+    mut reader: JoinHandle<()>,
+) -> ScriptEnd {
     let group = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
-    let ended = timeout(within, child.wait()).await;
+    let ended = tokio::select! {
+        biased;
+        ended = timeout(within, child.wait()) => ended.map_err(|_| ScriptEnd::Overran),
+        () = stopped => Err(ScriptEnd::Stopped),
+    };
     if let Some(group) = group {
         // Nobody may be left in it.
         let _ = killpg(group, Signal::SIGKILL);
@@ -134,7 +152,7 @@ async fn attend(mut child: Child, within: Duration, mut reader: JoinHandle<()>) 
     match ended {
         Ok(Ok(status)) => how(status),
         Ok(Err(cause)) => ScriptEnd::Unstarted(cause.to_string()),
-        Err(_) => ScriptEnd::Overran,
+        Err(how) => how,
     }
 }
 

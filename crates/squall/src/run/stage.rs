@@ -10,7 +10,7 @@ use squall_core::contract::{Contracts, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
-use squall_core::system::request_line;
+use squall_core::system::{Facts, request_line};
 use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ use crate::world::{Trouble, World};
 pub(super) struct Stage {
     pub(super) plan: Arc<Plan>,
     pub(super) contracts: Arc<Contracts>,
+    /// What faults must respect.
+    pub(super) facts: Arc<Facts>,
     pub(super) recorder: Recorder,
     pub(super) world: Arc<World>,
     pub(super) client: Client,
@@ -38,6 +40,7 @@ pub(super) struct Stage {
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
     recent: Arc<Mutex<VecDeque<Sample>>>,
+    stopped: Arc<watch::Sender<bool>>,
 }
 
 /// So many of the last answers are kept, for looking at while the run goes on.
@@ -62,6 +65,7 @@ impl Stage {
         Self {
             plan: Arc::new(order.plan.clone()),
             contracts: Arc::new(order.system.contracts.clone()),
+            facts: Arc::new(order.facts()),
             recorder,
             world,
             client,
@@ -73,7 +77,19 @@ impl Stage {
             ledger: Arc::default(),
             acks: Arc::new(watch::Sender::new(0)),
             recent: Arc::default(),
+            stopped: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// From now on the storm is over: every fault is healed, none begins.
+    pub(super) fn stop_storm(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Waits until the storm is stopped.
+    pub(super) async fn stopped(&self) {
+        // Its sender lives as long as this: waiting can only end with the stop.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// What `${…}` stands for in this session's requests.
@@ -324,7 +340,9 @@ impl Stage {
                 .map_or(State::Odd, |(_, state)| *state)
         });
         let text = |path: &Option<String>| take(json, path.as_deref()?)?.as_str().map(str::to_owned);
-        let payload = show.payload.as_ref().and_then(|path| take(json, path));
+        // A payload that is to be shown and is not counts as changed: nothing it could have been is like nothing.
+        let shown = show.payload.as_ref().filter(|_| state.is_some());
+        let payload = shown.map(|path| take(json, path).unwrap_or_default());
         Record {
             task: task.to_owned(),
             state,

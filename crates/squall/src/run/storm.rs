@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use squall_core::event::{Fact, NoteKind};
+use squall_core::stop::Lookout;
 use squall_core::workload::PlannedWrites;
 use tokio::time::sleep;
 
@@ -21,12 +22,15 @@ const AT_ONCE: usize = 4;
 /// The outcome is looked at this often.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Runs the storm until all its faults are healed and nothing is left to decide.
+/// Runs the storm until all its faults are healed and nothing is left to decide. Answers why it was ended before that,
+/// if it was.
 ///
 /// # Errors
 /// A fault could not be put in force or lifted.
-pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
+pub(super) async fn storm(stage: &Stage) -> Result<Option<String>, Trouble> {
     let begin = Instant::now();
+    let mut lookout = Lookout::new(&stage.plan.stop_when, stage.recorder.now());
+    let mut stopped = None;
     let streams = stage.plan.writes.clone().into_iter().enumerate();
     let streams = streams.map(|(stream, writes)| {
         let sender = stage.clone();
@@ -48,12 +52,18 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     let mut told = false;
     let mut look = Instant::now();
     loop {
+        if stopped.is_none() {
+            stopped = must_stop(stage, &mut lookout);
+            if stopped.is_some() {
+                flood.iter().for_each(Flood::stop);
+            }
+        }
         let decided = work_done(stage);
         if !decided && striking.is_empty() && look <= Instant::now() && quiet(stage) {
             look = Instant::now() + drain::LOOK;
             drain::read_back(stage, &drain::outstanding(stage), look).await;
         }
-        if decided && !told && !striking.is_empty() && strikes.all_entries_struck() {
+        if decided && !told && stopped.is_none() && !striking.is_empty() && strikes.all_entries_struck() {
             told = true;
             strikes.skip_rest();
             let text = "all work was done and every fault had struck: nothing was left to decide".to_owned();
@@ -69,7 +79,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
             .is_none_or(|deadline| begin.elapsed() >= Duration::from_nanos(deadline));
         let long_enough = begin.elapsed() >= Duration::from_nanos(stage.plan.lasts);
         let flooded = flood.as_ref().is_none_or(Flood::is_over);
-        if struck && flooded && long_enough && (decided || past_deadline) {
+        if struck && flooded && (stopped.is_some() || (long_enough && (decided || past_deadline))) {
             break;
         }
         tokio::select! {
@@ -91,7 +101,27 @@ pub(super) async fn storm(stage: &Stage) -> Result<(), Trouble> {
     if let Some(bulky) = bulky {
         bulky.stop(stage, "far too large creates").await;
     }
-    Ok(())
+    Ok(stopped)
+}
+
+/// Looks whether a condition of the scenario ends the storm; if so, no fault begins any more, and all are healed.
+fn must_stop(stage: &Stage, lookout: &mut Lookout) -> Option<String> {
+    if stage.plan.stop_when.is_empty() {
+        return None;
+    }
+    let answers: Vec<_> = stage
+        .samples_since(0)
+        .iter()
+        .map(|sample| (sample.due, sample.right))
+        .collect();
+    let runs = |service: &str| {
+        let copies = stage.world.instances();
+        let mut copies = copies.iter().filter(|instance| instance.service == service);
+        copies.any(|instance| stage.world.runs(instance))
+    };
+    let why = lookout.look(stage.recorder.now(), &answers, runs)?;
+    stage.stop_storm();
+    Some(why)
 }
 
 /// Sends creates that must be refused for their size, where the plan has any.

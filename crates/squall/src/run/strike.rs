@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::event::Fact;
 use squall_core::fault::Aim;
-use squall_core::place::{Condition, Instance, Place};
+use squall_core::place::{Condition, Instance, Meeting, Place};
 use squall_core::plan::{Hold, Start, Step};
 use squall_core::time::Nanos;
 use tokio::sync::watch;
@@ -30,13 +30,34 @@ pub(super) struct Strikes {
     pub(super) stage: Stage,
     begin: Instant,
     /// What shall hold where: overlapping faults fold into one list per place.
-    wanted: Mutex<BTreeMap<Place, Vec<(usize, Condition)>>>,
+    wanted: Mutex<Wanted>,
     /// Entries of the scenario that were felt at least once.
     struck: Mutex<BTreeSet<usize>>,
     /// Turns true when repeated strikes have nothing left to show.
     decided: watch::Sender<bool>,
     /// For each step, whether it is over.
     over: Vec<watch::Sender<bool>>,
+}
+
+/// What shall hold at each place.
+type Wanted = BTreeMap<Place, Vec<Held>>;
+
+/// What a step wants to hold at a place.
+pub(super) struct Held {
+    pub(super) step: usize,
+    pub(super) condition: Condition,
+    /// It is being lifted: it shall hold no more, and its place is not free yet.
+    ending: bool,
+}
+
+impl Held {
+    pub(super) fn new(step: usize, condition: Condition) -> Self {
+        Self {
+            step,
+            condition,
+            ending: false,
+        }
+    }
 }
 
 /// A target, and what made it one.
@@ -91,24 +112,16 @@ impl Strikes {
         let may_skip = matches!(step.aim, Some((Aim::TaskRunning, _)));
         let target = tokio::select! {
             biased;
-            _ = decided.wait_for(|decided| *decided), if may_skip => None,
-            target = self.target(step) => Some(target),
+            () = self.stage.stopped() => Err((true, "the storm was stopped".to_owned())),
+            _ = decided.wait_for(|decided| *decided), if may_skip => Err((true, "all work was done".to_owned())),
+            target = self.target(index, step) => target.map_err(|why| (false, why)),
         };
         let target = match target {
-            Some(Ok(target)) => target,
-            Some(Err(why)) => {
+            Ok(target) => target,
+            Err((decided, why)) => {
                 self.stage.recorder.record(Fact::Missed {
                     step: index,
-                    decided: false,
-                    why,
-                });
-                return Ok(());
-            }
-            None => {
-                let why = "all work was done".to_owned();
-                self.stage.recorder.record(Fact::Missed {
-                    step: index,
-                    decided: true,
+                    decided,
                     why,
                 });
                 return Ok(());
@@ -142,11 +155,15 @@ impl Strikes {
                 condition: condition.clone(),
             })
             .map_err(journal())?;
-        let conditions = self.fold(&place, |all| all.push((index, condition)));
+        // Taken when it was chosen.
+        let conditions = self.fold(&place, |_| ());
         self.stage.world.impose(&place, &conditions).await?;
         recorder.record(Fact::Imposed { step: index });
         self.felt(step, &place);
-        self.hold(index, step, &place).await;
+        tokio::select! {
+            () = self.stage.stopped() => {}
+            () = self.hold(index, step, &place) => {}
+        }
         if let Some(counts) = self.stage.world.counts(&place) {
             recorder.record(Fact::Traffic {
                 step: index,
@@ -160,9 +177,13 @@ impl Strikes {
                 place: place.clone(),
             })
             .map_err(journal())?;
-        let conditions = self.fold(&place, |all| all.retain(|(step, _)| *step != index));
+        let conditions = self.fold(&place, |all| {
+            let own = all.iter_mut().filter(|held| held.step == index);
+            own.for_each(|held| held.ending = true);
+        });
         self.stage.world.impose(&place, &conditions).await?;
         recorder.record(Fact::Healed { step: index });
+        self.fold(&place, |all| all.retain(|held| held.step != index));
         Ok(())
     }
 
@@ -185,11 +206,12 @@ impl Strikes {
     }
 
     /// Changes what shall hold at a place, and answers all that then shall.
-    pub(super) fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<(usize, Condition)>)) -> Vec<Condition> {
+    pub(super) fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<Held>)) -> Vec<Condition> {
         let mut wanted = lock(&self.wanted);
         let all = wanted.entry(place.clone()).or_default();
         change(all);
-        let conditions = all.iter().map(|(_, condition)| condition.clone()).collect();
+        let conditions = all.iter().filter(|held| !held.ending);
+        let conditions = conditions.map(|held| held.condition.clone()).collect();
         wanted.retain(|_, all| !all.is_empty());
         conditions
     }
@@ -214,7 +236,7 @@ impl Strikes {
     }
 
     /// Waits for the step's time and for a target that fits.
-    async fn target(&self, step: &Step) -> Result<Target, String> {
+    async fn target(&self, index: usize, step: &Step) -> Result<Target, String> {
         match step.start {
             Start::At(at) => self.due(at, step.or_done).await,
             Start::After { step, gap } => {
@@ -226,6 +248,7 @@ impl Strikes {
         let patience = step
             .aim
             .map_or(PATIENCE, |(_, patience)| Duration::from_nanos(patience));
+        let mut lacking = String::new();
         let found = timeout(patience, async {
             if let Some((Aim::WriteAcked, _)) = step.aim {
                 let mut acks = self.stage.acks();
@@ -235,13 +258,15 @@ impl Strikes {
                 }
             }
             loop {
-                if let Some(target) = self.choose(step) {
-                    return target;
+                match self.choose(index, step) {
+                    Ok(target) => return target,
+                    Err(why) => lacking = why,
                 }
                 sleep(LOOK).await;
             }
         });
-        found.await.map_err(|_| self.in_vain(step, patience))
+        let found = found.await;
+        found.map_err(|_| self.in_vain(step, patience, &lacking))
     }
 
     /// Waits for a time, or for a share of the main tasks to be done.
@@ -255,7 +280,7 @@ impl Strikes {
         }
     }
 
-    fn in_vain(&self, step: &Step, patience: Duration) -> String {
+    fn in_vain(&self, step: &Step, patience: Duration, lacking: &str) -> String {
         let copies = self
             .stage
             .world
@@ -263,62 +288,96 @@ impl Strikes {
             .iter()
             .filter(|instance| instance.service == step.service)
             .count();
-        let waited = match step.aim {
-            _ if copies == 0 => return format!("`{}` has no instance", step.service),
-            Some((aim, _)) => aim.words(),
-            None => "a copy is up",
-        };
-        format!("waited {patience:?} for `{}` until {waited}", step.service)
+        match copies {
+            0 => format!("`{}` has no instance", step.service),
+            _ => format!("waited {patience:?} for `{}` until {lacking}", step.service),
+        }
     }
 
-    /// The candidates at this moment, and the one the plan's rank falls on.
-    fn choose(&self, step: &Step) -> Option<Target> {
+    /// The candidates at this moment, and the one the plan's rank falls on; it is taken at once, so that no other step
+    /// takes what it may not be together with. What all of them lack, when there is none.
+    fn choose(&self, index: usize, step: &Step) -> Result<Target, String> {
         if step.hold == Hold::Stays {
             let place = Place::Service(step.service.clone());
-            return Some(Target {
+            return Ok(Target {
                 candidates: vec![place.clone()],
                 place,
                 because: None,
             });
         }
-        let struck: BTreeSet<Place> = lock(&self.wanted).keys().cloned().collect();
+        let mut wanted = lock(&self.wanted);
+        let mut lacking = step.aim.map_or("a copy is up", |(aim, _)| aim.words()).to_owned();
         let mut candidates = Vec::new();
         let mut reasons = BTreeMap::new();
-        for instance in self
-            .stage
-            .world
-            .instances()
-            .into_iter()
-            .filter(|instance| instance.service == step.service)
-        {
-            let place = match &step.link_to {
-                Some(to) => Place::Link {
-                    from: instance.clone(),
-                    to: to.clone(),
-                },
-                None => Place::Instance(instance.clone()),
-            };
-            let up = self.stage.world.runs(&instance) && !struck.contains(&place);
-            if !up {
+        for place in self.places(step) {
+            if let Err(why) = self.is_free(step, &place, &wanted) {
+                lacking = why;
                 continue;
             }
-            if let Some((Aim::TaskRunning, _)) = step.aim {
-                let Some(because) = self.runs(&instance) else { continue };
+            if let (Some((Aim::TaskRunning, _)), Place::Instance(instance) | Place::Link { from: instance, .. }) =
+                (step.aim, &place)
+            {
+                let Some(because) = self.runs(instance) else { continue };
                 reasons.insert(place.clone(), because);
             }
             candidates.push(place);
         }
         candidates.sort();
-        let count = u64::try_from(candidates.len()).ok().filter(|count| *count > 0)?;
-        let place = candidates[usize::try_from(step.rank % count).ok()?].clone();
-        let because = reasons.remove(&place);
-        // Taken while still under no lock: two steps may choose the same copy only in the same 5 ms,
-        // and then both conditions hold there.
-        Some(Target {
+        let count = u64::try_from(candidates.len()).ok().filter(|count| *count > 0);
+        let chosen = count.and_then(|count| usize::try_from(step.rank % count).ok());
+        let place = chosen.map(|chosen| candidates[chosen].clone()).ok_or(lacking)?;
+        wanted
+            .entry(place.clone())
+            .or_default()
+            .push(Held::new(index, step.condition.clone()));
+        Ok(Target {
+            because: reasons.remove(&place),
             place,
             candidates,
-            because,
         })
+    }
+
+    /// The places a step may strike where somebody is up.
+    fn places(&self, step: &Step) -> Vec<Place> {
+        let instances = self.stage.world.instances().into_iter();
+        if let Some(place) = &step.place {
+            let (Place::Instance(copy) | Place::Link { from: copy, .. }) = place else {
+                return Vec::new();
+            };
+            return if self.stage.world.runs(copy) {
+                vec![place.clone()]
+            } else {
+                Vec::new()
+            };
+        }
+        let up = instances.filter(|instance| instance.service == step.service && self.stage.world.runs(instance));
+        let places = up.map(|instance| match &step.link_to {
+            Some(to) => Place::Link {
+                from: instance,
+                to: to.clone(),
+            },
+            None => Place::Instance(instance),
+        });
+        places.collect()
+    }
+
+    /// Whether what holds now, there and elsewhere, lets a step's condition hold at a place; else what is waited for.
+    fn is_free(&self, step: &Step, place: &Place, wanted: &Wanted) -> Result<(), String> {
+        for held in wanted.get(place).into_iter().flatten() {
+            if let Meeting::Turn(why) = held.condition.meets(&step.condition) {
+                let name = self
+                    .stage
+                    .plan
+                    .steps
+                    .get(held.step)
+                    .map_or("", |step| step.fault.as_str());
+                return Err(format!("`{name}` is over there ({why})"));
+            }
+        }
+        self.stage
+            .facts
+            .affords(place, wanted.keys())
+            .map_err(|why| format!("others were over: {why}"))
     }
 
     /// What an instance runs that can be interrupted: the storm's own work, where it has some.

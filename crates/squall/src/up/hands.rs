@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use squall_core::diagnostic::nearest;
@@ -24,15 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Hands {
     /// Held while an order is carried out: two at once could not be told apart.
     at_work: tokio::sync::Mutex<()>,
-    /// What somebody wants to be down.
-    held: Mutex<BTreeSet<Instance>>,
-    orders: AtomicUsize,
-}
-
-impl Hands {
-    fn held(&self) -> MutexGuard<'_, BTreeSet<Instance>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub(super) orders: AtomicUsize,
 }
 
 impl Up {
@@ -47,10 +38,13 @@ impl Up {
         };
         let names = targets.iter().map(Instance::to_string).collect::<Vec<_>>().join(", ");
         let (death, word) = match order.act {
-            Act::Start => return done(self.start_again(&targets).await),
+            Act::Start => return self.start_again(&targets).await,
             Act::Kill | Act::Restart => (Death::Kill, "killed"),
             Act::Stop | Act::DbStop | Act::DbRestart => (Death::Stop, "stopped"),
         };
+        if let Err(taken) = self.claims.take_down(&targets) {
+            return injected(&taken);
+        }
         let step = self.hands.orders.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
         if let Err(trouble) = self.bring_down(step, &targets, death).await {
@@ -63,7 +57,10 @@ impl Up {
         let text = format!("{names} {word}; started again in {seconds} s");
         answers.send(Reply::Said(text)).await;
         sleep(Duration::from_millis(delay).saturating_sub(began.elapsed())).await;
-        done(self.bring_back(step, &targets).await)
+        match self.claims.let_up(&targets) {
+            Ok(()) => done(self.bring_back(step, &targets).await),
+            Err(taken) => injected(&taken),
+        }
     }
 
     /// Which copies an order means.
@@ -107,16 +104,20 @@ impl Up {
         Ok(named)
     }
 
-    async fn start_again(&self, targets: &[Instance]) -> Result<String, Trouble> {
+    async fn start_again(&self, targets: &[Instance]) -> Reply {
+        let held = self.claims.down();
         let down: Vec<Instance> = (targets.iter())
-            .filter(|target| self.world.pid(target).is_none() || self.hands.held().contains(*target))
+            .filter(|target| self.world.pid(target).is_none() || held.contains(*target))
             .cloned()
             .collect();
         if down.is_empty() {
-            return Ok("it runs already".to_owned());
+            return Reply::Done("it runs already".to_owned());
+        }
+        if let Err(taken) = self.claims.let_up(&down) {
+            return injected(&taken);
         }
         let step = self.hands.orders.fetch_add(1, Ordering::Relaxed);
-        self.bring_back(step, &down).await
+        done(self.bring_back(step, &down).await)
     }
 
     async fn bring_down(&self, step: usize, targets: &[Instance], death: Death) -> Result<(), Trouble> {
@@ -125,7 +126,6 @@ impl Up {
             self.recorder
                 .record_ahead(Fact::Imposing { step, place, condition })
                 .map_err(Trouble::io("the journal"))?;
-            self.hands.held().insert(target.clone());
         }
         self.impose(targets, &[Condition::Down(death)]).await?;
         self.recorder.record(Fact::Imposed { step });
@@ -139,7 +139,6 @@ impl Up {
             self.recorder
                 .record_ahead(Fact::Healing { step, place })
                 .map_err(Trouble::io("the journal"))?;
-            self.hands.held().remove(target);
         }
         let began = Instant::now();
         self.impose(targets, &[]).await?;
@@ -154,7 +153,7 @@ impl Up {
         self.recorder.record(Fact::Healed { step });
         let names = targets.iter().map(Instance::to_string).collect::<Vec<_>>().join(", ");
         let mut text = format!("{names} up again: recovery took {:.2} s", took.as_secs_f64());
-        let held: Vec<String> = self.hands.held().iter().map(Instance::to_string).collect();
+        let held: Vec<String> = self.claims.down().iter().map(Instance::to_string).collect();
         if !held.is_empty() {
             return Ok(format!("{text}; {} is still down", held.join(", ")));
         }
@@ -219,7 +218,15 @@ fn done(result: Result<String, Trouble>) -> Reply {
     }
 }
 
-fn refused(what: &str, remedy: &str) -> Reply {
+fn injected(taken: &Instance) -> Reply {
+    let what = format!("an injected fault holds at {taken}");
+    refused(
+        &what,
+        "wait until it is over, or end it with Ctrl-C where it was injected",
+    )
+}
+
+pub(super) fn refused(what: &str, remedy: &str) -> Reply {
     Reply::Refused {
         what: what.to_owned(),
         remedy: remedy.to_owned(),

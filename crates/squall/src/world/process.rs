@@ -47,8 +47,8 @@ pub struct ProcessWorld {
 
 struct Link {
     proxy: Proxy,
-    /// The proxy's counters when the present conditions were imposed.
-    before: std::sync::Mutex<crate::proxy::Stats>,
+    /// The proxy's counters when the link was last healthy, and whether it is.
+    before: std::sync::Mutex<(crate::proxy::Stats, bool)>,
 }
 
 /// What starting needs besides the system and the setting.
@@ -120,11 +120,9 @@ impl ProcessWorld {
     ) -> Result<(), Trouble> {
         let service = &self.system.services[&from.service];
         for to in &service.links {
-            let copies: Vec<_> = addresses
-                .iter()
-                .filter(|(instance, _)| instance.service == *to)
-                .collect();
-            let Some((_, upstream)) = copies.get((from.index as usize - 1) % copies.len().max(1)) else {
+            let copies = addresses.keys().filter(|instance| instance.service == *to).count();
+            let called = from.called(to, u32::try_from(copies).unwrap_or(u32::MAX));
+            let Some(upstream) = called.and_then(|called| addresses.get(&called)) else {
                 continue;
             };
             let place = Place::Link {
@@ -133,10 +131,10 @@ impl ProcessWorld {
             };
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let seed = setting.seed ^ u64::from(from.index);
-            let proxy = Proxy::open(any, **upstream, seed)
+            let proxy = Proxy::open(any, *upstream, seed)
                 .await
                 .map_err(Trouble::io(format!("the proxy on {place}")))?;
-            let before = std::sync::Mutex::new(proxy.stats());
+            let before = std::sync::Mutex::new((proxy.stats(), true));
             self.links.insert(place, Link { proxy, before });
         }
         Ok(())
@@ -293,10 +291,12 @@ impl ProcessWorld {
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                if !wanted.is_empty()
-                    && let Ok(mut before) = link.before.lock()
-                {
-                    *before = link.proxy.stats();
+                if let Ok(mut before) = link.before.lock() {
+                    // What one fault did is not forgotten because another joins it.
+                    if before.1 {
+                        before.0 = link.proxy.stats();
+                    }
+                    before.1 = wanted.is_empty();
                 }
                 link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
             }
@@ -343,10 +343,10 @@ impl ProcessWorld {
         gate::pass(|| std::fs::create_dir_all(&folder)).map_err(Trouble::io(what()))
     }
 
-    /// What a link's proxy counted since conditions were imposed there last.
+    /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         let link = self.links.get(place)?;
-        let before = link.before.lock().ok()?;
+        let before = link.before.lock().ok()?.0;
         let now = link.proxy.stats();
         Some(LinkCounts {
             opened: now.accepted - before.accepted,

@@ -465,4 +465,93 @@ pub const SLIPS: &[Slip] = &[
         "- script: { run: ./mine.sh, after: 3s }\n",
         &["storm.yaml:10", "`after`"],
     ),
+    storm(
+        "a stop for a service that is not there",
+        "storm:\n",
+        "stop_when: [ { down: { on: servr, for: 3s } } ]\nstorm:\n",
+        &["storm.yaml:6", "no service `servr`", "did you mean `server`?"],
+    ),
+    storm(
+        "a stop that need not last",
+        "storm:\n",
+        "stop_when: [ { down: { on: server, for: 0s } } ]\nstorm:\n",
+        &["storm.yaml:6", "by chance", "for: 3s"],
+    ),
+    storm(
+        "a stop that looks at no traffic",
+        "  api: { rate: 10/s }\n",
+        "stop_when: [ { success: { below: 50%, for: 3s } } ]\n",
+        &["storm.yaml:5", "`success`", "`workload.api`"],
+    ),
+    system(
+        "protects what is not there",
+        "entry: server",
+        "entry: server\nprotect: [servr]",
+        &["system.yaml:11", "no service or link `servr`", "did you mean `server`?"],
+    ),
+    system(
+        "a fault on a protected service",
+        "entry: server",
+        "entry: server\nprotect: [server]",
+        &[
+            "storm.yaml:7",
+            "storm.yaml:8",
+            "`server` is protected: no fault may touch it",
+            "protect: [server]",
+        ],
+    ),
+    system(
+        "a fault on a link to a protected service",
+        "entry: server",
+        "entry: server\nprotect: [db]",
+        &["storm.yaml:8", "`db` is protected"],
+    ),
+    system(
+        "a fault on a protected link",
+        "entry: server",
+        "entry: server\nprotect: [server->db]",
+        &["storm.yaml:8", "`server->db` is protected"],
+    ),
+    system(
+        "a budget of nothing",
+        "entry: server",
+        "entry: server\nbudget: { copies: 0% }",
+        &["system.yaml:11", "no copies at all", "`protect`"],
+    ),
+    system(
+        "more copies than the budget allows",
+        "entry: server",
+        "entry: server\nbudget: { copies: 50% }",
+        &["storm.yaml:7", "1 of 1 copies of server", "copies: 50%"],
+    ),
+    system(
+        "longer than the budget allows",
+        "entry: server",
+        "entry: server\nbudget: { held: 8s }",
+        &["storm.yaml:8", "would hold for 11", "held: 8s"],
+    ),
+    storm(
+        "a fault that would never find its place free",
+        "  - cut: { from: server, to: db, how: refuse, for: 5s }\n",
+        "  - cut: { from: server, to: db, how: refuse, at: 1s, for: 20s }\n  - delay: { from: server, to: db, latency: 1ms, at: 2s, \
+         for: 5s }\n",
+        &[
+            "storm.yaml:9",
+            "would find `cut` in force",
+            "carries nothing",
+            "`after`",
+        ],
+    ),
+    storm(
+        "a partition nothing carries",
+        "cut: { from: server, to: db, how: refuse, for: 5s }",
+        "partition: { isolate: [server], among: [server], for: 5s }",
+        &["storm.yaml:8", "no link crosses", "server-1->db-1"],
+    ),
+    storm(
+        "a partition of what is not there",
+        "cut: { from: server, to: db, how: refuse, for: 5s }",
+        "partition: { isolate: [server-2], for: 5s }",
+        &["storm.yaml:8", "no service or copy `server-2`"],
+    ),
 ];

@@ -127,11 +127,12 @@ impl Pump {
         let mut out = std::fs::File::from(pipe.out);
         let mut left = pipe.held;
         while left > 0 {
-            match out.read(tools.scratch) {
+            let scratch = tools.buffers.scratch();
+            match out.read(scratch) {
                 Ok(0) => break,
                 Ok(count) => {
                     left -= count.min(left);
-                    self.hold(&tools.scratch[..count]);
+                    self.hold(&scratch[..count]);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,

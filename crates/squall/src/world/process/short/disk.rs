@@ -66,12 +66,17 @@ impl Disk {
         Err(io::Error::other(why))
     }
 
-    /// Whether one can be made here. Nothing of the try is left.
+    /// Tries whether one can be made here: by what. Nothing of the try is left.
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn possible() -> io::Result<()> {
-        Self::make(&std::env::temp_dir(), BLOCK as u64, "").map(drop)
+    pub fn possible() -> io::Result<String> {
+        let disk = Self::make(&std::env::temp_dir(), BLOCK as u64, "")?;
+        let users = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/user"));
+        Ok(match users(&disk.holder.id().to_string())? == users("self")? {
+            true => "a mount namespace".to_owned(),
+            false => "a mount namespace inside a user namespace".to_owned(),
+        })
     }
 
     /// The words that start a program where the disk is.

@@ -1,0 +1,191 @@
+//! What becomes of a condition that shall hold where another one holds already: one table for plans, storms and orders.
+
+use super::{Condition, Impair, Shortage};
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meeting {
+    /// Both hold, and the effect of each can be told.
+    Both,
+    /// The new one takes the old one's place, which ends with that.
+    Instead,
+    /// Together they make no sense: the new one waits until the old one is over. Why.
+    Turn(&'static str),
+}
+
+impl Condition {
+    /// What becomes of `new` at the place where this holds.
+    pub fn meets(&self, new: &Condition) -> Meeting {
+        use Condition::{Cut, Down, Frozen, Impaired, Replicas, Short};
+        match (self, new) {
+            (Down(_), Down(_)) => Meeting::Turn("it is down already"),
+            (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
+            (Frozen, Down(_)) => Meeting::Turn("its end would end the freeze too soon to be felt"),
+            (Frozen, Frozen) => Meeting::Turn("it is frozen already"),
+            (Down(_), Short(_)) => Meeting::Turn("what is down is short of nothing"),
+            (Frozen, Short(_)) => Meeting::Turn("what is frozen is short of nothing"),
+            (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
+            (Short(short), Down(_)) => outlives(short),
+            (Short(held), Short(new)) => short_twice(held, new),
+            (Cut(_), Cut(_) | Impaired(_)) => Meeting::Turn("a cut link carries nothing that could be hindered"),
+            (Impaired(_), Cut(_)) => Meeting::Turn("of a link that is cut nobody can tell that it was hindered before"),
+            (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
+            (Replicas(_), Replicas(_)) => Meeting::Instead,
+            // They hold at places of different kinds, so they never meet.
+            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Replicas(_))
+            | (Cut(_) | Impaired(_), Down(_) | Frozen | Short(_) | Replicas(_))
+            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_)) => Meeting::Both,
+        }
+    }
+}
+
+/// What is short and then brought down: what it was short of may be so for the next process, too.
+fn outlives(held: &Shortage) -> Meeting {
+    match held {
+        Shortage::Cpu { .. } | Shortage::Disk => Meeting::Both,
+        Shortage::Memory { .. } | Shortage::Fds { .. } => Meeting::Turn("its limit would end with its process"),
+        Shortage::Connections { .. } => Meeting::Turn("the connections that are held would end with it"),
+    }
+}
+
+/// Two things a copy is short of: each is looked at by itself, unless they are of one kind or one hides the other.
+fn short_twice(held: &Shortage, new: &Shortage) -> Meeting {
+    use Shortage::{Connections, Fds};
+    match (held, new) {
+        (Fds { .. }, Connections { .. }) | (Connections { .. }, Fds { .. }) => {
+            Meeting::Turn("what can open nothing can refuse no connection")
+        }
+        _ if std::mem::discriminant(held) == std::mem::discriminant(new) => {
+            Meeting::Turn("the effects of two of one kind can't be told apart")
+        }
+        _ => Meeting::Both,
+    }
+}
+
+/// Two things that hinder the bytes of one link: each is counted by itself, unless they are of one kind or one lets none pass.
+fn hindered_twice(held: &Impair, new: &Impair) -> Meeting {
+    if silences(held) {
+        Meeting::Turn("a silent link carries nothing that could be hindered")
+    } else if silences(new) {
+        Meeting::Turn("of a link that is silent nobody can tell that it was hindered before")
+    } else if std::mem::discriminant(held) == std::mem::discriminant(new) {
+        Meeting::Turn("the effects of two of one kind can't be told apart")
+    } else {
+        Meeting::Both
+    }
+}
+
+/// Whether bytes get lost, which hides whatever else happens to them.
+fn silences(what: &Impair) -> bool {
+    match what {
+        Impair::Silence | Impair::Timeout { .. } | Impair::Reset { .. } | Impair::Gaps { .. } => true,
+        Impair::Delay { .. }
+        | Impair::Rate { .. }
+        | Impair::Stall { .. }
+        | Impair::Corrupt { .. }
+        | Impair::Slice { .. }
+        | Impair::SlowClose { .. }
+        | Impair::Truncate { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::{Cut, Death, Share};
+    use std::time::Duration;
+
+    /// One condition of each kind that can hold at a link.
+    fn of_links() -> Vec<Condition> {
+        let (second, share) = (Duration::from_secs(1), Share::of(0.1));
+        let impairs = [
+            Impair::Rate { bytes: 1 },
+            Impair::Stall { share, pause: second },
+            Impair::Corrupt { share },
+            Impair::Slice {
+                bytes: 1,
+                vary: 0,
+                pause: second,
+            },
+            Impair::SlowClose { delay: second },
+            Impair::Truncate { after: 1 },
+            Impair::Silence,
+        ];
+        let others = impairs.map(|what| Condition::Impaired(what.into()));
+        let first = [Condition::Cut(Cut::Reset), Condition::delay(second, second)];
+        first.into_iter().chain(others).collect()
+    }
+
+    /// A row for each condition that holds, a letter for each that is new: b(oth), i(nstead), t(urn).
+    fn matrix(all: &[Condition]) -> Vec<String> {
+        let letter = |held: &Condition, new: &Condition| match held.meets(new) {
+            Meeting::Both => 'b',
+            Meeting::Instead => 'i',
+            Meeting::Turn(why) => {
+                assert!(!why.is_empty());
+                't'
+            }
+        };
+        let row = |held: &Condition| all.iter().map(|new| letter(held, new)).collect();
+        all.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_copy_that_does_not_run_is_nothing_else_and_is_short_of_several_things_that_can_be_told_apart() {
+        let deaths = [Death::Kill, Death::Terminate, Death::Stop].map(Condition::Down);
+        let shorts = [
+            Shortage::Cpu { taken: Share::of(0.9) },
+            Shortage::Memory { left: 1 },
+            Shortage::Fds { left: 0 },
+            Shortage::Disk,
+            Shortage::Connections { evict: true },
+        ];
+        let shorts = shorts.map(Condition::Short);
+        let all: Vec<Condition> = deaths.into_iter().chain([Condition::Frozen]).chain(shorts).collect();
+        // killed, terminated, stopped, frozen; short of processors, memory, descriptors, disk, connections
+        let rows = [
+            "ttttttttt",
+            "ttttttttt",
+            "ttttttttt",
+            "ttttttttt",
+            "bbbttbbbb",
+            "ttttbtbbb",
+            "ttttbbtbt",
+            "bbbtbbbtb",
+            "ttttbbtbt",
+        ];
+        assert_eq!(matrix(&all), rows);
+    }
+
+    #[test]
+    fn a_link_is_hindered_in_several_ways_at_once_but_not_twice_in_one_and_not_while_it_carries_nothing() {
+        // cut, delayed, throttled, stalled, corrupted, sliced, slow to close, truncated, silenced
+        let all = [
+            "ttttttttt",
+            "ttbbbbbbt",
+            "tbtbbbbbt",
+            "tbbtbbbbt",
+            "tbbbtbbbt",
+            "tbbbbtbbt",
+            "tbbbbbtbt",
+            "tbbbbbbtt",
+            "ttttttttt",
+        ];
+        assert_eq!(matrix(&of_links()), all);
+    }
+
+    #[test]
+    fn another_number_of_copies_takes_the_place_of_the_one_before() {
+        assert_eq!(matrix(&[Condition::Replicas(1), Condition::Replicas(2)]), ["ii"; 2]);
+    }
+
+    #[test]
+    fn what_holds_at_places_of_different_kinds_never_meets() {
+        let kinds = [
+            Condition::Short(Shortage::Memory { left: 1 }),
+            Condition::Cut(Cut::Reset),
+            Condition::Replicas(1),
+        ];
+        assert_eq!(matrix(&kinds), ["tbb", "btb", "bbi"]);
+    }
+}

@@ -1,0 +1,329 @@
+//! Injecting: one fault in a system that is up, for so long and no longer, whoever goes away meanwhile.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use squall_core::diagnostic::Mistakes;
+use squall_core::document::Document;
+use squall_core::event::{Fact, LinkCounts, ShortageLook};
+use squall_core::fault::Fault;
+use squall_core::mechanism::refusals;
+use squall_core::place::{Condition, Death, Instance, Place};
+use squall_core::plan::{Plan, Request, Step, plan};
+use squall_core::proof::{felt_on_link, seen_short};
+use squall_core::scenario::{Scenario, ad_hoc};
+use tokio::time::{sleep, timeout};
+
+use super::Up;
+use super::hands::refused;
+use crate::control::{Answers, Injection, Reply};
+use crate::processes;
+use crate::survey::survey;
+use crate::world::Trouble;
+
+/// What a fault does to a process is seen within this, or not at all.
+const SEEN: Duration = Duration::from_secs(2);
+/// How often is looked whether it is.
+const LOOK: Duration = Duration::from_millis(10);
+/// What is short of something is looked at this often.
+const SEE: Duration = Duration::from_millis(200);
+/// What was short of something answers again within this, or is said not to.
+const RECOVERS: Duration = Duration::from_secs(15);
+
+/// One place a fault holds at.
+struct Strike {
+    step: usize,
+    place: Place,
+    condition: Condition,
+    /// What was seen of it, where it is short of something.
+    looks: Vec<((), ShortageLook)>,
+    /// What showed its effect: or what was looked for in vain.
+    seen: Result<String, String>,
+}
+
+impl Up {
+    /// Puts a fault in force, holds it, and heals it: when its time is over, when who asked for it goes away, and when
+    /// the system ends.
+    pub(super) async fn inject(&self, wanted: &Injection, answers: &Answers) -> Reply {
+        let planned = match self.planned(wanted) {
+            Ok(planned) => planned,
+            Err(refusal) => return refusal,
+        };
+        let mut strikes = match self.claim(&planned) {
+            Ok(strikes) => strikes,
+            Err(why) => {
+                return refused(
+                    &format!("`{}` can't be put in force: {why}", wanted.fault),
+                    "try again later",
+                );
+            }
+        };
+        let (begun, lasts) = (Instant::now(), Duration::from_millis(wanted.millis));
+        let mut failed = None;
+        for strike in &mut strikes {
+            if let Err(trouble) = self.strike(strike).await {
+                failed = Some(trouble);
+                break;
+            }
+        }
+        if failed.is_none() {
+            let names = told(&strikes, |strike| {
+                format!("{} {}", strike.place, strike.condition.word())
+            });
+            let text = format!("{names}; healed after {lasts:?}, or on Ctrl-C");
+            answers.send(Reply::Said(text)).await;
+            let mut down = self.down.subscribe();
+            tokio::select! {
+                () = self.watch(&mut strikes, lasts.saturating_sub(begun.elapsed())) => {}
+                () = answers.asker_is_gone() => {}
+                _ = down.wait_for(|down| *down) => {}
+            }
+        }
+        let held = begun.elapsed();
+        let mut unhealed = Vec::new();
+        for strike in &mut strikes {
+            if let Err(trouble) = self.heal(strike).await {
+                let cause = self.recorder.secrets().mask(&trouble.to_string());
+                unhealed.push(format!("{} could not be healed: {cause}", strike.place));
+            }
+        }
+        if !unhealed.is_empty() {
+            return Reply::Unhealed(unhealed.join("; "));
+        }
+        if let Some(trouble) = failed {
+            let cause = self.recorder.secrets().mask(&trouble.to_string());
+            return Reply::Failed(format!("{cause}; what was in force by then is healed"));
+        }
+        outcome(&strikes, held)
+    }
+
+    /// The plan of the one fault, drawn as a scenario's would be.
+    fn planned(&self, wanted: &Injection) -> Result<Plan, Reply> {
+        let bad = |mistakes: Mistakes| {
+            refused(
+                mistakes.plain().trim_end(),
+                "see `squall list faults` and the book's page on faults",
+            )
+        };
+        let lasts = wanted.lasts().map_err(|error| refused(&error, "write it as 10s"))?;
+        let text = ad_hoc(&wanted.fault, &wanted.keys, lasts).map_err(|(what, remedy)| refused(&what, &remedy))?;
+        let doc = Document::parse("inject", &text).map_err(bad)?;
+        let scenario = Scenario::read(&doc).map_err(bad)?;
+        let impossible = refusals(&doc, &scenario, &survey());
+        if !impossible.is_empty() {
+            return Err(bad(doc.mistakes(impossible)));
+        }
+        if scenario.storm.iter().any(|fault| matches!(fault, Fault::DiskFull(_))) {
+            return Err(refused(
+                "in a system that is up no copy has a disk of its own, and the machine's is not squall's to fill",
+                "write a scenario: `squall run` makes a disk for each copy whose disk its storm fills",
+            ));
+        }
+        let request = Request {
+            level: 1,
+            level_name: "",
+            seed: rand::random(),
+            pace: 1.0,
+            repeat: "",
+        };
+        plan(&doc, &scenario, &self.system.facts(), request).map_err(bad)
+    }
+
+    /// Claims a place for every step, or for none.
+    fn claim(&self, planned: &Plan) -> Result<Vec<Strike>, String> {
+        let mut strikes = Vec::new();
+        for step in &planned.steps {
+            if let Err(why) = self.claim_for(step, &mut strikes) {
+                strikes
+                    .iter()
+                    .for_each(|strike: &Strike| self.claims.release(strike.step));
+                return Err(why);
+            }
+        }
+        Ok(strikes)
+    }
+
+    fn claim_for(&self, step: &Step, strikes: &mut Vec<Strike>) -> Result<(), String> {
+        let facts = self.system.facts();
+        let copies = self.world.instances().into_iter();
+        let copies: Vec<Instance> = copies.filter(|instance| instance.service == step.service).collect();
+        let mut take = |place: Place, condition: &Condition| {
+            let number = self.hands.orders.fetch_add(1, Ordering::Relaxed);
+            self.claims.take((number, condition), &place, &facts)?;
+            strikes.push(Strike {
+                step: number,
+                place,
+                condition: condition.clone(),
+                looks: Vec::new(),
+                seen: Err("nothing was seen of it".to_owned()),
+            });
+            Ok::<(), String>(())
+        };
+        if let Condition::Replicas(left) = step.condition {
+            // Copies come and go one by one: those that are too many go.
+            let gone = Condition::Down(Death::Terminate);
+            let mut surplus = copies.into_iter().filter(|copy| copy.index > left);
+            return surplus.try_for_each(|copy| take(Place::Instance(copy), &gone));
+        }
+        let up = copies.into_iter().filter(|copy| self.world.pid(copy).is_some());
+        let mut places: Vec<Place> = up
+            .map(|copy| match &step.link_to {
+                Some(to) => Place::Link {
+                    from: copy,
+                    to: to.clone(),
+                },
+                None => Place::Instance(copy),
+            })
+            .collect();
+        if let Some(only) = &step.place {
+            places.retain(|place| place == only);
+        }
+        let turn = usize::try_from(step.rank % places.len().max(1) as u64).unwrap_or(0);
+        places.rotate_left(turn);
+        let mut last = format!("no copy of {} is up", step.service);
+        for place in places {
+            match take(place, &step.condition) {
+                Ok(()) => return Ok(()),
+                Err(why) => last = why,
+            }
+        }
+        Err(last)
+    }
+
+    async fn strike(&self, strike: &mut Strike) -> Result<(), Trouble> {
+        let pid = match &strike.place {
+            Place::Instance(instance) => self.world.pid(instance),
+            _ => None,
+        };
+        self.recorder
+            .record_ahead(Fact::Imposing {
+                step: strike.step,
+                place: strike.place.clone(),
+                condition: strike.condition.clone(),
+            })
+            .map_err(Trouble::io("the journal"))?;
+        self.world
+            .impose(&strike.place, &self.claims.wanted(&strike.place))
+            .await?;
+        self.recorder.record(Fact::Imposed { step: strike.step });
+        if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)
+            && !matches!(strike.condition, Condition::Short(_))
+        {
+            strike.seen = process_seen(pid, &strike.condition).await;
+        }
+        Ok(())
+    }
+
+    /// Waits as long as a fault holds. What is short of something is looked at meanwhile, and at last.
+    async fn watch(&self, strikes: &mut [Strike], lasts: Duration) {
+        let until = Instant::now() + lasts;
+        loop {
+            let over = Instant::now() >= until;
+            for strike in strikes.iter_mut() {
+                self.look(strike).await;
+            }
+            if over {
+                break;
+            }
+            sleep(SEE.min(until.saturating_duration_since(Instant::now()))).await;
+        }
+    }
+
+    async fn look(&self, strike: &mut Strike) {
+        let (Place::Instance(instance), Condition::Short(shortage)) = (&strike.place, &strike.condition) else {
+            return;
+        };
+        if let Some(look) = self.world.look(instance, shortage).await {
+            let step = strike.step;
+            self.recorder.record(Fact::Shortage { step, look });
+            strike.looks.push(((), look));
+            strike.seen = seen_short(shortage, &strike.looks).map(|((), what)| what);
+        }
+    }
+
+    async fn heal(&self, strike: &mut Strike) -> Result<(), Trouble> {
+        if let Some(counts) = self.world.counts(&strike.place) {
+            strike.seen = link_seen(&strike.condition, &counts);
+            self.recorder.record(Fact::Traffic {
+                step: strike.step,
+                place: strike.place.clone(),
+                counts,
+            });
+        }
+        let (step, place) = (strike.step, strike.place.clone());
+        self.recorder
+            .record_ahead(Fact::Healing { step, place })
+            .map_err(Trouble::io("the journal"))?;
+        self.claims.end(step);
+        self.world
+            .impose(&strike.place, &self.claims.wanted(&strike.place))
+            .await?;
+        // Whoever is answered may look for it.
+        self.recorder
+            .record_ahead(Fact::Healed { step })
+            .map_err(Trouble::io("the journal"))?;
+        self.claims.release(step);
+        let Place::Instance(instance) = &strike.place else {
+            return Ok(());
+        };
+        let (text, within) = match strike.condition {
+            Condition::Short(_) => ("it has what it needs again and is not ready", RECOVERS),
+            _ => ("it was started again and did not become ready", Duration::ZERO),
+        };
+        let until = Instant::now() + within;
+        while self.world.pid(instance).is_none() || self.world.ready(instance).await == Some(false) {
+            if Instant::now() >= until {
+                let text = format!("{text}; see logs/{instance}.log");
+                return Err(Trouble::io(instance.to_string())(std::io::Error::other(text)));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}
+
+/// What the proxy of a link counted.
+fn link_seen(condition: &Condition, counts: &LinkCounts) -> Result<String, String> {
+    match felt_on_link(condition, counts) {
+        Some((0, _)) | None => Err("nobody used it meanwhile".to_owned()),
+        Some((count, what)) => Ok(format!("{count} {what}")),
+    }
+}
+
+/// What became of a process, looked at as long as it may take.
+async fn process_seen(pid: u32, condition: &Condition) -> Result<String, String> {
+    let (what, holds): (_, fn(u32) -> bool) = match condition {
+        Condition::Frozen => ("stands still", |pid| {
+            let all = processes::tree(pid);
+            let still = |pid: &u32| processes::stat(*pid).is_none_or(|stat| stat.state == 'T');
+            !all.is_empty() && all.iter().all(still)
+        }),
+        _ => ("is gone", |pid| !processes::runs(pid)),
+    };
+    let seen = timeout(SEEN, async {
+        while !holds(pid) {
+            sleep(LOOK).await;
+        }
+    });
+    match seen.await {
+        Ok(()) => Ok(format!("process {pid} {what}")),
+        Err(_) => Err(format!("process {pid} was not seen to be so within {SEEN:?}")),
+    }
+}
+
+fn told(strikes: &[Strike], one: impl Fn(&Strike) -> String) -> String {
+    strikes.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// One effect that was seen is a proof, as in a storm; what else was not is said.
+fn outcome(strikes: &[Strike], held: Duration) -> Reply {
+    let text = told(strikes, |strike| {
+        let seen = strike.seen.as_ref().unwrap_or_else(|vain| vain);
+        format!("{} {}: {seen}", strike.place, strike.condition.word())
+    });
+    let text = format!("{text}; healed after {:.2} s", held.as_secs_f64());
+    match strikes.iter().any(|strike| strike.seen.is_ok()) {
+        true => Reply::Done(text),
+        false => Reply::Unproven(text),
+    }
+}
