@@ -82,19 +82,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         figures.push(says);
     }
     if !found.is_empty() {
-        let says: Vec<&str> = found.iter().map(|(_, says)| says.as_str()).collect();
-        let says = says.join("; ");
-        let stormed = history.began(Phase::Storm).zip(history.ended(Phase::Storm));
-        let others = stormed.and_then(|(from, to)| neighbours(history, from, to));
-        if let Some(others) = others.filter(|others| *others > OTHERS) {
-            let others = (others * 100.0).round();
-            return Verdict::inconclusive(
-                demand,
-                format!("{says}; but others kept {others} % of the machine busy"),
-            );
-        }
-        let evidence = found.iter().flat_map(|(events, _)| events.iter().copied()).collect();
-        return Verdict::fail(demand, "degradation", evidence, says);
+        return slower(demand, &found, history);
     }
     let all: usize = services.values().map(Vec::len).sum();
     if all == 0 {
@@ -107,6 +95,27 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         "; no trend".to_owned()
     };
     Verdict::pass(demand, all, format!("{}{trend}", figures.join("; ")))
+}
+
+/// What grew, unless others kept the machine so busy that it may be their doing.
+fn slower(demand: &Demand, found: &[(Vec<EventId>, String)], history: &History<'_>) -> Verdict {
+    let says: Vec<&str> = found.iter().map(|(_, says)| says.as_str()).collect();
+    let says = says.join("; ");
+    let stormed = history.began(Phase::Storm).zip(history.ended(Phase::Storm));
+    let others = stormed.and_then(|(from, to)| neighbours(history, from, to));
+    match others.filter(|others| *others > OTHERS) {
+        Some(others) => {
+            let others = (others * 100.0).round();
+            Verdict::inconclusive(
+                demand,
+                format!("{says}; but others kept {others} % of the machine busy"),
+            )
+        }
+        None => {
+            let evidence = found.iter().flat_map(|(events, _)| events.iter().copied()).collect();
+            Verdict::fail(demand, "degradation", evidence, says)
+        }
+    }
 }
 
 /// By how much, in nanoseconds a cycle, the times grow beyond chance and beyond what matters.

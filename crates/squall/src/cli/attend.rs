@@ -263,7 +263,13 @@ pub(super) fn service(args: &ServiceArgs) -> u8 {
         service: args.service.clone(),
         delay: args.delay.or(usual).map(|seconds| (seconds * 1e3) as u64),
     };
-    match ask(&found.folder, &Ask::Order(order), say::out) {
+    let reply = ask(&found.folder, &Ask::Order(order), say::out);
+    answered(&found, reply)
+}
+
+/// Says what a system answered to an order. Answers the exit code.
+pub(super) fn answered(found: &Found, reply: Result<Reply, Unheard>) -> u8 {
+    match reply {
         Ok(Reply::Done(text)) => {
             say::out(&text);
             exit::PASS
@@ -272,11 +278,22 @@ pub(super) fn service(args: &ServiceArgs) -> u8 {
             say::problem(&what, Some(&remedy));
             exit::BAD_INPUT
         }
+        Ok(Reply::Unproven(text)) => {
+            say::problem(
+                &format!("no effect was seen: {text}"),
+                Some("is anything at work there?"),
+            );
+            exit::ENVIRONMENT
+        }
+        Ok(Reply::Unhealed(what)) => {
+            say::problem(&what, Some("`squall down` ends the whole system and leaves nothing"));
+            exit::NOT_HEALED
+        }
         Ok(Reply::Failed(what)) => {
             say::problem(&what, Some("`squall status` and `squall logs` show more"));
             exit::ENVIRONMENT
         }
-        Ok(other) => mute(&found, &format!("{other:?}")),
-        Err(error) => mute(&found, &error.to_string()),
+        Ok(other) => mute(found, &format!("{other:?}")),
+        Err(error) => mute(found, &error.to_string()),
     }
 }

@@ -6,10 +6,10 @@ use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use squall_core::amount::Dur;
 
-use super::attend::{Which, bad, mute};
+use super::attend::{Which, answered, bad};
 use super::halt::Halt;
 use super::say;
-use crate::control::{Ask, Injection, Reply, ask_until};
+use crate::control::{Ask, Injection, ask_until};
 use crate::exit;
 
 /// What `inject` takes.
@@ -77,31 +77,6 @@ pub(super) fn inject(args: &InjectArgs) -> u8 {
         say::problem(&format!("signals can't be heard: {error}"), None);
         return exit::ENVIRONMENT;
     }
-    match ask_until(&found.folder, &Ask::Inject(wanted), broken_off, say::out) {
-        Ok(Reply::Done(text)) => {
-            say::out(&text);
-            exit::PASS
-        }
-        Ok(Reply::Refused { what, remedy }) => {
-            say::problem(&what, Some(&remedy));
-            exit::BAD_INPUT
-        }
-        Ok(Reply::Unproven(text)) => {
-            say::problem(
-                &format!("no effect was seen: {text}"),
-                Some("is anything at work there?"),
-            );
-            exit::ENVIRONMENT
-        }
-        Ok(Reply::Unhealed(what)) => {
-            say::problem(&what, Some("`squall down` ends the whole system and leaves nothing"));
-            exit::NOT_HEALED
-        }
-        Ok(Reply::Failed(what)) => {
-            say::problem(&what, Some("`squall status` and `squall logs` show more"));
-            exit::ENVIRONMENT
-        }
-        Ok(other) => mute(&found, &format!("{other:?}")),
-        Err(error) => mute(&found, &error.to_string()),
-    }
+    let reply = ask_until(&found.folder, &Ask::Inject(wanted), broken_off, say::out);
+    answered(&found, reply)
 }
