@@ -178,6 +178,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "shorten the outage (recovery) or serve something during it (caching, queueing, a replica)",
     ),
     (
+        "died",
+        "an error that running short of something brings (no memory, no room, no descriptor) ends the process",
+        "bound what a request may take before it is taken, and answer 503 or go without where a write or a connection is refused",
+    ),
+    (
         "script-failed",
         "the command found what it looks for, or could not do its work",
         "its output is in the journal at the event named as evidence; run it by hand against `squall up`",

@@ -31,6 +31,7 @@ mod recovery;
 mod retried;
 mod script;
 mod stable;
+mod stays_up;
 mod throughput;
 mod work_spread;
 
@@ -166,5 +167,6 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::ErrorBudget(wanted) => error_budget::judge(demand, wanted, history),
         Demand::Script(wanted) => script::judge(demand, wanted, history),
         Demand::Stable => stable::judge(demand, history),
+        Demand::StaysUp => stays_up::judge(demand, history),
     }
 }

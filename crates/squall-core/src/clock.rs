@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Answer, Phase, Role};
 use crate::journal::{History, Life, Strike};
-use crate::place::{Condition, Instance, Place};
+use crate::place::{Condition, Instance, Place, Shortage};
 use crate::plan::{Hold, Plan};
 use crate::time::{Nanos, SECOND};
 
@@ -171,7 +171,10 @@ fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
 
 /// The entry service or what it needs: seen by the readiness probe, or by requests where there is none.
 fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
-    let expected = !matches!(strike.condition, Condition::Impaired(_));
+    let expected = !matches!(
+        strike.condition,
+        Condition::Impaired(_) | Condition::Short(Shortage::Cpu { .. })
+    );
     let (life, fell) = match strike.place {
         Place::Instance(instance) => reborn(strike, instance, history),
         Place::Link { .. } | Place::Service(_) => (None, false),
@@ -203,7 +206,7 @@ fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Wa
 
 /// A worker that went down or stood still.
 fn serves_work(strike: &Strike<'_>, worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
-    if *strike.condition == Condition::Frozen {
+    if *strike.condition == Condition::Frozen || lived_on(strike, worker, history) {
         return takes_work(worker, from, history);
     }
     let (life, _) = reborn(strike, worker, history);
@@ -233,9 +236,9 @@ fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
     (first, waited && (first.is_some() || watched))
 }
 
-/// Whether what was frozen neither ended nor was started anew.
+/// Whether what was frozen, or short of something, neither ended nor was started anew.
 fn lived_on(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> bool {
-    *strike.condition == Condition::Frozen
+    matches!(strike.condition, Condition::Frozen | Condition::Short(_))
         && exit(strike, instance, history).is_none()
         && reborn(strike, instance, history).0.is_none()
 }

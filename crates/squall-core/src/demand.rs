@@ -72,6 +72,8 @@ pub enum Demand {
     Script(Script),
     /// Memory, descriptors and connections do not grow without end.
     Stable,
+    /// Nothing ends that nobody ended.
+    StaysUp,
 }
 
 /// A share that must be reached.
@@ -224,6 +226,7 @@ impl Demand {
             Demand::ErrorBudget(_) => "error_budget",
             Demand::Script(_) => "script",
             Demand::Stable => "stable",
+            Demand::StaysUp => "stays_up",
         }
     }
 }

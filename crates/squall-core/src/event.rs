@@ -10,7 +10,7 @@ mod script;
 mod task;
 
 pub use line::{Line, line, shortened};
-pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Usage};
+pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Call, Record, State, TaskEvent, TaskFact};
@@ -184,6 +184,13 @@ pub enum Fact {
         place: Place,
         /// The counters, over the fault's window.
         counts: LinkCounts,
+    },
+    /// One look at an instance that is short of something.
+    Shortage {
+        /// The step of the plan whose window it was.
+        step: usize,
+        /// What was seen.
+        look: ShortageLook,
     },
     /// A line an instance wrote.
     Log {

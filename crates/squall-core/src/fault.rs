@@ -2,11 +2,16 @@
 //!
 //! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in [`CATALOGUE`].
 
+mod connections_taken;
 mod corrupt;
+mod cpu_load;
 mod cut;
 mod delay;
+mod disk_full;
+mod fds_taken;
 mod freeze;
 mod kill;
+mod memory_load;
 mod partition;
 mod scale;
 mod script;
@@ -17,11 +22,16 @@ mod stall;
 mod throttle;
 mod truncate;
 
+pub use connections_taken::ConnectionsTaken;
 pub use corrupt::CorruptLink;
+pub use cpu_load::CpuLoad;
 pub use cut::CutLink;
 pub use delay::DelayLink;
+pub use disk_full::DiskFull;
+pub use fds_taken::FdsTaken;
 pub use freeze::Freeze;
 pub use kill::{Kill, Stop, Terminate};
+pub use memory_load::MemoryLoad;
 pub use partition::{Crossing, Direction, Partition, Split};
 pub use scale::Scale;
 pub use script::RunScript;
@@ -68,6 +78,16 @@ pub enum Fault {
     Truncate(TruncateLink),
     /// Lets bytes vanish, one way or both.
     Silence(SilenceLink),
+    /// Takes processor time away from one copy.
+    CpuLoad(CpuLoad),
+    /// Leaves one copy little more memory than it has.
+    MemoryLoad(MemoryLoad),
+    /// Leaves one copy few descriptors more than it has, or none.
+    FdsTaken(FdsTaken),
+    /// Fills the disk of one copy.
+    DiskFull(DiskFull),
+    /// Takes all connections a database allows.
+    ConnectionsTaken(ConnectionsTaken),
     /// Cuts every link between two sides.
     Partition(Partition),
     /// Changes how many copies of a service run.
@@ -91,6 +111,11 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("slow_close", slow_close::DOES, slow_close::PROOF),
     ("truncate", truncate::DOES, truncate::PROOF),
     ("silence", silence::DOES, silence::PROOF),
+    ("cpu_load", cpu_load::DOES, cpu_load::PROOF),
+    ("memory_load", memory_load::DOES, memory_load::PROOF),
+    ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
+    ("disk_full", disk_full::DOES, disk_full::PROOF),
+    ("connections_taken", connections_taken::DOES, connections_taken::PROOF),
     ("partition", partition::DOES, partition::PROOF),
     ("scale", scale::DOES, scale::PROOF),
     ("script", script::DOES, script::PROOF),
@@ -211,6 +236,11 @@ impl Fault {
             Fault::SlowClose(_) => "slow_close",
             Fault::Truncate(_) => "truncate",
             Fault::Silence(_) => "silence",
+            Fault::CpuLoad(_) => "cpu_load",
+            Fault::MemoryLoad(_) => "memory_load",
+            Fault::FdsTaken(_) => "fds_taken",
+            Fault::DiskFull(_) => "disk_full",
+            Fault::ConnectionsTaken(_) => "connections_taken",
             Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
             Fault::Script(_) => "script",
@@ -233,6 +263,11 @@ impl Fault {
             Fault::SlowClose(fault) => fault.timing(),
             Fault::Truncate(fault) => fault.timing(),
             Fault::Silence(fault) => fault.timing(),
+            Fault::CpuLoad(fault) => fault.timing(),
+            Fault::MemoryLoad(fault) => fault.timing(),
+            Fault::FdsTaken(fault) => fault.timing(),
+            Fault::DiskFull(fault) => fault.timing(),
+            Fault::ConnectionsTaken(fault) => fault.timing(),
             Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
             Fault::Script(fault) => fault.timing(),
@@ -255,6 +290,11 @@ impl Fault {
             Fault::SlowClose(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Truncate(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Silence(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::CpuLoad(fault) => Target::Service(&fault.on),
+            Fault::MemoryLoad(fault) => Target::Service(&fault.on),
+            Fault::FdsTaken(fault) => Target::Service(&fault.on),
+            Fault::DiskFull(fault) => Target::Service(&fault.on),
+            Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
             Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
             Fault::Script(_) => return None,
@@ -277,6 +317,11 @@ impl Fault {
             Fault::SlowClose(fault) => fault.condition(),
             Fault::Truncate(fault) => fault.condition(),
             Fault::Silence(fault) => fault.condition(),
+            Fault::CpuLoad(fault) => fault.condition(),
+            Fault::MemoryLoad(fault) => fault.condition(),
+            Fault::FdsTaken(fault) => fault.condition(),
+            Fault::DiskFull(fault) => fault.condition(),
+            Fault::ConnectionsTaken(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
             // Each of its links has its own.
             Fault::Partition(_) | Fault::Script(_) => return None,
@@ -307,6 +352,11 @@ impl Fault {
             Fault::SlowClose(fault) => Some(fault.lasts),
             Fault::Truncate(fault) => Some(fault.lasts),
             Fault::Silence(fault) => Some(fault.lasts),
+            Fault::CpuLoad(fault) => Some(fault.lasts),
+            Fault::MemoryLoad(fault) => Some(fault.lasts),
+            Fault::FdsTaken(fault) => Some(fault.lasts),
+            Fault::DiskFull(fault) => Some(fault.lasts),
+            Fault::ConnectionsTaken(fault) => Some(fault.lasts),
             Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,
         }

@@ -57,6 +57,8 @@ pub struct Machine {
     pub cgroup: Found,
     /// Where PostgreSQL's server programs are; else what is missing.
     pub postgres: Found,
+    /// By what a copy gets a disk of its own; else what the kernel said when one was tried.
+    pub disks: Found,
 }
 
 /// Something looked for.
@@ -74,6 +76,8 @@ pub enum Found {
 pub enum Need {
     /// Processes can be found with all they started.
     Processes,
+    /// A copy can get a disk of its own.
+    Disks,
 }
 
 impl Need {
@@ -84,6 +88,13 @@ impl Need {
                 why: "the processes of a copy can't be found: there is no /proc".to_owned(),
                 enable: "run it on Linux, with /proc mounted".to_owned(),
             }),
+            Need::Disks => match &machine.disks {
+                Found::At(_) => None,
+                Found::Missing(why) => Some(Impossible {
+                    why: format!("no copy can get a disk of its own ({why})"),
+                    enable: ENABLE_DISKS.to_owned(),
+                }),
+            },
         }
     }
 }
@@ -117,10 +128,12 @@ pub struct Impossible {
     pub enable: String,
 }
 
-const NO_PROCESS: Means = Means::Nothing(
-    "no handle on its processes",
-    "let squall start it: without --base-url (and BASE_URL)",
-);
+const ENABLE_DISKS: &str = "run squall as root, or let everybody have user namespaces (on Debian \
+                            `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu \
+                            `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
+
+const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
+const NO_PROCESS: Means = Means::Nothing("no handle on its processes", LET_START);
 const NO_LINK: Means = Means::Nothing(
     "no handle on its links",
     "let squall start it, without --base-url (and BASE_URL); or lead its links through `squall proxy`",
@@ -128,10 +141,10 @@ const NO_LINK: Means = Means::Nothing(
 
 /// One row for each fault, in the order of [`CATALOGUE`].
 pub const TABLE: &[Row] = &[
-    signal("kill", "SIGKILL to the copy's whole process tree"),
-    signal("terminate", "SIGTERM to the copy's first process"),
-    signal("stop", "the signal of its fast stop to the copy's first process"),
-    signal("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
+    processes("kill", "SIGKILL to the copy's whole process tree"),
+    processes("terminate", "SIGTERM to the copy's first process"),
+    processes("stop", "the signal of its fast stop to the copy's first process"),
+    processes("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
     proxy("cut"),
     proxy("delay"),
     proxy("throttle"),
@@ -141,8 +154,33 @@ pub const TABLE: &[Row] = &[
     proxy("slow_close"),
     proxy("truncate"),
     proxy("silence"),
+    processes(
+        "cpu_load",
+        "busy threads of squall's own, bound with the copy's to the same processors",
+    ),
+    processes(
+        "memory_load",
+        "a lowered limit of the copy's processes on private memory (RLIMIT_DATA)",
+    ),
+    processes(
+        "fds_taken",
+        "a lowered limit of the copy's processes on descriptors (RLIMIT_NOFILE)",
+    ),
+    Row {
+        fault: "disk_full",
+        process: Means::By(
+            "a file that fills the copy's disk: a tmpfs in a mount namespace, made for the storm",
+            &[Need::Disks],
+        ),
+        attached: Means::Nothing("no handle on its disks", LET_START),
+    },
+    Row {
+        fault: "connections_taken",
+        process: Means::By("connections squall opens and holds, past the link's proxy", &[]),
+        attached: Means::Nothing("no handle on its database", LET_START),
+    },
     proxy("partition"),
-    signal(
+    processes(
         "scale",
         "SIGTERM to copies that are too many, a start of those that are missing",
     ),
@@ -153,7 +191,7 @@ pub const TABLE: &[Row] = &[
     },
 ];
 
-const fn signal(fault: &'static str, by: &'static str) -> Row {
+const fn processes(fault: &'static str, by: &'static str) -> Row {
     Row {
         fault,
         process: Means::By(by, &[Need::Processes]),
@@ -203,19 +241,28 @@ pub fn row(fault: &Fault) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.fault == fault.word())
 }
 
-/// Every fault of a storm that can't be put in force in processes of this machine, at its line.
-pub fn refusals(doc: &Document, scenario: &Scenario, machine: &Machine) -> Vec<Mistake> {
+/// Every fault of a storm that can't be put in force in processes of this machine: where it stands, what is said, and
+/// what would enable it.
+fn refused(scenario: &Scenario, machine: &Machine) -> impl Iterator<Item = (String, String, String)> {
     let storm = scenario.storm.iter().enumerate();
-    let refused = storm.filter_map(|(entry, fault)| {
+    storm.filter_map(|(entry, fault)| {
         let impossible = row(fault)?.by(Home::Process, machine).err()?;
         let message = format!("`{}` can't be put in force here: {}", fault.word(), impossible.why);
-        Some(doc.mistake(
-            &format!("/storm/{entry}/{}", fault.word()),
-            message,
-            Some(impossible.enable),
-        ))
-    });
-    refused.collect()
+        Some((format!("/storm/{entry}/{}", fault.word()), message, impossible.enable))
+    })
+}
+
+/// Every fault of a storm that can't be put in force in processes of this machine, at its line.
+pub fn refusals(doc: &Document, scenario: &Scenario, machine: &Machine) -> Vec<Mistake> {
+    let refused = refused(scenario, machine);
+    refused
+        .map(|(at, message, enable)| doc.mistake(&at, message, Some(enable)))
+        .collect()
+}
+
+/// The first of them, for a scenario that is left out because of it.
+pub fn refusal(scenario: &Scenario, machine: &Machine) -> Option<String> {
+    refused(scenario, machine).next().map(|(_, message, _)| message)
 }
 
 /// The parts squall would need a handle on where it only attached: services by their names, links as `from->to`.
@@ -260,6 +307,7 @@ mod tests {
             priority: false,
             cgroup: Found::Missing("read-only".to_owned()),
             postgres: Found::Missing("not installed".to_owned()),
+            disks: Found::At("a mount namespace".to_owned()),
         }
     }
 
@@ -282,12 +330,23 @@ mod tests {
             processes: false,
             ..linux()
         };
+        let diskless = Machine {
+            disks: Found::Missing("EPERM".to_owned()),
+            ..linux()
+        };
         for row in TABLE {
-            let (here, there) = (row.by(Home::Process, &linux()), row.by(Home::Process, &bare));
-            assert!(here.is_ok(), "{}", row.fault);
-            let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&Need::Processes));
-            assert_eq!(there.is_err(), needs, "{}", row.fault);
+            assert!(row.by(Home::Process, &linux()).is_ok(), "{}", row.fault);
+            for (machine, need) in [(&bare, Need::Processes), (&diskless, Need::Disks)] {
+                let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));
+                assert_eq!(row.by(Home::Process, machine).is_err(), needs, "{}", row.fault);
+            }
         }
+        let disk = TABLE.iter().find(|row| row.fault == "disk_full").unwrap();
+        let why = disk.by(Home::Process, &diskless).unwrap_err();
+        assert!(
+            why.why.contains("EPERM") && why.enable.contains("user namespaces"),
+            "{why:?}"
+        );
     }
 
     #[test]
@@ -304,6 +363,8 @@ mod tests {
         let refused = doc.mistakes(refusals(&doc, &scenario, &bare)).plain();
         assert!(refused.starts_with("s.yaml:6:"), "{refused}");
         assert!(refused.contains("`freeze`") && refused.contains("Linux"), "{refused}");
+        let left_out = refusal(&scenario, &bare).unwrap();
+        assert!(left_out.contains("`freeze`"), "{left_out}");
         let parts: Vec<String> = handles(&scenario, &linux()).into_iter().collect();
         assert_eq!(parts, ["a", "a->b"]);
     }

@@ -5,9 +5,11 @@
 
 mod impair;
 mod meeting;
+mod shortage;
 
 pub use impair::{Impair, Impairment, Share, Spread, Way};
 pub use meeting::Meeting;
+pub use shortage::Shortage;
 
 use std::fmt;
 use std::str::FromStr;
@@ -163,6 +165,8 @@ pub enum Condition {
     Cut(Cut),
     /// The link's bytes are hindered.
     Impaired(Impairment),
+    /// The instance is short of something.
+    Short(Shortage),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
@@ -198,6 +202,7 @@ impl Condition {
             Condition::Cut(Cut::Reset) => "cut (reset)",
             Condition::Cut(Cut::HalfOpen) => "cut (half open)",
             Condition::Impaired(impairment) => impairment.what.word(),
+            Condition::Short(shortage) => shortage.word(),
             Condition::Replicas(_) => "scaled",
         }
     }

@@ -23,7 +23,7 @@ use crate::place::{Condition, Place};
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::time::Nanos;
-use crate::workload::{PlannedFlood, PlannedTask, PlannedWrites};
+use crate::workload::{PlannedBulky, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// What requests of the flood are called in the journal.
 pub const FLOOD: &str = "flood";
@@ -54,6 +54,9 @@ pub struct Plan {
     /// Tasks created open-loop, from the storm's start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flood: Option<PlannedFlood>,
+    /// Creates that are far too large to be taken, all through the storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulky: Option<PlannedBulky>,
     /// Distance between two requests of the rotating API traffic.
     pub api_every: Option<Nanos>,
     /// Whether every API case is tried once before and after.

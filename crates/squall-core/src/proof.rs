@@ -5,8 +5,10 @@
 //! process is gone proves nothing: it may have been idle.
 
 mod link;
+mod shortage;
 
 pub use link::felt_on_link;
+pub use shortage::seen_short;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,7 @@ pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
         (Condition::Impaired(impairment), _) => link::hindered(strike, &impairment.what),
         (Condition::Cut(_), _) => link::cut(strike, history),
+        (Condition::Short(short), Place::Instance(instance)) => shortage::short(strike, (instance, short), history),
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             nobody_there(strike, instance, *condition == Condition::Frozen, history)

@@ -63,10 +63,21 @@ pub struct Service {
     /// How many copies run.
     #[serde(default = "one")]
     pub replicas: u32,
+    /// A folder of its own for what each copy writes, `${self.disk}`; with a small disk of its own where a scenario
+    /// fills it.
+    #[serde(default)]
+    pub disk: Option<Disk>,
 }
 
 fn one() -> u32 {
     1
+}
+
+/// What a copy writes to.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub struct Disk {
+    /// How much there is room for, in megabytes (of 1000000 bytes), where it is a disk of its own.
+    pub megabytes: std::num::NonZeroU32,
 }
 
 /// The parts squall knows how to make.
@@ -139,6 +150,9 @@ pub struct ServiceFacts {
     pub ready_within: Nanos,
     /// How long after its end a copy is started again by itself.
     pub restart_after: Option<Nanos>,
+    /// Whether it has a disk that can be filled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disk: bool,
 }
 
 /// What a system promises about tasks.
@@ -285,6 +299,7 @@ impl System {
                 preset: service.preset,
                 ready_within: nanos(within.get()),
                 restart_after: service.restart.as_ref().map(|restart| nanos(restart.after.get())),
+                disk: service.disk.is_some(),
             };
             (name.clone(), facts)
         });

@@ -22,6 +22,9 @@ pub struct Workload {
     /// Tasks created open-loop at a rate, from the storm's start.
     #[serde(default)]
     pub flood: Option<Flood>,
+    /// Creates that are far too large to be taken, all through the storm.
+    #[serde(default)]
+    pub bulky: Option<Bulky>,
     /// The contract's API cases in turn, all through the run.
     #[serde(default)]
     pub api: Option<Api>,
@@ -83,6 +86,16 @@ pub struct Flood {
     pub up_to: Option<Rate>,
 }
 
+/// Creates with a body of so many megabytes, of which none must be taken: each is to be refused with 413. Pace leaves
+/// their rate alone.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Bulky {
+    /// How many in a time.
+    pub rate: Rate,
+    /// Megabytes (of 1000000 bytes) in each.
+    pub megabytes: std::num::NonZeroU32,
+}
+
 /// Rotating API traffic.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Api {
@@ -99,6 +112,15 @@ pub struct PlannedWrites {
     pub burst: u32,
     /// Which kind of the contract.
     pub kind: String,
+}
+
+/// Creates that are far too large, planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedBulky {
+    /// Between two.
+    pub every: Nanos,
+    /// Bytes in each.
+    pub bytes: u64,
 }
 
 /// The flood, planned.

@@ -9,6 +9,7 @@ mod halt;
 mod history;
 mod init;
 mod inject;
+mod inner;
 mod inputs;
 mod logs;
 mod look;
@@ -124,6 +125,9 @@ enum Verb {
         #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp")]
         output: PathBuf,
     },
+    /// What squall starts for itself
+    #[command(subcommand, hide = true)]
+    Inner(inner::Inner),
     /// Run every planted bug of taskhub against the scenario that must catch it
     Selftest(selftest::SelftestArgs),
 }
@@ -283,6 +287,7 @@ pub fn main() -> u8 {
         Verb::List { what } => look::list(what),
         Verb::Doctor { json } => doctor::doctor(json),
         Verb::Schema { of } => look::schema(of),
+        Verb::Inner(inner) => inner::inner(&inner),
         Verb::Heal { output } => look::heal(&output),
     }
 }

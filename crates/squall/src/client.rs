@@ -6,6 +6,7 @@
 
 mod address;
 mod asking;
+mod bulky;
 mod template;
 
 pub use address::{Address, BadAddress, Reach};

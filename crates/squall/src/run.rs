@@ -13,12 +13,14 @@ mod storm;
 mod strike;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
-use squall_core::plan::Plan;
+use squall_core::place::{Condition, Shortage};
+use squall_core::plan::{Plan, Step};
 use squall_core::system::{Facts, System};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -180,6 +182,7 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
         port: order.port,
         witness: witness.url().to_owned(),
         seed: order.plan.seed,
+        disks: filled(order.plan),
     };
     let means = Means {
         recorder,
@@ -187,6 +190,16 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
     };
     let started = ProcessWorld::start(order.system, &setting, means).await?;
     Ok(World::Processes(Box::new(started)))
+}
+
+/// The services whose disks a plan fills.
+fn filled(plan: &Plan) -> BTreeSet<String> {
+    let fills = |step: &&Step| step.condition == Condition::Short(Shortage::Disk);
+    plan.steps
+        .iter()
+        .filter(fills)
+        .map(|step| step.service.clone())
+        .collect()
 }
 
 fn client(world: &World) -> Result<Client, Trouble> {

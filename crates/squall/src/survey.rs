@@ -1,4 +1,4 @@
-//! The survey: what this machine has and can do. It looks, and changes nothing.
+//! The survey: what this machine has and can do. It looks, and leaves nothing changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use nix::unistd::{AccessFlags, Uid, access};
 use squall_core::mechanism::{Found, Machine};
 
 use crate::priority;
-use crate::world::process::Cluster;
+use crate::world::process::{Cluster, Disk};
 
 /// So many pauses of a millisecond are timed.
 const PAUSES: usize = 9;
@@ -30,6 +30,10 @@ pub fn survey() -> Machine {
         postgres: match Cluster::find() {
             Ok(folder) => Found::At(folder.display().to_string()),
             Err(missing) => Found::Missing(missing.to_string()),
+        },
+        disks: match Disk::possible() {
+            Ok(by) => Found::At(by),
+            Err(error) => Found::Missing(error.to_string()),
         },
     }
 }

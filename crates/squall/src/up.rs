@@ -122,6 +122,7 @@ async fn start(
         scratch: order.run.scratch().join("up"),
         port: order.port,
         witness: witness.url().to_owned(),
+        disks: std::collections::BTreeSet::new(),
         seed: order.run.seed(),
     };
     let means = Means {

@@ -11,8 +11,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use squall_core::event::LinkCounts;
-use squall_core::place::{Condition, Instance, Place};
+use squall_core::event::{LinkCounts, ShortageLook};
+use squall_core::place::{Condition, Instance, Place, Shortage};
 
 use self::process::ProcessWorld;
 
@@ -65,6 +65,14 @@ impl World {
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.processes()?.counts(place)
+    }
+
+    /// What is seen of an instance that is short of something.
+    pub async fn look(&self, place: &Place, shortage: &Shortage) -> Option<ShortageLook> {
+        match (self.processes(), place) {
+            (Some(world), Place::Instance(instance)) => world.look(instance, shortage).await,
+            _ => None,
+        }
     }
 
     /// Ends what squall started, at once; what ran already stays as it is.
@@ -234,4 +242,6 @@ pub struct Setting {
     pub witness: String,
     /// For the proxies' draws.
     pub seed: u64,
+    /// The services whose disks will be filled: these get disks of their own.
+    pub disks: std::collections::BTreeSet<String>,
 }

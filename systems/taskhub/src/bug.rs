@@ -66,4 +66,6 @@ pub enum Bug {
     SlowCreates,
     /// Request bodies of any size are read into memory.
     UnboundedMemory,
+    /// The server ends when its access log can't be written.
+    DiesOnDiskFull,
 }

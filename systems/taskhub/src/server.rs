@@ -1,5 +1,6 @@
 //! The HTTP API.
 
+mod access;
 mod accounts;
 mod bell;
 mod error;
@@ -29,6 +30,7 @@ use crate::bug::Bug;
 use crate::db::Db;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use access::AccessLog;
 use bell::Bell;
 use error::ApiError;
 use health::Report;
@@ -46,6 +48,7 @@ struct App {
     report: Report,
     intake: Intake,
     metrics: Metrics,
+    access: AccessLog,
     request_limit: Duration,
     max_attempts: i32,
     hides_absence: bool,
@@ -64,6 +67,7 @@ pub async fn run(settings: Settings, listen: SocketAddr, shutdown: Shutdown) -> 
         report: Report::new(db.clone(), &settings),
         intake: Intake::new(db.clone(), Bell::start(db.clone()), &settings),
         metrics: Metrics::default(),
+        access: AccessLog::start(&settings)?,
         request_limit: settings.database.request,
         max_attempts: settings.server.max_attempts,
         hides_absence: settings.has(Bug::WrongStatus),
@@ -119,11 +123,14 @@ fn router(app: Arc<App>) -> Router {
 /// handler closes the connection it was using, see `db/pool.rs`.
 async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = match timeout(app.request_limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::unavailable("the request took too long").into_response(),
     };
-    app.metrics.count(response.status(), begun.elapsed());
+    let took = begun.elapsed();
+    app.metrics.count(response.status(), took);
+    app.access.note(&method, &path, response.status(), took);
     response
 }
 

@@ -5,6 +5,7 @@
 
 mod duration;
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub struct ServerSettings {
     pub session: Duration,
     /// Failed attempts after which a task is dead, unless the task says otherwise.
     pub max_attempts: i32,
+    /// The folder of the access log; none is written without it.
+    pub access_log: Option<PathBuf>,
 }
 
 /// What only workers need.
@@ -132,6 +135,7 @@ impl Settings {
             server: ServerSettings {
                 session: env.duration("TASKHUB_SESSION", Duration::from_secs(3600))?,
                 max_attempts: env.count("TASKHUB_MAX_ATTEMPTS", 3)?,
+                access_log: env.optional("TASKHUB_ACCESS_LOG", "a folder", |text| Some(text.into()))?,
             },
             worker: WorkerSettings::read(&env)?,
             breaker: BreakerSettings {

@@ -44,6 +44,7 @@ pub(crate) fn unseen(demand: &Demand, header: &Header) -> Option<&'static str> {
         | Demand::Amplification(_) => Some(UNBROKEN),
         Demand::HealthTruthful(_) => Some("whether it is true can't be told without a handle on what it tells of"),
         Demand::NoPanics | Demand::LogErrors(_) => Some("its logs can't be read"),
+        Demand::StaysUp => Some("its processes can't be seen"),
         Demand::Stable => Some("what its processes use can't be read"),
     }
 }

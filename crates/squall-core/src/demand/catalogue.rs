@@ -134,6 +134,11 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
         "memory, descriptors and database connections do not grow without end",
     ),
     (
+        "stays_up",
+        "died",
+        "no process of the system ends that was not killed or stopped, whatever it is short of",
+    ),
+    (
         "create_latency",
         "slow",
         "under a flood, 99 of 100 creates take no longer than the bound from when they were due",

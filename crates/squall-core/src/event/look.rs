@@ -111,3 +111,48 @@ pub struct LinkCounts {
     #[serde(default)]
     pub truncated: u64,
 }
+
+/// One look at a service that is short of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortageLook {
+    /// Others use its processors; both figures count from when they began, in millionths of a second.
+    Cpu {
+        /// Processor time there was, on those processors.
+        there_us: u64,
+        /// Processor time the others took.
+        taken_us: u64,
+        /// Its own threads were ready to run and had to wait; `None` where the kernel does not count it.
+        waited_us: Option<u64>,
+    },
+    /// Its memory is limited.
+    Memory {
+        /// The most it can have, in bytes.
+        limit: u64,
+        /// What it has, in bytes.
+        used: u64,
+    },
+    /// Its descriptors are limited.
+    Fds {
+        /// Those it has open.
+        open: u32,
+        /// How many it could still open.
+        free: u32,
+        /// Connections that wait for it to take them.
+        waiting: u32,
+    },
+    /// Its disk is full.
+    Disk {
+        /// Bytes that are free there.
+        free: u64,
+        /// Whether squall's own write was refused for want of room.
+        refused: bool,
+    },
+    /// Its connections are taken.
+    Connections {
+        /// By squall.
+        held: u32,
+        /// How often another one was refused, so far.
+        refused: u32,
+    },
+}

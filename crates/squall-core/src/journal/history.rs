@@ -6,8 +6,8 @@ use super::Journal;
 use super::index::Index;
 use super::task::{Attempt, TaskHistory};
 use crate::event::{
-    BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role, TaskEvent,
-    TaskFact,
+    BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role, ShortageLook,
+    TaskEvent, TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -71,6 +71,18 @@ pub struct Strike<'a> {
     pub healed: Option<Nanos>,
     /// What the link's proxy counted meanwhile.
     pub counts: Option<(EventId, LinkCounts)>,
+    /// What was seen of it being short of something.
+    pub looks: Vec<(EventId, ShortageLook)>,
+}
+
+impl Strike<'_> {
+    /// Whether what is struck itself can't be asked to answer meanwhile: it is gone, stands still, or can take no connection.
+    pub fn silences(&self) -> bool {
+        match self.condition {
+            Condition::Short(shortage) => shortage.silences(),
+            _ => true,
+        }
+    }
 }
 
 /// One process of an instance.
@@ -153,6 +165,7 @@ impl<'a> History<'a> {
             Fact::Healing { step, .. } => self.struck(*step, |strike| strike.healing = Some((id, at))),
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
+            Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
             Fact::Call(call) => self.calls.push((id, at, call)),
@@ -195,6 +208,7 @@ impl<'a> History<'a> {
             healing: None,
             healed: None,
             counts: None,
+            looks: Vec::new(),
         });
     }
 
@@ -296,7 +310,7 @@ impl<'a> History<'a> {
                 step: strike.index,
                 from: strike.imposing.1,
                 to: back + GRACE_AFTER_HEAL,
-                entry,
+                entry: entry && strike.silences(),
             })
         });
         windows.collect()

@@ -1,6 +1,6 @@
 //! What becomes of a condition that shall hold where another one holds already: one table for plans, storms and orders.
 
-use super::{Condition, Impair};
+use super::{Condition, Impair, Shortage};
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +16,49 @@ pub enum Meeting {
 impl Condition {
     /// What becomes of `new` at the place where this holds.
     pub fn meets(&self, new: &Condition) -> Meeting {
-        use Condition::{Cut, Down, Frozen, Impaired, Replicas};
+        use Condition::{Cut, Down, Frozen, Impaired, Replicas, Short};
         match (self, new) {
             (Down(_), Down(_)) => Meeting::Turn("it is down already"),
             (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
             (Frozen, Down(_)) => Meeting::Turn("its end would end the freeze too soon to be felt"),
             (Frozen, Frozen) => Meeting::Turn("it is frozen already"),
+            (Down(_), Short(_)) => Meeting::Turn("what is down is short of nothing"),
+            (Frozen, Short(_)) => Meeting::Turn("what is frozen is short of nothing"),
+            (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
+            (Short(short), Down(_)) => outlives(short),
+            (Short(held), Short(new)) => short_twice(held, new),
             (Cut(_), Cut(_) | Impaired(_)) => Meeting::Turn("a cut link carries nothing that could be hindered"),
             (Impaired(_), Cut(_)) => Meeting::Turn("of a link that is cut nobody can tell that it was hindered before"),
             (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
             (Replicas(_), Replicas(_)) => Meeting::Instead,
             // They hold at places of different kinds, so they never meet.
-            (Down(_) | Frozen, Cut(_) | Impaired(_) | Replicas(_))
-            | (Cut(_) | Impaired(_), Down(_) | Frozen | Replicas(_))
-            | (Replicas(_), Down(_) | Frozen | Cut(_) | Impaired(_)) => Meeting::Both,
+            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Replicas(_))
+            | (Cut(_) | Impaired(_), Down(_) | Frozen | Short(_) | Replicas(_))
+            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_)) => Meeting::Both,
         }
+    }
+}
+
+/// What is short and then brought down: what it was short of may be so for the next process, too.
+fn outlives(held: &Shortage) -> Meeting {
+    match held {
+        Shortage::Cpu { .. } | Shortage::Disk => Meeting::Both,
+        Shortage::Memory { .. } | Shortage::Fds { .. } => Meeting::Turn("its limit would end with its process"),
+        Shortage::Connections { .. } => Meeting::Turn("the connections that are held would end with it"),
+    }
+}
+
+/// Two things a copy is short of: each is looked at by itself, unless they are of one kind or one hides the other.
+fn short_twice(held: &Shortage, new: &Shortage) -> Meeting {
+    use Shortage::{Connections, Fds};
+    match (held, new) {
+        (Fds { .. }, Connections { .. }) | (Connections { .. }, Fds { .. }) => {
+            Meeting::Turn("what can open nothing can refuse no connection")
+        }
+        _ if std::mem::discriminant(held) == std::mem::discriminant(new) => {
+            Meeting::Turn("the effects of two of one kind can't be told apart")
+        }
+        _ => Meeting::Both,
     }
 }
 
@@ -103,14 +131,30 @@ mod tests {
     }
 
     #[test]
-    fn of_a_copy_only_one_thing_holds_at_a_time() {
-        let all = [
-            Condition::Down(Death::Kill),
-            Condition::Down(Death::Terminate),
-            Condition::Down(Death::Stop),
-            Condition::Frozen,
+    fn a_copy_that_does_not_run_is_nothing_else_and_is_short_of_several_things_that_can_be_told_apart() {
+        let deaths = [Death::Kill, Death::Terminate, Death::Stop].map(Condition::Down);
+        let shorts = [
+            Shortage::Cpu { taken: Share::of(0.9) },
+            Shortage::Memory { left: 1 },
+            Shortage::Fds { left: 0 },
+            Shortage::Disk,
+            Shortage::Connections { evict: true },
         ];
-        assert_eq!(matrix(&all), ["tttt"; 4]);
+        let shorts = shorts.map(Condition::Short);
+        let all: Vec<Condition> = deaths.into_iter().chain([Condition::Frozen]).chain(shorts).collect();
+        // killed, terminated, stopped, frozen; short of processors, memory, descriptors, disk, connections
+        let rows = [
+            "ttttttttt",
+            "ttttttttt",
+            "ttttttttt",
+            "ttttttttt",
+            "bbbttbbbb",
+            "ttttbtbbb",
+            "ttttbbtbt",
+            "bbbtbbbtb",
+            "ttttbbtbt",
+        ];
+        assert_eq!(matrix(&all), rows);
     }
 
     #[test]
@@ -133,5 +177,15 @@ mod tests {
     #[test]
     fn another_number_of_copies_takes_the_place_of_the_one_before() {
         assert_eq!(matrix(&[Condition::Replicas(1), Condition::Replicas(2)]), ["ii"; 2]);
+    }
+
+    #[test]
+    fn what_holds_at_places_of_different_kinds_never_meets() {
+        let kinds = [
+            Condition::Short(Shortage::Memory { left: 1 }),
+            Condition::Cut(Cut::Reset),
+            Condition::Replicas(1),
+        ];
+        assert_eq!(matrix(&kinds), ["tbb", "btb", "bbi"]);
     }
 }

@@ -12,6 +12,7 @@ use crate::document::Document;
 use crate::fault::{Fault, Scale, Target, Timing};
 use crate::time::{Nanos, nanos};
 
+use crate::place::Condition;
 use crate::scenario::Scenario;
 use crate::system::Facts;
 
@@ -21,6 +22,8 @@ const SHORTEST_OUTAGE: Duration = Duration::from_secs(4);
 const SHORTEST_HINDRANCE: Duration = Duration::from_secs(1);
 /// After an outage answers need this long before another one can be told from it.
 const SHORTEST_GAP: Duration = Duration::from_secs(4);
+/// Sooner, what a service does without cannot be seen.
+const SHORTEST_SHORTAGE: Duration = Duration::from_secs(2);
 /// How long an aimed step waits for its moment.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Undisturbed traffic watched first, and the steady window, at pace 1.
@@ -82,6 +85,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
             .map(|deadline| drawer.nanos(deadline)),
         writes: drawer.writes(scenario),
         flood: scenario.workload.flood.as_ref().map(|flood| drawer.flood(flood)),
+        bulky: scenario.workload.bulky.as_ref().map(Drawer::bulky),
         api_every: scenario.workload.api.as_ref().map(|api| drawer.spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),
@@ -145,7 +149,7 @@ impl Drawer<'_> {
             let Some((service, link_to)) = self.target(&at, &target) else {
                 continue;
             };
-            if self.is_protected(&at, (&service, link_to.as_deref())) {
+            if self.is_protected(&at, (&service, link_to.as_deref())) || !self.fits(&at, fault, &service) {
                 continue;
             }
             let Some(hold) = self.hold(&at, fault, &service, link_to.as_deref()) else {
@@ -345,6 +349,7 @@ impl Drawer<'_> {
         let floor = match fault.condition() {
             Some(condition) if condition.slows() => SHORTEST_HINDRANCE,
             _ if self.needed(struck) || silent => SHORTEST_OUTAGE,
+            Some(Condition::Short(_)) => SHORTEST_SHORTAGE,
             _ => Duration::ZERO,
         };
         Some(Hold::For(short.max(nanos(asked.get().min(floor)))))

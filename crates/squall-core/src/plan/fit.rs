@@ -1,4 +1,4 @@
-//! What of a scenario fits a system, besides its faults and its work.
+//! What of a scenario fits a system, besides its targets and its work.
 
 use super::Start;
 use super::draw::Drawer;
@@ -6,6 +6,7 @@ use crate::demand::Demand;
 use crate::fault::Fault;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
+use crate::system::Preset;
 
 impl Drawer<'_> {
     /// The commands of the storm, drawn after everything else: a scenario that gets one keeps its faults' times.
@@ -20,6 +21,26 @@ impl Drawer<'_> {
             }
         }
         scripts
+    }
+
+    /// Whether a service has what a fault uses up.
+    pub(super) fn fits(&mut self, at: &str, fault: &Fault, service: &str) -> bool {
+        let Some(facts) = self.facts.services.get(service) else {
+            return true;
+        };
+        let (message, help) = match fault {
+            Fault::DiskFull(_) if !facts.disk => (
+                format!("`{service}` has no disk that can be filled"),
+                "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
+            ),
+            Fault::ConnectionsTaken(_) if facts.preset != Some(Preset::Postgres) => (
+                format!("`{service}` is no database squall knows how to connect to"),
+                "name a service with `preset: postgres`",
+            ),
+            _ => return true,
+        };
+        self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));
+        false
     }
 
     /// What ends the storm must be there to be looked at.

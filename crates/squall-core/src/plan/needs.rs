@@ -7,7 +7,7 @@ use crate::fault::{Fault, Target};
 use crate::place::Instance;
 use crate::scenario::Scenario;
 use crate::stop::StopWhen;
-use crate::system::Facts;
+use crate::system::{Facts, Preset};
 
 /// What a scenario asks for and a system lacks, in words: "a service `partner`". Nothing when as far as the system's parts,
 /// its kinds of work and its contracts are concerned it can be planned.
@@ -57,6 +57,7 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
             None => {}
         }
     }
+    lacks.extend(parts(scenario, facts));
     let of = |name: &String| facts.services.get(name);
     let protected = scenario.storm.iter().filter_map(|fault| match fault.target()? {
         Target::Service(name) => facts.protector(name, None),
@@ -79,6 +80,24 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     lacks.into_iter().collect()
 }
 
+/// What faults use up and a service has not.
+fn parts(scenario: &Scenario, facts: &Facts) -> Vec<String> {
+    let lacking = scenario.storm.iter().filter_map(|fault| {
+        let Some(Target::Service(name)) = fault.target() else {
+            return None;
+        };
+        let service = facts.services.get(name)?;
+        match fault {
+            Fault::DiskFull(_) if !service.disk => Some(format!("`disk` of `{name}`")),
+            Fault::ConnectionsTaken(_) if service.preset != Some(Preset::Postgres) => {
+                Some(format!("`{name}` of the preset `postgres`"))
+            }
+            _ => None,
+        }
+    });
+    lacking.collect()
+}
+
 /// The kinds of work that are asked for and unknown.
 fn work(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     let work = &scenario.workload;
@@ -89,7 +108,7 @@ fn work(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         .chain(work.writes.iter().map(|writes| &writes.kind))
         .collect();
     match &facts.tasks {
-        None if !kinds.is_empty() || work.others > 0 => vec!["`contracts.tasks`".to_owned()],
+        None if !kinds.is_empty() || work.others > 0 || work.bulky.is_some() => vec!["`contracts.tasks`".to_owned()],
         None => Vec::new(),
         Some(tasks) => {
             let unknown = kinds.into_iter().filter(|kind| !tasks.kinds.contains_key(*kind));
@@ -148,6 +167,11 @@ contracts:
                 "storm: [{ delay: { from: db, to: server, latency: 1ms, for: 1s } }]",
                 vec!["a link from `db` to `server`"],
             ),
+            (
+                "storm: [{ disk_full: { on: server, for: 1s } }, { connections_taken: { on: server, for: 1s } }]",
+                vec!["`disk` of `server`", "`server` of the preset `postgres`"],
+            ),
+            ("storm: [{ connections_taken: { on: db, for: 1s } }]", vec![]),
             (
                 "replicas: { worker: 4 }\nworkload: { tasks: { count: 1, takes: 1s } }",
                 vec!["a service `worker`"],

@@ -9,7 +9,7 @@ use crate::amount::Rate;
 use crate::diagnostic::nearest;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, nanos};
-use crate::workload::{Flood, PlannedFlood, PlannedTask, PlannedWrites};
+use crate::workload::{Bulky, Flood, PlannedBulky, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// A shorter flood gives too few samples for a trend.
 const SHORTEST_FLOOD: Duration = Duration::from_secs(11);
@@ -48,7 +48,19 @@ impl Drawer<'_> {
 
     fn sends_tasks(&self, scenario: &Scenario) -> bool {
         let load = &scenario.workload;
-        load.tasks.is_some() || load.flood.is_some() || !load.writes.is_empty() || load.others > 0
+        load.tasks.is_some()
+            || load.flood.is_some()
+            || load.bulky.is_some()
+            || !load.writes.is_empty()
+            || load.others > 0
+    }
+
+    /// At its own rate whatever the pace: more of them in less time would be another load.
+    pub(super) fn bulky(bulky: &Bulky) -> PlannedBulky {
+        PlannedBulky {
+            every: nanos(bulky.rate.interval().get()).max(1),
+            bytes: u64::from(bulky.megabytes.get()) * 1_000_000,
+        }
     }
 
     pub(super) fn flood(&self, flood: &Flood) -> PlannedFlood {

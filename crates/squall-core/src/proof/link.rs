@@ -26,7 +26,7 @@ pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, 
     match condition {
         Condition::Cut(_) => Some((counts.closed + counts.swallowed, "connections closed or bytes vanished")),
         Condition::Impaired(impairment) => Some(felt(&impairment.what, counts)),
-        Condition::Down(_) | Condition::Frozen | Condition::Replicas(_) => None,
+        Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::demand::Demand;
 use crate::plan::Plan;
 
 /// Classes from grave to slight: work or data gone, work done wrongly, then slowness.
-const GRAVITY: [&str; 16] = [
+const GRAVITY: [&str; 17] = [
     "lost-ack",
     "lost-task",
     "corruption",
@@ -17,6 +17,7 @@ const GRAVITY: [&str; 16] = [
     "stuck-task",
     "missing-retry",
     "dlq-leak",
+    "died",
     "wrong-answer",
     "hung",
     "health-lie",

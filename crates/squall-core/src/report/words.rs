@@ -1,7 +1,9 @@
 //! Amounts and facts in words, the same in every format.
 
 use crate::check::{Outcome, Verdict};
-use crate::event::{Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
+use crate::event::{
+    Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, ShortageLook, State, TaskEvent, TaskFact,
+};
 use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
 
@@ -248,6 +250,7 @@ fn seen(fact: &Fact) -> String {
             ..
         } => script(how, *took, output, *left_out),
         Fact::Traffic { place, counts, .. } => format!("{place}: {}", traffic(counts)),
+        Fact::Shortage { look, .. } => shortage(look),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {
@@ -291,6 +294,40 @@ fn traffic(counts: &LinkCounts) -> String {
         text += &format!(", {count} {what}");
     }
     text
+}
+
+fn shortage(look: &ShortageLook) -> String {
+    match *look {
+        ShortageLook::Cpu {
+            there_us,
+            taken_us,
+            waited_us,
+        } => {
+            let waited = waited_us.map_or(String::new(), |waited| {
+                format!("; it waited {:.0} ms for its turn", waited as f64 / 1e3)
+            });
+            format!(
+                "others took {:.0} of {:.0} ms of processor time{waited}",
+                taken_us as f64 / 1e3,
+                there_us as f64 / 1e3
+            )
+        }
+        ShortageLook::Memory { limit, used } => format!(
+            "it had {} of memory and could have {}",
+            memory(used as f64 / 1024.0),
+            memory(limit as f64 / 1024.0)
+        ),
+        ShortageLook::Fds { open, free, waiting } => {
+            format!("it had {open} descriptors and {free} to come; {waiting} connections waited for it")
+        }
+        ShortageLook::Disk { free, refused } => {
+            let refused = if refused { "was refused" } else { "was taken" };
+            format!("its disk had {free} bytes left; a write there {refused}")
+        }
+        ShortageLook::Connections { held, refused } => {
+            format!("squall held {held} connections, and {refused} more were refused")
+        }
+    }
 }
 
 fn note(kind: NoteKind) -> &'static str {

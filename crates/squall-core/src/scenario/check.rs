@@ -10,6 +10,9 @@ use crate::place::Condition;
 use crate::script::Script;
 use crate::stop::StopWhen;
 
+/// Which shares of its processors can be taken from a service.
+const LOADS: std::ops::RangeInclusive<f64> = 0.5..=0.95;
+
 /// Everything of that sort that is wrong.
 pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
     let mut found = Vec::new();
@@ -27,6 +30,12 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
         if matches!(fault.condition(), Some(Condition::Impaired(impairment)) if impairment.is_nothing()) {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
+        }
+        if let Fault::CpuLoad(load) = fault
+            && !LOADS.contains(&load.share.fraction())
+        {
+            let help = "write 50% to 95%: with one other at each of its turns it gets half".to_owned();
+            found.push(doc.mistake(&format!("{at}/share"), "no such share can be taken", Some(help)));
         }
     }
     for (index, stop) in scenario.stop_when.iter().enumerate() {

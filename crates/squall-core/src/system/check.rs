@@ -32,6 +32,10 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
                 .as_ref()
                 .and_then(|run| unsplit(doc, &format!("{at}/run"), run)),
         );
+        if service.preset.is_some() && service.disk.is_some() {
+            let help = Some("remove `disk`".to_owned());
+            found.push(doc.mistake(&format!("{at}/disk"), "a preset has a folder of its own already", help));
+        }
     }
     if system
         .contracts
@@ -139,7 +143,8 @@ fn of_start(service: &Service) -> Vec<String> {
         .links
         .iter()
         .flat_map(|link| parts.map(|part| format!("links.{link}.{part}")));
-    links.chain(fixed.map(str::to_owned)).collect()
+    let disk = service.disk.map(|_| "self.disk".to_owned());
+    links.chain(fixed.map(str::to_owned)).chain(disk).collect()
 }
 
 /// What is known in a session after its first `requests`.

@@ -8,5 +8,6 @@ mod laws;
 mod planted;
 mod queue;
 mod run;
+mod shortages;
 mod sound;
 mod strikes;

@@ -54,6 +54,7 @@ fn service(replicas: u32, links: &[&str]) -> ServiceFacts {
         preset: None,
         ready_within: 15 * SEC,
         restart_after: Some(200 * MS),
+        disk: false,
     }
 }
 
@@ -158,6 +159,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             deadline: Some(14 * SEC),
             writes: Vec::new(),
             flood: None,
+            bulky: None,
             replicas: Default::default(),
             api_every: Some(100 * MS),
             survey: false,

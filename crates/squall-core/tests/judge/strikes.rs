@@ -11,7 +11,7 @@ use super::run::{MS, Run, SEC, line, op, place, step};
 
 /// The sound run with a strike of this sort in place of its own two, from `gone.from` on; nothing of
 /// it is felt yet.
-fn struck(step: Step, at: &str, gone: Gone) -> Run {
+pub fn struck(step: Step, at: &str, gone: Gone) -> Run {
     let mut run = Run::sound();
     let own = |fact: &Fact| {
         matches!(

@@ -307,6 +307,7 @@ fn service(replicas: u32, links: &[&str], preset: Option<Preset>) -> ServiceFact
         preset,
         ready_within: 15_000 * MS,
         restart_after: Some(200 * MS),
+        disk: false,
     }
 }
 
@@ -363,6 +364,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         deadline: None,
         writes: Vec::new(),
         flood: None,
+        bulky: None,
         replicas: Default::default(),
         api_every: Some(100 * MS),
         survey: false,

@@ -85,9 +85,14 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         Found::At(folder) => folder.clone(),
         Found::Missing(missing) => format!("{missing}; `preset: postgres` needs it: apt-get install postgresql"),
     };
-    let user = match machine.root {
-        true => "root; PostgreSQL is run as another",
-        false => "not root, which nothing here needs",
+    let disks = match &machine.disks {
+        Found::At(by) => format!("a copy can get one of its own, by {by}"),
+        Found::Missing(why) => format!("no copy can get one of its own: {why}"),
+    };
+    let user = match (machine.root, &machine.disks) {
+        (true, _) => "root; PostgreSQL is run as another",
+        (false, Found::At(_)) => "not root, which nothing here needs",
+        (false, Found::Missing(_)) => "not root, which a disk of a copy's own needs here",
     };
     let processes = match machine.processes {
         true => "seen in /proc with all they started",
@@ -106,5 +111,6 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         ]),
         row(["priority", priority]),
         row(["control group", &cgroup]),
+        row(["disks", &disks]),
     ]
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use squall_core::diagnostic::{Mistakes, nearest};
 use squall_core::document::Document;
 use squall_core::level::{Level, LevelScope, levels};
-use squall_core::mechanism::{Machine, handles, refusals};
+use squall_core::mechanism::{Machine, handles, refusal, refusals};
 use squall_core::plan::{Plan, Request, needs, plan};
 use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
@@ -198,8 +198,8 @@ fn impossible(scenario: &Scenario, to: &Address, machine: &Machine) -> Option<St
     if !handles.is_empty() {
         return Some(format!("no handle on {}", handles.join(", ")));
     }
-    let flood = scenario.workload.flood.is_some() && to.is_secure();
-    flood.then(|| "the flood's load generator speaks http:// only".to_owned())
+    let plain = scenario.workload.flood.is_some() || scenario.workload.bulky.is_some();
+    (plain && to.is_secure()).then(|| "floods and far too large creates are sent by http:// only".to_owned())
 }
 
 fn cannot(what: &str, to: &Address, why: &str) -> Bad {
@@ -236,7 +236,11 @@ fn lacking(
         return None;
     }
     let lacks = needs(scenario, facts);
-    let needed = (!lacks.is_empty()).then(|| format!("needs {}", lacks.join(", ")))?;
+    if lacks.is_empty() {
+        // What it can't do to a system that is attached to is found after planning.
+        return refusal(scenario, machine).filter(|_| attach.is_none());
+    }
+    let needed = format!("needs {}", lacks.join(", "));
     Some(
         attach
             .and_then(|to| impossible(scenario, to, machine))

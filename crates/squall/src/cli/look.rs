@@ -91,6 +91,13 @@ pub(super) fn preview(plan: &Plan) -> String {
         };
         text += &format!("  {each} of `{}` every {}\n", writes.kind, seconds(writes.every));
     }
+    if let Some(bulky) = &plan.bulky {
+        let megabytes = bulky.bytes / 1_000_000;
+        text += &format!(
+            "  a create of {megabytes} MB every {}, to be refused\n",
+            seconds(bulky.every)
+        );
+    }
     if let Some(flood) = &plan.flood {
         let up = flood.up_to.map_or(String::new(), |(to, length)| {
             format!(", then up to {to:.0}/s in {}", seconds(length))
@@ -160,6 +167,7 @@ fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
     let what = match step.condition {
         Condition::Replicas(copies) => format!(" to {copies}"),
         Condition::Impaired(impairment) => format!(" {}", impairment),
+        Condition::Short(shortage) => format!(", {shortage},"),
         Condition::Cut(_) => format!(", {},", step.condition.word()),
         _ => String::new(),
     };
@@ -241,7 +249,7 @@ pub(super) fn list(what: Option<What>) -> u8 {
     if wanted(What::Faults) {
         say::out("Faults");
         for (name, does, proof) in fault::CATALOGUE {
-            say::out(&format!("  {name:<10} {does}\n             proven by {proof}"));
+            say::out(&format!("  {name:<17} {does}\n                    proven by {proof}"));
         }
     }
     if wanted(What::Checks) {

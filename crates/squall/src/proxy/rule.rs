@@ -56,7 +56,7 @@ impl Rules {
             match condition {
                 Condition::Cut(how) => cuts.push(What::Cut(*how, Share::ALL)),
                 Condition::Impaired(impairment) => impairments.push(*impairment),
-                Condition::Down(_) | Condition::Frozen | Condition::Replicas(_) => {
+                Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
                 }

@@ -31,15 +31,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<Option<String>, Trouble> {
     let begin = Instant::now();
     let mut lookout = Lookout::new(&stage.plan.stop_when, stage.recorder.now());
     let mut stopped = None;
-    let streams = stage.plan.writes.clone().into_iter().enumerate();
-    let streams = streams.map(|(stream, writes)| {
-        let sender = stage.clone();
-        Schedule::start(Duration::from_nanos(writes.every), move |number, due| {
-            let (stage, writes) = (sender.clone(), writes.clone());
-            async move { burst(&stage, &writes, (stream, number), due).await }
-        })
-    });
-    let streams: Vec<Schedule> = streams.collect();
+    let streams = streams(stage);
     let flood = Flood::start(stage, Instant::now()).await?;
     create_all(stage, begin).await;
     // The faults' times count from here: at a fast pace an outage would otherwise come before the work it is to meet.
@@ -94,8 +86,8 @@ pub(super) async fn storm(stage: &Stage) -> Result<Option<String>, Trouble> {
     if let Some(flood) = flood {
         flood.end(stage).await?;
     }
-    for writes in streams {
-        writes.stop(stage, "writes").await;
+    for (stream, what) in streams {
+        stream.stop(stage, what).await;
     }
     Ok(stopped)
 }
@@ -118,6 +110,28 @@ fn must_stop(stage: &Stage, lookout: &mut Lookout) -> Option<String> {
     let why = lookout.look(stage.recorder.now(), &answers, runs)?;
     stage.stop_storm();
     Some(why)
+}
+
+/// What is sent besides the work: small tasks, and creates that must be refused for their size.
+fn streams(stage: &Stage) -> Vec<(Schedule, &'static str)> {
+    let writes = stage.plan.writes.clone().into_iter().enumerate();
+    let writes = writes.map(|(stream, writes)| {
+        let sender = stage.clone();
+        Schedule::start(Duration::from_nanos(writes.every), move |number, due| {
+            let (stage, writes) = (sender.clone(), writes.clone());
+            async move { burst(&stage, &writes, (stream, number), due).await }
+        })
+    });
+    let bulky = stage.plan.bulky.clone().map(|bulky| {
+        let sender = stage.clone();
+        Schedule::start(Duration::from_nanos(bulky.every), move |_, due| {
+            let (stage, bytes) = (sender.clone(), bulky.bytes);
+            async move { stage.create_bulky(bytes, due).await }
+        })
+    });
+    let writes = writes.map(|writes| (writes, "writes"));
+    let bulky = bulky.map(|bulky| (bulky, "far too large creates"));
+    writes.chain(bulky).collect()
 }
 
 /// Creates a burst of small tasks, all at once.

@@ -20,6 +20,8 @@ use crate::world::Trouble;
 const LATEST: f64 = 0.7;
 /// A target is looked for this often while none fits.
 const LOOK: Duration = Duration::from_millis(5);
+/// What is short of something is looked at this often.
+const SEE: Duration = Duration::from_millis(200);
 /// Aimless steps wait this long for a target that is up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -160,7 +162,7 @@ impl Strikes {
         self.felt(step, &place);
         tokio::select! {
             () = self.stage.stopped() => {}
-            () = sleep(Duration::from_nanos(step.hold.nanos())) => {}
+            () = self.hold(index, step, &place) => {}
         }
         if let Some(counts) = self.stage.world.counts(&place) {
             recorder.record(Fact::Traffic {
@@ -183,6 +185,24 @@ impl Strikes {
         recorder.record(Fact::Healed { step: index });
         self.fold(&place, |all| all.retain(|held| held.step != index));
         Ok(())
+    }
+
+    /// Waits as long as a step holds. What is short of something is looked at meanwhile, and at last.
+    async fn hold(&self, index: usize, step: &Step, place: &Place) {
+        let until = Instant::now() + Duration::from_nanos(step.hold.nanos());
+        let Condition::Short(shortage) = &step.condition else {
+            return sleep_until(until.into()).await;
+        };
+        loop {
+            let over = Instant::now() >= until;
+            if let Some(look) = self.stage.world.look(place, shortage).await {
+                self.stage.recorder.record(Fact::Shortage { step: index, look });
+            }
+            if over {
+                break;
+            }
+            sleep_until((Instant::now() + SEE).min(until).into()).await;
+        }
     }
 
     /// Changes what shall hold at a place, and answers all that then shall.

@@ -18,6 +18,8 @@ use crate::client::{Asked, Call, Names, PATIENCE};
 const LATE: Duration = Duration::from_millis(100);
 /// More late ones than this share make a run's figures worthless.
 const TOO_MANY: f64 = 0.1;
+/// What a create that is far too large must be answered with.
+const TOO_LARGE: u16 = 413;
 /// So many requests may be open.
 const OPEN: usize = 1000;
 
@@ -150,6 +152,25 @@ impl Stage {
             due,
             (&asked.reply, asked.judged, None),
         );
+    }
+
+    /// Sends a create with a body of so many bytes, which must be refused with 413, and writes down what came of it.
+    pub(super) async fn create_bulky(&self, bytes: u64, due: Instant) {
+        let Some(tasks) = &self.contracts.tasks else { return };
+        let names = self.names();
+        let (Ok(path), Ok(headers)) = (names.text(&tasks.create.path), names.map(&tasks.headers)) else {
+            return self.blind("far too large creates can't be made: a name in them is not known".to_owned());
+        };
+        let call = Call {
+            method: tasks.create.method,
+            path,
+            headers,
+            json: None,
+        };
+        let reply = self.client.send_bulky(&call, bytes).await;
+        let judged = reply.judge(Some(TOO_LARGE), None);
+        let name = format!("create of {} MB", bytes / 1_000_000);
+        self.op((&name, &call), Role::Survey, due, (&reply, judged, None));
     }
 
     /// One request of each rotating case, unrecorded: the first of everything is slower than normal.

@@ -109,7 +109,12 @@ impl Recorder {
         if let Some(watcher) = &inner.watcher
             && !matches!(
                 event.fact,
-                Fact::Pulse(_) | Fact::Usage(_) | Fact::Machine(_) | Fact::Connections { .. } | Fact::Database(_)
+                Fact::Pulse(_)
+                    | Fact::Usage(_)
+                    | Fact::Machine(_)
+                    | Fact::Connections { .. }
+                    | Fact::Database(_)
+                    | Fact::Shortage { .. }
             )
         {
             // A view that went away is no reason to stop.

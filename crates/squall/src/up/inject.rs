@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use squall_core::diagnostic::Mistakes;
 use squall_core::document::Document;
-use squall_core::event::{Fact, LinkCounts};
+use squall_core::event::{Fact, LinkCounts, ShortageLook};
+use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Plan, Request, Step, plan};
-use squall_core::proof::felt_on_link;
+use squall_core::proof::{felt_on_link, seen_short};
 use squall_core::scenario::{Scenario, ad_hoc};
 use tokio::time::{sleep, timeout};
 
@@ -24,12 +25,18 @@ use crate::world::Trouble;
 const SEEN: Duration = Duration::from_secs(2);
 /// How often is looked whether it is.
 const LOOK: Duration = Duration::from_millis(10);
+/// What is short of something is looked at this often.
+const SEE: Duration = Duration::from_millis(200);
+/// What was short of something answers again within this, or is said not to.
+const RECOVERS: Duration = Duration::from_secs(15);
 
 /// One place a fault holds at.
 struct Strike {
     step: usize,
     place: Place,
     condition: Condition,
+    /// What was seen of it, where it is short of something.
+    looks: Vec<((), ShortageLook)>,
     /// What showed its effect: or what was looked for in vain.
     seen: Result<String, String>,
 }
@@ -67,7 +74,7 @@ impl Up {
             answers.send(Reply::Said(text)).await;
             let mut down = self.down.subscribe();
             tokio::select! {
-                () = sleep(lasts.saturating_sub(begun.elapsed())) => {}
+                () = self.watch(&mut strikes, lasts.saturating_sub(begun.elapsed())) => {}
                 () = answers.asker_is_gone() => {}
                 _ = down.wait_for(|down| *down) => {}
             }
@@ -106,6 +113,12 @@ impl Up {
         if !impossible.is_empty() {
             return Err(bad(doc.mistakes(impossible)));
         }
+        if scenario.storm.iter().any(|fault| matches!(fault, Fault::DiskFull(_))) {
+            return Err(refused(
+                "in a system that is up no copy has a disk of its own, and the machine's is not squall's to fill",
+                "write a scenario: `squall run` makes a disk for each copy whose disk its storm fills",
+            ));
+        }
         let request = Request {
             level: 1,
             level_name: "",
@@ -141,6 +154,7 @@ impl Up {
                 step: number,
                 place,
                 condition: condition.clone(),
+                looks: Vec::new(),
                 seen: Err("nothing was seen of it".to_owned()),
             });
             Ok::<(), String>(())
@@ -192,10 +206,39 @@ impl Up {
             .impose(&strike.place, &self.claims.wanted(&strike.place))
             .await?;
         self.recorder.record(Fact::Imposed { step: strike.step });
-        if let (Place::Instance(_), Some(pid)) = (&strike.place, pid) {
+        if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)
+            && !matches!(strike.condition, Condition::Short(_))
+        {
             strike.seen = process_seen(pid, &strike.condition).await;
         }
         Ok(())
+    }
+
+    /// Waits as long as a fault holds. What is short of something is looked at meanwhile, and at last.
+    async fn watch(&self, strikes: &mut [Strike], lasts: Duration) {
+        let until = Instant::now() + lasts;
+        loop {
+            let over = Instant::now() >= until;
+            for strike in strikes.iter_mut() {
+                self.look(strike).await;
+            }
+            if over {
+                break;
+            }
+            sleep(SEE.min(until.saturating_duration_since(Instant::now()))).await;
+        }
+    }
+
+    async fn look(&self, strike: &mut Strike) {
+        let (Place::Instance(instance), Condition::Short(shortage)) = (&strike.place, &strike.condition) else {
+            return;
+        };
+        if let Some(look) = self.world.look(instance, shortage).await {
+            let step = strike.step;
+            self.recorder.record(Fact::Shortage { step, look });
+            strike.looks.push(((), look));
+            strike.seen = seen_short(shortage, &strike.looks).map(|((), what)| what);
+        }
     }
 
     async fn heal(&self, strike: &mut Strike) -> Result<(), Trouble> {
@@ -220,12 +263,20 @@ impl Up {
             .record_ahead(Fact::Healed { step })
             .map_err(Trouble::io("the journal"))?;
         self.claims.release(step);
-        if let Place::Instance(instance) = &strike.place {
-            let runs = self.world.pid(instance).is_some();
-            if !runs || self.world.ready(instance).await == Some(false) {
-                let text = format!("it was started again and did not become ready; see logs/{instance}.log");
+        let Place::Instance(instance) = &strike.place else {
+            return Ok(());
+        };
+        let (text, within) = match strike.condition {
+            Condition::Short(_) => ("it has what it needs again and is not ready", RECOVERS),
+            _ => ("it was started again and did not become ready", Duration::ZERO),
+        };
+        let until = Instant::now() + within;
+        while self.world.pid(instance).is_none() || self.world.ready(instance).await == Some(false) {
+            if Instant::now() >= until {
+                let text = format!("{text}; see logs/{instance}.log");
                 return Err(Trouble::io(instance.to_string())(std::io::Error::other(text)));
             }
+            sleep(LOOK).await;
         }
         Ok(())
     }

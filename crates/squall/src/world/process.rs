@@ -8,21 +8,25 @@ mod logs;
 mod ports;
 mod postgres;
 mod ready;
+mod short;
 
 pub use postgres::{Cluster, Postgres};
+pub use short::disk::Disk;
+pub use short::{burn, hold, within};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 use squall_core::command;
-use squall_core::event::LinkCounts;
+use squall_core::event::{LinkCounts, ShortageLook};
 use squall_core::expr::fill;
-use squall_core::place::{Condition, Instance, Place};
+use squall_core::place::{Condition, Instance, Place, Shortage};
 use squall_core::system::{Preset, System};
 
 use self::instance::{Command, Keeper};
 use self::ports::Ports;
+use self::short::{Shorts, Target};
 use super::{Setting, Trouble, gate};
 use crate::proxy::Proxy;
 use crate::store::Recorder;
@@ -33,6 +37,9 @@ pub struct ProcessWorld {
     keepers: BTreeMap<Instance, Keeper>,
     links: HashMap<Place, Link>,
     clusters: BTreeMap<Instance, Postgres>,
+    disks: BTreeMap<Instance, Disk>,
+    shorts: Shorts,
+    run: String,
     addresses: BTreeMap<Instance, SocketAddr>,
     entry: SocketAddr,
     /// Kept for as long as the system is.
@@ -81,6 +88,9 @@ impl ProcessWorld {
             keepers: BTreeMap::new(),
             links: HashMap::new(),
             clusters: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            shorts: Shorts::default(),
+            run: setting.run.to_string(),
             addresses: addresses.clone(),
             entry: entry_addr,
             _ports: ports,
@@ -89,6 +99,7 @@ impl ProcessWorld {
             let mut fresh = Vec::new();
             for (instance, addr) in addresses.iter().filter(|(instance, _)| instance.service == name) {
                 world.open_links(instance, &addresses, setting).await?;
+                world.make_disk(instance, setting)?;
                 let command = world.command(instance, *addr, setting, means).await?;
                 let keeper = Keeper::start(instance.clone(), command, setting.logs.clone(), means.recorder.clone())?;
                 fresh.push(instance.clone());
@@ -160,7 +171,7 @@ impl ProcessWorld {
             cause,
         };
         let text = service.run.as_deref().unwrap_or_default();
-        let mut words = Vec::new();
+        let mut words = self.disks.get(instance).map_or_else(Vec::new, Disk::words);
         // Split first, fill in afterwards: a value with a blank in it stays one argument.
         for word in &command::words(text).map_err(|why| wrong(format!("the command {why}")))? {
             words.push(fill(word, &names).map_err(|cause| wrong(cause.to_string()))?);
@@ -198,6 +209,7 @@ impl ProcessWorld {
             "witness.url" => return Some(setting.witness.clone()),
             "run.id" => return Some(setting.run.to_string()),
             "run.scratch" => return Some(setting.scratch.display().to_string()),
+            "self.disk" => return Some(disk_folder(instance, setting).display().to_string()),
             _ => {}
         }
         let (to, what) = name.strip_prefix("links.")?.rsplit_once('.')?;
@@ -270,7 +282,16 @@ impl ProcessWorld {
                     .keepers
                     .get(instance)
                     .ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                keeper.impose(wanted).await
+                // Lifted before it is started again, and held once it runs.
+                self.short_of(instance, async |target| {
+                    self.shorts.lift(instance, wanted, target).await;
+                })
+                .await;
+                keeper.impose(wanted).await?;
+                self.short_of(instance, async |target| {
+                    self.shorts.hold(instance, wanted, target).await
+                })
+                .await
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
@@ -286,6 +307,44 @@ impl ProcessWorld {
             // Copies come and go one by one: whoever scales says which.
             Place::Service(_) => Err(Trouble::NoPlace(place.clone())),
         }
+    }
+
+    /// What is seen of an instance that is short of something; puts it in force for what was started meanwhile, too.
+    pub async fn look(&self, instance: &Instance, shortage: &Shortage) -> Option<ShortageLook> {
+        self.short_of(instance, async |target| {
+            self.shorts.look(instance, shortage, target).await
+        })
+        .await
+    }
+
+    /// Does something with an instance as it is now.
+    async fn short_of<T>(&self, instance: &Instance, act: impl AsyncFnOnce(Target<'_>) -> T) -> T {
+        let pids = self.pid(instance).map_or_else(Vec::new, crate::processes::tree);
+        let url = self.clusters.get(instance).map(Postgres::direct_url);
+        act(Target {
+            pids: &pids,
+            addr: self.addr(instance),
+            disk: self.disks.get(instance),
+            url: url.as_deref(),
+            tag: &self.run,
+        })
+        .await
+    }
+
+    /// A folder for what an instance writes; a disk of its own where a fault will fill it.
+    fn make_disk(&mut self, instance: &Instance, setting: &Setting) -> Result<(), Trouble> {
+        let Some(disk) = self.system.services[&instance.service].disk else {
+            return Ok(());
+        };
+        let folder = disk_folder(instance, setting);
+        let what = || format!("the disk of {instance}");
+        if setting.disks.contains(&instance.service) {
+            let bytes = u64::from(disk.megabytes.get()) * 1_000_000;
+            let disk = Disk::make(&folder, bytes, &self.run).map_err(Trouble::io(what()))?;
+            self.disks.insert(instance.clone(), disk);
+            return Ok(());
+        }
+        gate::pass(|| std::fs::create_dir_all(&folder)).map_err(Trouble::io(what()))
     }
 
     /// What a link's proxy counted since it was healthy last.
@@ -314,4 +373,9 @@ impl ProcessWorld {
             link.proxy.close().await;
         }
     }
+}
+
+/// What `${self.disk}` stands for.
+fn disk_folder(instance: &Instance, setting: &Setting) -> std::path::PathBuf {
+    setting.scratch.join(format!("{instance}-disk"))
 }

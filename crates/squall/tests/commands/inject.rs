@@ -94,6 +94,104 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
     up.down();
 }
 
+/// The soft limit of a service's first process, as the kernel shows it.
+fn soft_limit(up: &Up, instance: &str, label: &str) -> String {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", up.service(instance)["pid"])).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix(label)).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+/// The processors a service's first process may run on.
+fn processors(up: &Up, instance: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", up.service(instance)["pid"])).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("Cpus_allowed_list"))
+        .unwrap();
+    line.to_owned()
+}
+
+const NOFILE: &str = "Max open files";
+const DATA: &str = "Max data size";
+
+#[test]
+fn what_a_service_is_short_of_is_seen_and_it_has_all_of_it_again() {
+    let up = Up::start();
+    let usual = |up: &Up| {
+        let limits = [NOFILE, DATA].map(|label| soft_limit(up, "server-1", label));
+        (
+            processors(up, "server-1"),
+            limits,
+            up.service("server-1")["pid"].clone(),
+        )
+    };
+    let before = usual(&up);
+    // Something is at work: what wants no processor has to wait for none.
+    let mut flood =
+        Running::start(
+            up.place
+                .squall(&["flood", "--count", "100000", "--delay", "0.02", "--task-time", "0"]),
+        );
+    for (fault, says) in [
+        (&["cpu_load", "on=server", "share=90%"][..], "waited"),
+        (&["memory_load", "on=server", "megabytes=64"], "could get no more than"),
+        (&["fds_taken", "on=server"], "connections waited for it"),
+        (&["connections_taken", "on=db"], "more were refused"),
+    ] {
+        let held = up.squall(&[&["inject"], fault, &["--for", "3s"]].concat());
+        said(&held, 0, &[says, "healed after 3"]);
+        assert_eq!(usual(&up), before, "{fault:?}");
+    }
+    let looks = events(&up);
+    let looks = looks.iter().filter(|event| matches!(event.fact, Fact::Shortage { .. }));
+    assert!(looks.count() >= 4 * 3);
+    assert_eq!(counted(&up), (4, 4));
+    // Too few to be told from what would have been free anyway.
+    let unfelt = up.squall(&["inject", "fds_taken", "on=server", "left=500", "--for", "500ms"]);
+    said(&unfelt, 3, &["no effect was seen", "it had descriptors to come"]);
+    let full = up.squall(&["inject", "disk_full", "on=server", "--for", "1s"]);
+    said(&full, 2, &["no copy has a disk of its own", "squall run"]);
+    assert_eq!(counted(&up), (5, 5));
+    kill(Pid::from_raw(flood.child.id() as i32), Signal::SIGINT).unwrap();
+    flood.end(PATIENCE);
+    up.down();
+}
+
+#[test]
+fn when_squall_is_killed_what_was_used_up_is_gone_with_the_system() {
+    for index in [0, 1] {
+        let up = Up::start();
+        let usual = soft_limit(&up, "server-1", NOFILE);
+        let faults: [&[&str]; 4] = [
+            &["cpu_load", "on=worker", "share=80%"],
+            &["memory_load", "on=server", "megabytes=64"],
+            &["fds_taken", "on=server"],
+            &["connections_taken", "on=db"],
+        ];
+        let mut held: Vec<Running> = faults
+            .iter()
+            .map(|fault| Running::start(up.place.squall(&[&["inject"], *fault, &["--for", "10m"]].concat())))
+            .collect();
+        let imposed = |up: &Up| {
+            let events = events(up);
+            events
+                .iter()
+                .filter(|event| matches!(event.fact, Fact::Imposed { .. }))
+                .count()
+        };
+        wait_until("all four", || imposed(&up) == 4);
+        assert_ne!(soft_limit(&up, "server-1", NOFILE), usual);
+        up.trail.rest();
+        kill(Pid::from_raw(up.pair()[index]), Signal::SIGKILL).unwrap();
+        for held in &mut held {
+            assert_eq!(held.end(PATIENCE), Some(3), "{:#?}", held.said);
+        }
+        // Whoever is busy looks for its parent now and then.
+        wait_until("all of it to end", || up.trail.residue().none());
+        up.nothing_is_left();
+    }
+}
+
 #[test]
 fn what_can_not_be_injected_is_said_with_its_reason_and_nothing_is_touched() {
     let up = Up::start();

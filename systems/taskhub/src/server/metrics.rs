@@ -58,6 +58,9 @@ pub async fn show(State(app): State<Arc<App>>) -> impl IntoResponse {
     let _ = writeln!(text, "# TYPE taskhub_database_connections gauge");
     let _ = writeln!(text, "taskhub_database_connections{{state=\"in_use\"}} {in_use}");
     let _ = writeln!(text, "taskhub_database_connections{{state=\"idle\"}} {idle}");
+    let lost = app.access.lost();
+    let _ = writeln!(text, "# TYPE taskhub_access_log_lines_lost_total counter");
+    let _ = writeln!(text, "taskhub_access_log_lines_lost_total {lost}");
     if let Ok(Value::Object(counts)) = tasks::counts(&app.db).await {
         let _ = writeln!(text, "# TYPE taskhub_tasks gauge");
         let statuses = counts.iter().filter(|(_, count)| count.is_i64());

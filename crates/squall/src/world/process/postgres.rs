@@ -206,7 +206,8 @@ impl Postgres {
             "unix_socket_directories=",
             // Elsewhere it would stay behind when the server is killed; its folder goes with the run.
             "dynamic_shared_memory_type=mmap",
-            "max_connections=200",
+            // As PostgreSQL ships it; and what uses all of them up need not be many.
+            "max_connections=100",
             "shared_buffers=32MB",
             // A throw-away database on a small disk; durability itself stays as PostgreSQL ships it.
             "max_wal_size=256MB",

@@ -1,0 +1,28 @@
+//! Processors that others use.
+
+use crate::amount::{Dur, Percent};
+use crate::fault::fault;
+use crate::place::{Condition, Share, Shortage};
+
+pub(super) const DOES: &str = "others take part of the processors one copy runs on; one processor stays out of it";
+pub(super) const PROOF: &str = "processor time that was taken, and time in which the copy had to wait for one";
+
+fault! {
+    /// Takes processor time away from one copy.
+    CpuLoad {
+        /// The service.
+        on: String,
+        /// What is taken of its processors when it wants all of them: 50% to 95%.
+        share: Percent,
+        /// How long.
+        #[serde(rename = "for")]
+        lasts: Dur,
+    }
+}
+
+impl CpuLoad {
+    pub(super) fn condition(&self) -> Condition {
+        let taken = Share::of(self.share.fraction());
+        Condition::Short(Shortage::Cpu { taken })
+    }
+}

@@ -1,0 +1,192 @@
+//! What shows that a service was short of something: what was seen of it meanwhile, and that it was needed.
+
+use super::{Proof, at_work, window};
+use crate::event::{EventId, Fact, Op, PulseOf, ShortageLook};
+use crate::journal::{History, Strike};
+use crate::place::{Instance, Shortage};
+use crate::time::Nanos;
+
+/// Of what was to be taken of processors at least this share must have been: on a machine that is busy anyway others take
+/// their turns, too.
+const ENOUGH: f64 = 0.1;
+
+/// What a process says when it can open nothing more.
+const NO_DESCRIPTOR: &str = "too many open files";
+
+/// An instance that is short of something.
+pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortage), history: &History<'_>) -> Proof {
+    let what = format!("{instance} was {}", short.word());
+    match (short, seen_short(short, &strike.looks)) {
+        (Shortage::Fds { .. }, seen) => descriptors(strike, (&what, instance), seen, history),
+        (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
+        // These two are withheld quietly: nobody may have asked for any.
+        (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
+        (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
+    }
+}
+
+/// The look that shows a shortage and what it shows; else what was seen instead.
+///
+/// # Errors
+/// None shows it.
+pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    match short {
+        Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
+        Shortage::Memory { left } => memory(looks, *left),
+        Shortage::Fds { .. } => waiters(looks),
+        Shortage::Disk => disk(looks),
+        Shortage::Connections { .. } => connections(looks),
+    }
+}
+
+/// Others took part of what they were to take, and its threads had to wait.
+fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), String> {
+    let last = looks.iter().rev().find_map(|(look, seen)| match *seen {
+        ShortageLook::Cpu {
+            there_us,
+            taken_us,
+            waited_us,
+        } => Some((*look, there_us, taken_us, waited_us)),
+        _ => None,
+    });
+    let Some((look, there, taken, waited)) = last else {
+        return Err("nobody looked at it meanwhile".to_owned());
+    };
+    let ms = |us: u64| us as f64 / 1e3;
+    let says = format!("others took {:.0} of {:.0} ms of its processors", ms(taken), ms(there));
+    if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
+        return Err(format!("{says} only"));
+    }
+    match waited {
+        Some(0) => Err(format!("{says}, and it never had to wait")),
+        Some(waited) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
+        None => Ok((look, says)),
+    }
+}
+
+/// The limit was in force, and left no more than was planned.
+fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String), String> {
+    let under = looks.iter().filter_map(|(look, seen)| match *seen {
+        // Freed since, it may be had again: the limit stays where it was put.
+        ShortageLook::Memory { limit, used } => Some((*look, limit.saturating_sub(used))),
+        _ => None,
+    });
+    let Some((look, room)) = under.min_by_key(|(_, room)| *room) else {
+        return Err("its limit was never seen in force".to_owned());
+    };
+    let megabytes = room as f64 / 1e6;
+    if room > left {
+        return Err(format!("it could still get {megabytes:.1} MB"));
+    }
+    Ok((look, format!("it could get no more than {megabytes:.1} MB")))
+}
+
+/// No descriptor was free, and a connection waited for one.
+fn waiters<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let full = looks.iter().filter_map(|(look, seen)| match *seen {
+        ShortageLook::Fds { free: 0, waiting, .. } => Some((*look, waiting)),
+        _ => None,
+    });
+    match full.max_by_key(|(_, waiting)| *waiting) {
+        None => Err("it had descriptors to come whenever it was looked at".to_owned()),
+        Some((_, 0)) => Err("it opened nothing meanwhile".to_owned()),
+        Some((look, waiting)) => Ok((look, format!("{waiting} connections waited for it to take them"))),
+    }
+}
+
+/// The same, or while none was free the process itself said so.
+fn descriptors(
+    strike: &Strike<'_>,
+    (what, instance): (&str, &Instance),
+    waited: Result<(EventId, String), String>,
+    history: &History<'_>,
+) -> Proof {
+    let full = strike.looks.iter().find_map(|(event, look)| match look {
+        ShortageLook::Fds { free: 0, .. } => Some(*event),
+        _ => None,
+    });
+    let (from, to) = window(strike, history);
+    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
+    let said = inside.filter(|event| {
+        matches!(&event.fact, Fact::Log { instance: who, line }
+            if who == instance && line.to_lowercase().contains(NO_DESCRIPTOR))
+    });
+    let said: Vec<EventId> = said.map(|event| event.id).collect();
+    match (waited, full) {
+        (Ok((event, says)), _) => Proof::seen(
+            format!("{what}: {says}, and {} lines of its log say so", said.len()),
+            [event].into_iter().chain(said).collect(),
+        ),
+        (Err(_), Some(full)) if !said.is_empty() => Proof::seen(
+            format!("{what}: {} lines of its log say so", said.len()),
+            [full].into_iter().chain(said).collect(),
+        ),
+        (Err(says), _) => Proof::unseen(format!("{what}, but {says}"), strike),
+    }
+}
+
+/// A write of squall's own was refused there.
+fn disk<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let mut refused = looks
+        .iter()
+        .filter(|(_, seen)| matches!(seen, ShortageLook::Disk { refused: true, .. }));
+    match refused.next() {
+        Some((look, _)) => Ok((*look, "a write there was refused".to_owned())),
+        None => Err("whatever was written there was taken".to_owned()),
+    }
+}
+
+fn connections<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
+    let refused = looks.iter().rev().find_map(|(look, seen)| match *seen {
+        ShortageLook::Connections { held, refused } if refused > 0 && held > 0 => Some((*look, held, refused)),
+        _ => None,
+    });
+    match refused {
+        Some((look, held, refused)) => Ok((
+            look,
+            format!("{held} connections were held, and {refused} more were refused"),
+        )),
+        None => Err("it never refused a connection".to_owned()),
+    }
+}
+
+/// What was seen counts where somebody used the service meanwhile.
+fn felt(
+    strike: &Strike<'_>,
+    (what, instance): (&str, &Instance),
+    (event, says): (EventId, String),
+    history: &History<'_>,
+) -> Proof {
+    let used = uses(strike, instance, history);
+    match used.is_empty() {
+        true => Proof::unseen(format!("{what}: {says}, but nobody used it meanwhile"), strike),
+        false => {
+            let says = format!("{what}: {says}, while it was used {} times", used.len());
+            Proof::seen(says, [event].into_iter().chain(used).collect())
+        }
+    }
+}
+
+/// What tells that a service was used while it was short: requests and probes of the entry service or what that
+/// needs, attempts a worker was at or began.
+fn uses(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> Vec<EventId> {
+    let (from, to) = window(strike, history);
+    let inside = |call: Nanos, ret: Nanos| call <= to && ret >= from;
+    if history.works(&instance.service) {
+        let begun = history.stints_begun(&instance.to_string(), from..to).iter();
+        let begun = begun.filter_map(|stint| history.attempt(stint).first_event());
+        let before = at_work(instance, from, history);
+        let before = before.iter().filter_map(|(_, attempt)| attempt.first_event());
+        return before.chain(begun).collect();
+    }
+    if history.strikes_entry(strike).is_none() {
+        return Vec::new();
+    }
+    let asked = |op: &Op| inside(op.call, op.ret);
+    let ops = history.ops.iter().filter(|(_, op)| asked(op)).map(|(id, _)| *id);
+    let pulses = history
+        .pulses
+        .iter()
+        .filter(|(_, at, pulse)| pulse.of == PulseOf::Ready && inside(pulse.call, *at));
+    ops.chain(pulses.map(|(id, ..)| *id)).collect()
+}

@@ -1,0 +1,224 @@
+//! Services that are short of something: what proves it, what is excused by it, and what ends.
+
+use squall_core::check::Outcome as Came;
+use squall_core::demand::Demand;
+use squall_core::event::{Answer, Fact, Role, ShortageLook, TaskEvent};
+use squall_core::place::{Condition, Share, Shortage};
+use squall_core::plan::{Hold, Step};
+
+use super::queue::Gone;
+use super::run::{MS, Run, SEC, instance, line, op, place, step};
+use super::strikes::struck;
+
+const GONE: Gone = Gone {
+    from: 7 * SEC,
+    to: 9 * SEC,
+};
+
+fn short(service: &str, shortage: Shortage) -> Step {
+    step(0, service, Condition::Short(shortage), Hold::For(2 * SEC))
+}
+
+/// The sound run with a shortage in place of its strikes, and what was seen of it.
+fn with(service: &str, shortage: Shortage, looks: &[ShortageLook]) -> Run {
+    let mut run = struck(short(service, shortage), &format!("{service}-1"), GONE);
+    for (at, look) in (1..).zip(looks) {
+        let fact = Fact::Shortage { step: 0, look: *look };
+        run.add(GONE.from + at * 100 * MS, fact);
+    }
+    run
+}
+
+fn seen(run: &Run) -> bool {
+    let judgement = run.judge();
+    let seen = judgement.proofs[0].seen;
+    // A fault nobody felt never passes.
+    assert_eq!(judgement.outcome == Came::Pass, seen, "{:?}", judgement.proofs);
+    seen
+}
+
+const CPU: Shortage = Shortage::Cpu { taken: Share::ALL };
+
+fn cpu(taken_us: u64, waited_us: Option<u64>) -> ShortageLook {
+    ShortageLook::Cpu {
+        there_us: 1_000_000,
+        taken_us,
+        waited_us,
+    }
+}
+
+#[test]
+fn processors_are_taken_when_others_had_them_and_it_waited() {
+    for (looks, felt) in [
+        (vec![], false),
+        (vec![cpu(0, Some(0))], false),
+        (vec![cpu(90_000, Some(9_000))], false),
+        (vec![cpu(900_000, Some(0))], false),
+        (vec![cpu(900_000, Some(9_000))], true),
+        (vec![cpu(900_000, None)], true),
+        // The last look tells: both figures only grow.
+        (vec![cpu(10, Some(1)), cpu(900_000, Some(9_000))], true),
+    ] {
+        assert_eq!(seen(&with("server", CPU, &looks)), felt, "{looks:?}");
+    }
+}
+
+const MEMORY: Shortage = Shortage::Memory { left: 64_000_000 };
+
+fn memory(used: u64) -> ShortageLook {
+    let limit = 100_000_000;
+    ShortageLook::Memory { limit, used }
+}
+
+/// Nobody asks for anything while it holds.
+fn unused(run: &mut Run) {
+    let inside = |at: u64| (GONE.from - SEC..GONE.to + SEC / 10).contains(&at);
+    run.keep(|at, fact| !(inside(at) && matches!(fact, Fact::Op(_) | Fact::Pulse(_))));
+}
+
+#[test]
+fn memory_is_short_when_the_limit_was_in_force_and_it_was_used_under_it() {
+    assert!(!seen(&with("server", MEMORY, &[])));
+    assert!(
+        !seen(&with("server", MEMORY, &[memory(30_000_000)])),
+        "more than planned was left"
+    );
+    let mut run = with("server", MEMORY, &[memory(36_000_000), memory(20_000_000)]);
+    assert!(seen(&run));
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen, "nobody used it");
+    let worker = with("worker", MEMORY, &[memory(40_000_000)]);
+    assert!(worker.judge().proofs[0].seen, "a worker is used by its work");
+}
+
+const FDS: Shortage = Shortage::Fds { left: 0 };
+
+fn fds(free: u32, waiting: u32) -> ShortageLook {
+    let open = 30;
+    ShortageLook::Fds { open, free, waiting }
+}
+
+fn says(run: &mut Run, at: u64, who: &str, line: &str) {
+    let (instance, line) = (instance(who), line.to_owned());
+    run.add(at, Fact::Log { instance, line });
+}
+
+#[test]
+fn descriptors_are_taken_when_none_was_free_and_somebody_waited_or_it_says_so() {
+    assert!(!seen(&with("server", FDS, &[])));
+    assert!(!seen(&with("server", FDS, &[fds(1, 3)])), "one was free");
+    assert!(!seen(&with("server", FDS, &[fds(0, 0)])), "nobody came");
+    assert!(seen(&with("server", FDS, &[fds(0, 2)])));
+    let mut run = with("server", FDS, &[fds(0, 0)]);
+    says(&mut run, GONE.from + SEC, "worker-1", "Too many open files");
+    says(&mut run, GONE.to + SEC, "server-1", "Too many open files");
+    assert!(!seen(&run), "not its own word, or not then");
+    says(
+        &mut run,
+        GONE.from + SEC,
+        "server-1",
+        "accept error: Too many open files (os error 24)",
+    );
+    assert!(seen(&run));
+}
+
+#[test]
+fn a_disk_is_full_when_a_write_was_refused_while_it_was_used() {
+    let disk = |refused| ShortageLook::Disk { free: 0, refused };
+    assert!(!seen(&with("server", Shortage::Disk, &[disk(false)])));
+    let mut run = with("server", Shortage::Disk, &[disk(false), disk(true)]);
+    assert!(seen(&run));
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen, "nobody used it");
+}
+
+#[test]
+fn connections_are_taken_when_another_one_was_refused() {
+    let shortage = Shortage::Connections { evict: true };
+    let look = |held, refused| ShortageLook::Connections { held, refused };
+    assert!(!seen(&with("db", shortage, &[])));
+    assert!(!seen(&with("db", shortage, &[look(40, 0)])));
+    assert!(!seen(&with("db", shortage, &[look(0, 3)])), "somebody else had them");
+    assert!(seen(&with("db", shortage, &[look(40, 1)])));
+}
+
+/// The answers due while it holds, as `answer`.
+fn answered(run: &mut Run, answer: Answer) {
+    run.each(|_, fact| match fact {
+        Fact::Op(op) if op.role == Role::Traffic && (GONE.from..GONE.to).contains(&op.due) => op.answer = answer,
+        _ => {}
+    });
+}
+
+#[test]
+fn short_of_memory_it_may_refuse_but_must_be_there_and_out_of_descriptors_it_need_not() {
+    let mut memory = with("server", MEMORY, &[memory(40_000_000)]);
+    answered(&mut memory, Answer::Refused);
+    memory.finds(&[]);
+    answered(&mut memory, Answer::Down);
+    memory.finds(&["answered_correctly: wrong-answer"]);
+    answered(&mut memory, Answer::Hung);
+    memory.finds(&["answered_correctly: wrong-answer", "answers_in_time: hung"]);
+    let mut fds = with("server", FDS, &[fds(0, 2)]);
+    answered(&mut fds, Answer::Hung);
+    fds.finds(&[]);
+}
+
+#[test]
+fn a_worker_that_lived_through_it_serves_again_with_its_next_line() {
+    let mut run = with("worker", MEMORY, &[memory(40_000_000)]);
+    run.add(GONE.to + 20 * MS, line("task-9", 1, "worker-1", TaskEvent::Start));
+    let clock = &run.judge().clocks[0];
+    assert!(clock.serving.is_some_and(|serving| serving <= 30 * MS), "{clock:?}");
+}
+
+fn stays_up(mut run: Run) -> Run {
+    run.header.plan.checks = vec![Demand::StaysUp];
+    run
+}
+
+#[test]
+fn what_was_killed_or_stopped_may_end() {
+    stays_up(Run::sound()).finds(&[]);
+    stays_up(with("server", MEMORY, &[memory(40_000_000)])).finds(&[]);
+}
+
+#[test]
+fn what_ends_because_it_is_short_of_something_has_died() {
+    let mut run = stays_up(with("server", MEMORY, &[memory(40_000_000)]));
+    run.exit("server-1", GONE.from + SEC, false);
+    run.life("server-1", GONE.from + SEC + 200 * MS, GONE.from + SEC + 300 * MS);
+    run.finds(&["stays_up: died"]);
+    let verdict = run.verdict("stays_up");
+    assert!(
+        verdict
+            .says
+            .contains("server-1 ended by itself while it was short of memory"),
+        "{}",
+        verdict.says
+    );
+    // The same of what nothing was done to.
+    let mut run = stays_up(with("server", MEMORY, &[memory(40_000_000)]));
+    run.exit("worker-2", GONE.to + SEC, false);
+    run.finds(&["stays_up: died"]);
+}
+
+#[test]
+fn whether_anything_ended_is_not_known_of_a_run_that_broke_off() {
+    let mut run = stays_up(Run::sound());
+    run.keep(|_, fact| !matches!(fact, Fact::Closed { .. }));
+    assert_eq!(run.verdict("stays_up").outcome, Came::Inconclusive);
+    let mut run = stays_up(Run::sound());
+    run.keep(|_, fact| !matches!(fact, Fact::Started { .. }));
+    assert_eq!(run.verdict("stays_up").outcome, Came::Inconclusive);
+}
+
+#[test]
+fn a_request_in_the_window_is_use_of_a_worker_only_through_its_work() {
+    let mut run = with("worker", MEMORY, &[memory(40_000_000)]);
+    run.keep(|_, fact| !matches!(fact, Fact::Task(line) if line.worker == "worker-1"));
+    let due = GONE.from + SEC;
+    run.add(due + 5 * MS, Fact::Op(op("GET /tasks", Role::Traffic, due)));
+    assert!(!run.judge().proofs[0].seen);
+    assert_eq!(run.judge().proofs[0].evidence.len(), 1, "{:?}", place("worker-1"));
+}
