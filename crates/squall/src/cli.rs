@@ -1,5 +1,6 @@
 //! The command line: each verb is a slice of the pipeline.
 
+mod again;
 mod attend;
 mod auth;
 mod compare;

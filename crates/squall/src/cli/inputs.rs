@@ -10,8 +10,9 @@ use squall_core::mechanism::{Machine, handles, refusal, refusals};
 use squall_core::plan::{Plan, Request, needs, plan};
 use squall_core::report::LeftOut;
 use squall_core::scenario::Scenario;
-use squall_core::system::{Facts, System};
+use squall_core::system::{Budget, Facts, System};
 
+use super::again::again;
 use super::{Choice, programs, say};
 use crate::client::Address;
 use crate::survey::survey;
@@ -99,7 +100,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             level_name: &level.name,
             seed,
             pace: choice.pace,
-            repeat: &repeat(choice, attach, &name, seed),
+            repeat: &again(choice, attach, &name, seed),
         };
         let read = Document::parse(&file, &text)
             .and_then(|doc| doc.expand(&scope.for_scenario()))
@@ -111,7 +112,14 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                     left_out.push(LeftOut { scenario: name, why });
                     return Ok(None);
                 }
-                let planned = plan(&doc, &scenario, &facts, request)?;
+                let planned = match plan(&doc, &scenario, &facts, request) {
+                    Err(mistakes) if together(&name) && is_bundled(&name) => {
+                        let why = beyond_budget((&doc, &scenario, &facts), request, &mistakes).ok_or(mistakes)?;
+                        left_out.push(LeftOut { scenario: name, why });
+                        return Ok(None);
+                    }
+                    planned => planned?,
+                };
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, &machine)?))) else {
                     return possible(&doc, &scenario, (attach, &machine)).map(|()| Some(planned));
                 };
@@ -143,37 +151,6 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             left_out,
         }),
     }
-}
-
-/// The command that runs one scenario the same way again.
-fn repeat(choice: &Choice, attach: Option<&Address>, scenario: &str, seed: u64) -> String {
-    let quoted = |text: &str| match text.contains(|c: char| !c.is_alphanumeric() && !"-_./:=%".contains(c)) {
-        true => format!("'{}'", text.replace('\'', r"'\''")),
-        false => text.to_owned(),
-    };
-    let system = choice
-        .system
-        .iter()
-        .map(|file| ("--system", file.display().to_string()));
-    let sets = choice
-        .sets
-        .iter()
-        .map(|(name, value)| ("--set", format!("{name}={value}")));
-    let to = attach.map(|to| ("--base-url", to.base().to_owned()));
-    let elsewhere = attach.filter(|to| !to.is_here());
-    let named = elsewhere.map(|to| ("--allow-host", to.host().to_owned()));
-    let besides = system
-        .chain(sets)
-        .chain(to)
-        .chain(named)
-        .fold(String::new(), |text, (flag, value)| {
-            format!("{text} {flag} {}", quoted(&value))
-        });
-    let (level, pace) = (choice.difficulty, choice.pace);
-    format!(
-        "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}",
-        quoted(scenario)
-    )
 }
 
 /// Whether every fault can be put in force on this machine, where squall starts the system.
@@ -248,9 +225,26 @@ fn lacking(
     )
 }
 
-/// Whether a scenario comes with squall, for systems of any shape. The project's own are for its system.
+/// What a scenario would need more of than the system's budget allows, if nothing else is wrong with it.
+fn beyond_budget(
+    (doc, scenario, facts): (&Document, &Scenario, &Facts),
+    request: Request<'_>,
+    mistakes: &Mistakes,
+) -> Option<String> {
+    let unbounded = Facts {
+        budget: Budget::default(),
+        ..facts.clone()
+    };
+    plan(doc, scenario, &unbounded, request).ok()?;
+    let first = mistakes.list().first()?;
+    Some(format!("needs a wider budget: {}", first.message))
+}
+
+/// Whether a scenario comes with squall, for systems of any shape. The project's own are for its system; in squall's
+/// own folder they are the same.
 fn is_bundled(name: &str) -> bool {
-    !Path::new(OWN).join(format!("{name}.yaml")).is_file() && BUNDLED.iter().any(|(known, _)| *known == name)
+    let bundled = BUNDLED.iter().find(|(known, _)| *known == name);
+    bundled.is_some_and(|(_, text)| scenario_text(name).is_ok_and(|(_, used)| used == *text))
 }
 
 fn known_settings(level: &Level, sets: &[(String, String)]) -> Result<(), Bad> {
