@@ -324,5 +324,5 @@ fn https_is_spoken_to_whom_this_machine_trusts_and_to_nobody_else() {
     let flood = "scenario: flooded\nhypothesis: It keeps up.\nworkload: { flood: { kind: work, takes: 1ms, rate: 1/s, for: 11s } }\nchecks: [no_task_lost]\n";
     place.write("flooded.yaml", flood);
     let flood = place.output(&["run", "-s", "flooded.yaml", "--base-url", &base]);
-    said(&flood, 2, &["flooded.yaml can't be run", "speaks http:// only"]);
+    said(&flood, 2, &["flooded.yaml can't be run", "sent by http:// only"]);
 }
