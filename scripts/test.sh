@@ -15,5 +15,5 @@ need_postgres
 need_browser
 # Tests start the programs as a user would.
 cargo build --release --locked -p taskhub
-cargo build --locked -p errands
+cargo build --locked -p errands -p defects
 exec cargo test --locked --workspace "$@"

@@ -189,9 +189,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Whether a class has advice.
-pub fn known(class: &str) -> bool {
-    TABLE.iter().any(|(known, ..)| *known == class)
+/// The classes there is advice on, in the order of the table.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(class, ..)| *class)
 }
 
 /// Advice on a finding, in one line; `None` for what did not fail.

@@ -45,14 +45,38 @@ pub fn words(line: &str) -> Result<Vec<String>, String> {
                 }
                 plain = true;
                 if end.is_none() {
-                    return Ok(words);
+                    return whole(words);
                 }
+            }
+            (None, Some('$'))
+                if chars
+                    .clone()
+                    .next()
+                    .is_some_and(|c| c.is_ascii_alphabetic() || c == '_') =>
+            {
+                let letters = chars.clone().take_while(|c| c.is_ascii_alphanumeric() || *c == '_');
+                let name: String = letters.collect();
+                return Err(format!("has a `${name}`, but no shell puts its value there"));
             }
             (_, Some(c)) => word.get_or_insert_default().push(c),
             // Both ways to end are above.
             (_, None) => {}
         }
     }
+}
+
+/// A shell runs the one word after `-c`; those after it are something else to it.
+fn whole(words: Vec<String>) -> Result<Vec<String>, String> {
+    match words.as_slice() {
+        [shell, flag, first, _, ..] if flag == "-c" && !first.contains(char::is_whitespace) && is_shell(shell) => Err(
+            format!("gives `{shell} -c` more than one word, of which it would run `{first}` alone"),
+        ),
+        _ => Ok(words),
+    }
+}
+
+fn is_shell(program: &str) -> bool {
+    ["sh", "bash", "dash", "zsh"].contains(&program.rsplit('/').next().unwrap_or_default())
 }
 
 /// The line that [`words`] splits into these arguments.
@@ -92,6 +116,22 @@ mod tests {
         for line in ["a | b", "a && b", "a > b", "a 2>&1"] {
             assert!(words(line).unwrap_err().contains("no shell reads it"), "{line}");
         }
+        assert!(
+            words("curl $BASE_URL/health")
+                .unwrap_err()
+                .contains("has a `$BASE_URL`")
+        );
+        assert!(
+            words("/bin/sh -c curl x")
+                .unwrap_err()
+                .contains("would run `curl` alone")
+        );
+        assert_eq!(
+            words("sh -c 'curl $BASE_URL' x").unwrap(),
+            ["sh", "-c", "curl $BASE_URL", "x"]
+        );
+        assert_eq!(words("sh -c true").unwrap(), ["sh", "-c", "true"]);
+        assert_eq!(words("a ${b.c} $1 '$d'").unwrap(), ["a", "${b.c}", "$1", "$d"]);
         assert_eq!(words("sh -c 'a | b'").unwrap(), ["sh", "-c", "a | b"]);
         assert_eq!(words(r#"cut -d "|" \|"#).unwrap(), ["cut", "-d", "|", "|"]);
         assert_eq!(words("a|b ?x=1&y=2").unwrap(), ["a|b", "?x=1&y=2"]);

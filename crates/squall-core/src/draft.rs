@@ -153,13 +153,24 @@ pub fn draft(folder: &str, sources: &[Source]) -> Draft {
     parts::write(&mut page, compose.as_ref(), api.as_ref());
     match &api {
         Some(api) => contracts(&mut page, api, compose.as_ref()),
-        None => page.todo(
-            0,
-            "`contracts:`, how it is spoken to; with an OpenAPI document `squall init --from` guesses them",
-        ),
+        None => {
+            page.todo(
+                0,
+                "`contracts:`, how it is spoken to, for example as below; with an OpenAPI document `squall init --from` guesses them",
+            );
+            SKELETON.lines().for_each(|line| page.say(0, line));
+        }
     }
     page.finish()
 }
+
+/// The least with which a system can be run.
+const SKELETON: &str = "\
+# contracts:
+#   health: { ready: /health }                         # 200 while it can serve, 503 while it can't
+#   api:
+#     - { method: GET, path: /items, expect: 200 }     # what it promises
+#   tasks: …                                           # where it takes work: see System files in the book";
 
 fn contracts(page: &mut Page, api: &Api<'_>, compose: Option<&Compose<'_>>) {
     page.say(0, "");

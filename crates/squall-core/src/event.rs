@@ -9,7 +9,7 @@ mod op;
 mod script;
 mod task;
 
-pub use line::{Line, line};
+pub use line::{Line, line, shortened};
 pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};

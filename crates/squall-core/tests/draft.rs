@@ -61,6 +61,14 @@ fn a_compose_file_with_anchors_and_commands_becomes_services_that_are_accepted()
         !draft.text.contains("secret"),
         "the password in the file is not squall's"
     );
+    // The contract it proposes is one, once it is no comment any more.
+    let proposed = draft.text.lines().filter(|line| !line.starts_with("#   tasks"));
+    let taken = |line: &str| match line.starts_with("# contracts") || line.starts_with("#   ") {
+        true => line.replacen("# ", "", 1),
+        false => line.to_owned(),
+    };
+    let text: Vec<String> = proposed.map(taken).collect();
+    assert!(read(&text.join("\n")).unwrap().contracts.health.is_some());
 }
 
 #[test]

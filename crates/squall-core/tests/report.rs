@@ -112,6 +112,27 @@ fn a_journal_that_was_cut_off_still_makes_a_report() {
 }
 
 #[test]
+fn strikes_that_never_began_are_told() {
+    let (_, journals) = sample::report();
+    let planned = |journal: &&squall_core::journal::Journal| !journal.header().plan.steps.is_empty();
+    let journal = journals.iter().find(planned).unwrap();
+    let steps = journal.header().plan.steps.len();
+    let cut = squall_core::journal::Journal::new(journal.events()[..2].to_vec()).unwrap();
+    let early = report(std::slice::from_ref(&cut));
+    assert_eq!(early.scenarios[0].unbegun, steps);
+    assert_eq!(report(std::slice::from_ref(journal)).scenarios[0].unbegun, 0);
+    let mut facts = journal.events().to_vec();
+    let squall_core::event::Fact::Opened(header) = &mut facts[0].fact else {
+        panic!("a journal begins with its header")
+    };
+    let again = header.plan.steps[0].clone();
+    header.plan.steps.push(again);
+    let late = report(&[squall_core::journal::Journal::new(facts).unwrap()]);
+    let said = &late.scenarios[0].analysis;
+    assert!(said.contains("1 planned strike never began"), "{said}");
+}
+
+#[test]
 fn no_journal_at_all_proves_nothing() {
     let report = report(&[]);
     assert_eq!(report.outcome, Outcome::Inconclusive);

@@ -12,12 +12,17 @@ use crate::priority;
 static GATE: Mutex<Gate> = Mutex::new(Gate {
     closed: false,
     started: BTreeSet::new(),
+    witness: None,
 });
+
+/// Who is told of each process that was started, at once.
+type Witness = Box<dyn FnMut(u32) + Send>;
 
 struct Gate {
     closed: bool,
     /// Processes that passed it: who started one waits for its end.
     started: BTreeSet<u32>,
+    witness: Option<Witness>,
 }
 
 /// A process that was just started.
@@ -56,13 +61,23 @@ pub(crate) fn spawn<T: Started>(start: impl FnOnce() -> io::Result<T>) -> io::Re
     let mut gate = gate();
     open(&gate)?;
     let child = priority::as_usual(start)?;
-    gate.started.extend(child.pid());
+    if let Some(pid) = child.pid() {
+        gate.started.insert(pid);
+        if let Some(witness) = &mut gate.witness {
+            witness(pid);
+        }
+    }
     Ok(child)
 }
 
 /// Looks at the processes that passed, while none does.
 pub(crate) fn look<T>(at: impl FnOnce(&BTreeSet<u32>) -> T) -> T {
     at(&gate().started)
+}
+
+/// From now on `witness` is told of each process that is started, before anything else passes.
+pub(crate) fn witness(witness: impl FnMut(u32) + Send + 'static) {
+    gate().witness = Some(Box::new(witness));
 }
 
 /// From now on nothing is made.

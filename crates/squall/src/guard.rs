@@ -8,7 +8,7 @@
 mod memory;
 mod sweep;
 
-pub use sweep::{Sweep, remove_scratch, sweep};
+pub use sweep::{Sweep, remove_scratch, sweep, sweep_with};
 
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;

@@ -45,6 +45,22 @@ pub fn stat(pid: u32) -> Option<Stat> {
     })
 }
 
+/// Which boot of the machine this is: starts are counted from it. Empty where the kernel does not say.
+pub fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+/// A process named for good: its number, and when it was started, in clock ticks since boot.
+pub type Life = (u32, u64);
+
+/// Those of `lives` that still run, and all that descends from them, besides `but`.
+pub fn still(lives: &[Life], but: &[u32]) -> Vec<u32> {
+    let alive = |life: &&Life| stat(life.0).is_some_and(|stat| stat.started == life.1 && stat.state != 'Z');
+    let found = lives.iter().filter(alive).flat_map(|life| tree(life.0));
+    found.filter(|pid| !but.contains(pid)).collect()
+}
+
 /// All processes there are.
 pub fn all() -> BTreeMap<u32, Stat> {
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -228,18 +244,21 @@ mod tests {
             .spawn()
             .unwrap();
         let until = Instant::now() + Duration::from_secs(5);
-        while tree(child.id()).len() < 2 {
-            assert!(Instant::now() < until, "the grandchild was not seen");
+        let session = |pid: u32| nix::unistd::getsid(Some(Pid::from_raw(pid as i32)));
+        // Seen in the list of all processes, not by what is tested.
+        let grandchild = loop {
+            let born = all().into_iter().find(|(_, stat)| stat.parent == child.id());
+            match born {
+                Some((pid, _)) if session(pid).is_ok() && session(pid) != session(child.id()) => break pid,
+                _ => assert!(Instant::now() < until, "no grandchild left its session within 5 s"),
+            }
             std::thread::sleep(Duration::from_millis(5));
-        }
-        let all = tree(child.id());
-        assert_eq!(family(child.id()), all);
-        signal(&all, Signal::SIGKILL);
+        };
+        let (below, family) = (tree(child.id()), family(child.id()));
+        signal(&[child.id(), grandchild], Signal::SIGKILL);
         child.wait().unwrap();
-        assert!(
-            all.iter()
-                .all(|pid| !runs(*pid) || stat(*pid).is_none_or(|stat| stat.parent != child.id()))
-        );
+        assert_eq!(below, [child.id(), grandchild]);
+        assert_eq!(family, [child.id(), grandchild]);
     }
 
     #[test]

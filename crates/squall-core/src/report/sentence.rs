@@ -93,8 +93,7 @@ fn doubt(scenario: &Scenario) -> &str {
 fn passed(scenario: &Scenario, plan: &Plan) -> String {
     let counts = &scenario.counts;
     if counts.main == 0 {
-        let (right, all) = answers(scenario);
-        return format!("{right} of {all} answers right");
+        return answers(scenario, "answers right");
     }
     // Where only part of the work is expected in time, that part is the figure, however late the rest.
     let partial = plan.checks.iter().any(|demand| match demand {
@@ -115,23 +114,31 @@ fn passed(scenario: &Scenario, plan: &Plan) -> String {
     }
 }
 
-/// Answers that were right, an honest refusal inside an outage among them, and all that could be answered.
-fn answers(scenario: &Scenario) -> (usize, usize) {
+/// Answers that were right, of all that could be answered; refusals inside an outage are honest, and no right answers.
+fn answers(scenario: &Scenario, what: &str) -> String {
     let counts = &scenario.counts;
-    let all = counts.right + counts.refused + counts.wrong + counts.hung;
-    (counts.right + counts.refused_in_outage, all)
+    let refused = match counts.refused_in_outage {
+        0 => String::new(),
+        n => format!(", {n} honestly refused"),
+    };
+    format!("{} of {} {what}{refused}", counts.right, all_answers(scenario))
+}
+
+fn all_answers(scenario: &Scenario) -> usize {
+    let counts = &scenario.counts;
+    counts.right + counts.refused + counts.wrong + counts.hung
 }
 
 /// One sentence: what was shown, with its figures.
 pub(super) fn analysis(scenario: &Scenario) -> String {
-    let (right, all) = answers(scenario);
+    let all = all_answers(scenario);
     if scenario.outcome == Outcome::Inconclusive && all == 0 && scenario.counts.created == 0 {
         return finished(format!("Nothing was shown, because {}", doubt(scenario)));
     }
     let mut parts = vec![work(scenario)];
     parts.extend(recovery(scenario));
     if scenario.counts.main > 0 && all > 0 {
-        parts.push(format!("{right} of {all} answers were right"));
+        parts.push(answers(scenario, "answers were right"));
     } else if scenario.counts.created > 0 {
         parts.push(format!(
             "{} were acknowledged",
@@ -162,8 +169,7 @@ fn finished(mut ending: String) -> String {
 fn work(scenario: &Scenario) -> String {
     let counts = &scenario.counts;
     if counts.main == 0 {
-        let (right, all) = answers(scenario);
-        return format!("{right} of {all} answers were right");
+        return answers(scenario, "answers were right");
     }
     let late = match counts.late_by {
         Some(by) => format!(" and {} late by up to {}s", counts.late, whole_seconds(by).max(1)),
@@ -207,7 +213,10 @@ fn recovery(scenario: &Scenario) -> Option<String> {
 /// The faults, alike ones together: `With worker killed 3 times and db stopped once (every effect seen)`.
 fn struck(scenario: &Scenario) -> String {
     if scenario.faults.is_empty() {
-        return "Without any fault".to_owned();
+        return match scenario.unbegun {
+            0 => "Without any fault".to_owned(),
+            n => format!("Before {} began", number(n, "planned strike", "planned strikes")),
+        };
     }
     let mut kinds: Vec<(String, usize)> = Vec::new();
     for fault in &scenario.faults {
@@ -236,7 +245,11 @@ fn struck(scenario: &Scenario) -> String {
         all if all == scenario.faults.len() => "no effect seen".to_owned(),
         _ => format!("{unseen} of {} effects not seen", scenario.faults.len()),
     };
-    format!("With {} ({seen})", list(&told))
+    let unbegun = match scenario.unbegun {
+        0 => String::new(),
+        n => format!("; {} never began", number(n, "planned strike", "planned strikes")),
+    };
+    format!("With {} ({seen}{unbegun})", list(&told))
 }
 
 fn findings(scenario: &Scenario) -> String {

@@ -142,6 +142,9 @@ pub struct Scenario {
     pub warnings: Vec<String>,
     /// What was put in force.
     pub faults: Vec<Fault>,
+    /// How many strikes of the plan never began: the run ended before.
+    #[serde(default)]
+    pub unbegun: usize,
     /// How what broke came back.
     pub clocks: Vec<Clock>,
     /// The figures of requests and tasks.
@@ -252,6 +255,10 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
         doubts: judgement.doubts.clone(),
         warnings: judgement.signs.clone(),
         faults: faults(history, judgement),
+        unbegun: plan
+            .steps
+            .len()
+            .saturating_sub(history.strikes.len() + history.missed.len()),
         clocks: judgement.clocks.clone(),
         counts: counts(history),
         latency: latency(history),

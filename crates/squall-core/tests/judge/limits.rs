@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use squall_core::advice::known;
+use squall_core::advice::classes;
 use squall_core::demand::{Breaker, CATALOGUE, Demand};
 use squall_core::event::{
     BreakerState, DatabaseLook, Fact, MachineLook, NoteKind, Role, State, TaskEvent, Usage, Work,
@@ -15,14 +15,21 @@ use super::run::{MS, Run, SEC, instance, line, op, record};
 
 #[test]
 fn every_class_a_check_can_find_has_advice_and_nothing_else_has() {
-    let classes = CATALOGUE.iter().flat_map(|(_, classes, _)| classes.split(", "));
-    let classes: BTreeSet<&str> = classes.collect();
-    let missing: Vec<_> = classes.iter().filter(|class| !known(class)).collect();
+    let found = CATALOGUE.iter().flat_map(|(_, classes, _)| classes.split(", "));
+    let found: BTreeSet<&str> = found.collect();
+    let advised: Vec<&str> = classes().collect();
+    let missing: Vec<_> = found.iter().filter(|class| !advised.contains(class)).collect();
     assert!(
         missing.is_empty(),
         "no advice on {missing:?}: add a row to the table in advice.rs"
     );
-    assert!(!known("no-such-class"));
+    let idle: Vec<_> = advised.iter().filter(|class| !found.contains(*class)).collect();
+    assert!(
+        idle.is_empty(),
+        "no check finds {idle:?}: take its row out of the table in advice.rs"
+    );
+    let once: BTreeSet<&str> = advised.iter().copied().collect();
+    assert_eq!(once.len(), advised.len(), "a class has two rows in advice.rs");
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! `squall logs`: what the services of a system that is up write.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -48,11 +49,8 @@ pub(super) fn logs(args: &LogsArgs) -> u8 {
     };
     let chosen: Vec<&Service> = status.services.iter().filter(meant).collect();
     if let (true, Some(name)) = (chosen.is_empty(), &args.service) {
-        let names: Vec<&str> = status
-            .services
-            .iter()
-            .map(|service| service.instance.service.as_str())
-            .collect();
+        let names = status.services.iter().map(|service| service.instance.service.as_str());
+        let names: Vec<&str> = names.collect::<BTreeSet<_>>().into_iter().collect();
         let remedy = nearest(name, names.iter().copied()).map_or_else(
             || format!("the services are {}", names.join(", ")),
             |close| format!("did you mean `{close}`?"),

@@ -16,7 +16,7 @@ use squall_core::{demand, fault};
 use super::inputs::{all_scenarios, inputs, scenario_text};
 use super::{PlanArgs, reports, say, workshop};
 use crate::exit;
-use crate::guard::sweep;
+use crate::guard::sweep_with;
 use crate::store::{Folder, journals};
 
 /// What can be listed.
@@ -299,7 +299,7 @@ pub(super) fn heal(output: &Path) -> u8 {
     };
     let mut code = exit::PASS;
     for (folder, id) in &runs {
-        let swept = sweep(id);
+        let swept = sweep_with(id, &folder.lives());
         folder.remove_partial();
         if swept.clean() {
             folder.forget();

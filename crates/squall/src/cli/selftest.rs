@@ -64,6 +64,13 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
             return exit::BAD_INPUT;
         }
     };
+    if bugs.is_empty() && args.sound == 0 {
+        say::problem(
+            "a selftest of no bug and no sound run shows nothing",
+            Some("name bugs with --bugs, or have sound runs with --sound 1"),
+        );
+        return exit::BAD_INPUT;
+    }
     let seed = args.seed.unwrap_or_else(|| id.seed());
     let scenarios: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
     let choice = Choice {
@@ -95,7 +102,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
             if let Err(error) = workshop.folder.write("selftest.md", &table) {
                 say::problem(&format!("selftest.md: {error}"), None);
             }
-            if rows.iter().all(|row| row.right) {
+            if !rows.is_empty() && rows.iter().all(|row| row.right) {
                 exit::PASS
             } else {
                 exit::FINDING

@@ -1,5 +1,6 @@
 //! The live view: the journal's own events, as they are written.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -133,14 +134,23 @@ fn show(scenario: &str, verbose: Option<PathBuf>, bars: &MultiProgress, events: 
     let mut log = verbose
         .as_ref()
         .and_then(|path| File::options().create(true).append(true).open(path).ok());
-    let mut tally = Tally::default();
+    let (mut tally, mut steps) = (Tally::default(), HashMap::new());
     while let Ok(event) = events.recv() {
         tally.count(&event.fact);
         bar.set_message(format!(
             "{scenario} · {} · tasks {}/{} · answers {} ({} not right)",
             tally.part, tally.committed, tally.created, tally.answered, tally.not_right
         ));
-        let line = format!("{:>8.3} {}", event.at as f64 / 1e9, words(&event.fact));
+        if let Fact::Imposing { step, place, condition } = &event.fact {
+            steps.insert(*step, format!("{place} {}", condition.word()));
+        }
+        let said = match &event.fact {
+            Fact::Imposed { step } => steps.get(step).map(|what| format!("{what}: in force")),
+            Fact::Healed { step } => steps.get(step).map(|what| format!("{what}: healed")),
+            _ => None,
+        };
+        let said = said.unwrap_or_else(|| words(&event.fact));
+        let line = format!("{:>8.3} {said}", event.at as f64 / 1e9);
         if let Some(log) = &mut log {
             // The file is a convenience: the journal has it all.
             let _ = writeln!(log, "{scenario} {line}");

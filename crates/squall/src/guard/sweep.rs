@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::memory;
-use crate::processes;
+use crate::processes::{self, Life};
 use crate::store::RunId;
 
 /// How long processes may take to be gone after SIGKILL: the kernel may be writing for them.
@@ -48,6 +48,12 @@ impl fmt::Display for Sweep {
 /// a run started can leave that tree while one of them lives. Then, for `squall heal` after both
 /// died, whatever carries the tag.
 pub fn sweep(id: &RunId) -> Sweep {
+    sweep_with(id, &[])
+}
+
+/// The same, and those of `lives` that still run: what a run started itself, and may have overwritten the
+/// environment that shows the tag.
+pub fn sweep_with(id: &RunId, lives: &[Life]) -> Sweep {
     // The second waits: it would find nothing, and end the process in the middle of the first.
     let _sweeping = SWEEPING.lock().unwrap_or_else(PoisonError::into_inner);
     let me = std::process::id();
@@ -57,6 +63,7 @@ pub fn sweep(id: &RunId) -> Sweep {
     let find = || {
         let mut found: Vec<u32> = processes::tree(me).into_iter().filter(|pid| *pid != me).collect();
         found.extend(processes::tagged(&id.to_string(), &scratch, &spared));
+        found.extend(processes::still(lives, &spared));
         found
     };
     // Seen before they are killed: afterwards nobody knows whose the memory was.

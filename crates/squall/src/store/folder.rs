@@ -9,7 +9,7 @@ use squall_core::journal::{BadJournal, Journal, Lines};
 use squall_core::report::LeftOut;
 
 use crate::gate;
-use crate::processes;
+use crate::processes::{self, Life};
 
 /// A run's id: when it began, and its seed. Also the tag on everything the run makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,18 +163,42 @@ impl Folder {
         })
     }
 
-    /// Writes down, before anything is made, what there may be to heal.
+    /// Writes down, before anything is made, what there may be to heal; and from then on each process that is started.
     ///
     /// # Errors
     /// When it can't be written: then nothing may be made either.
     pub fn remember(&self, id: &RunId) -> io::Result<()> {
         let pid = std::process::id();
         let started = processes::stat(pid).map(|stat| stat.started);
-        let line =
-            serde_json::json!({ "run": id.to_string(), "scratch": id.scratch(), "pid": pid, "started": started });
+        let line = serde_json::json!({
+            "run": id.to_string(), "scratch": id.scratch(), "pid": pid, "started": started, "boot": processes::boot(),
+        });
         let mut file = fs::File::create(self.path.join(HEAL))?;
         writeln!(file, "{line}")?;
-        file.sync_all()
+        file.sync_all()?;
+        gate::witness(move |pid| {
+            let Some(stat) = processes::stat(pid) else { return };
+            let line = serde_json::json!({ "pid": pid, "started": stat.started });
+            // In one piece. On a full disk it still has its tag to be known by.
+            let _ = file.write_all(format!("{line}\n").as_bytes());
+        });
+        Ok(())
+    }
+
+    /// The processes the run started itself, as far as they were written down since the machine was booted.
+    pub fn lives(&self) -> Vec<Life> {
+        let first = remembered(&self.path);
+        if first.is_none_or(|first| first["boot"].as_str() != Some(&processes::boot())) {
+            return Vec::new();
+        }
+        let text = fs::read_to_string(self.path.join(HEAL)).unwrap_or_default();
+        // The last line may have been cut off by a death.
+        let lines = text.lines().skip(1).filter_map(|line| serde_json::from_str(line).ok());
+        let life = |line: serde_json::Value| {
+            let pid = u32::try_from(line["pid"].as_u64()?).ok()?;
+            Some((pid, line["started"].as_u64()?))
+        };
+        lines.filter_map(life).collect()
     }
 
     /// The process that works here, while it runs; `None` when nothing is left to heal.
@@ -264,7 +288,8 @@ impl Folder {
 }
 
 fn remembered(folder: &Path) -> Option<serde_json::Value> {
-    serde_json::from_str(&fs::read_to_string(folder.join(HEAL)).ok()?).ok()
+    let text = fs::read_to_string(folder.join(HEAL)).ok()?;
+    serde_json::from_str(text.lines().next()?).ok()
 }
 
 /// The process a `heal.jsonl` names, if it runs. Its number alone may be another's by now.
@@ -286,7 +311,8 @@ pub const PARTIAL: &str = ".partial";
 /// The scenarios that were to be run, a line each; one that can't be with a tab and why.
 const PLANNED: &str = "scenarios.txt";
 
-/// What there may be to heal: there from before the first process until after the last.
+/// What there may be to heal: there from before the first process until after the last. The run in its first line, then
+/// a line for each process.
 const HEAL: &str = "heal.jsonl";
 
 /// All journals of a run's folder, in the order they were opened; or the one journal `path` names.

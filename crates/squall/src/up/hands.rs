@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use squall_core::diagnostic::nearest;
 use squall_core::event::Fact;
 use squall_core::place::{Condition, Death, Instance, Place};
@@ -186,28 +187,9 @@ impl Up {
     /// Makes the same hold at all of them, at once.
     async fn impose(&self, targets: &[Instance], wanted: &[Condition]) -> Result<(), Trouble> {
         let places: Vec<Place> = targets.iter().cloned().map(Place::Instance).collect();
-        let mut all: Vec<_> = places
-            .iter()
-            .map(|place| Box::pin(self.world.impose(place, wanted)))
-            .collect();
-        let mut first = Ok(());
-        std::future::poll_fn(|context| {
-            all.retain_mut(|one| match one.as_mut().poll(context) {
-                std::task::Poll::Ready(result) => {
-                    if first.is_ok() {
-                        first = result;
-                    }
-                    false
-                }
-                std::task::Poll::Pending => true,
-            });
-            match all.is_empty() {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await;
-        first
+        let all = join_all(places.iter().map(|place| self.world.impose(place, wanted))).await;
+        // All were tried; the first that failed is told.
+        all.into_iter().collect()
     }
 }
 

@@ -17,6 +17,7 @@ pub use short::{burn, hold, within};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
+use futures_util::future::join_all;
 use squall_core::command;
 use squall_core::event::{LinkCounts, ShortageLook};
 use squall_core::expr::fill;
@@ -99,7 +100,7 @@ impl ProcessWorld {
             for (instance, addr) in addresses.iter().filter(|(instance, _)| instance.service == name) {
                 world.open_links(instance, &addresses, setting).await?;
                 world.make_disk(instance, setting)?;
-                let command = world.command(instance, *addr, setting, means)?;
+                let command = world.command(instance, *addr, setting, means).await?;
                 let keeper = Keeper::start(instance.clone(), command, setting.logs.clone(), means.recorder.clone())?;
                 fresh.push(instance.clone());
                 world.keepers.insert(instance.clone(), keeper);
@@ -140,7 +141,7 @@ impl ProcessWorld {
         Ok(())
     }
 
-    fn command(
+    async fn command(
         &mut self,
         instance: &Instance,
         addr: SocketAddr,
@@ -155,7 +156,10 @@ impl ProcessWorld {
         let restart = service.restart.map(|restart| restart.after.get());
         if service.preset == Some(Preset::Postgres) {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
-            let postgres = cluster.copy(&setting.scratch.join(instance.to_string()), addr)?;
+            let postgres = {
+                let folder = setting.scratch.join(instance.to_string());
+                cluster.copy(&setting.run, &folder, addr).await?
+            };
             let command = postgres.command(setting, within, restart);
             self.clusters.insert(instance.clone(), postgres);
             return Ok(command);
@@ -364,7 +368,7 @@ impl ProcessWorld {
 
     /// Ends everything at once: all that could be learned was read back by now.
     pub async fn end(self) {
-        futures(self.keepers.values().map(Keeper::end)).await;
+        join_all(self.keepers.values().map(Keeper::end)).await;
         for (_, link) in self.links {
             link.proxy.close().await;
         }
@@ -374,18 +378,4 @@ impl ProcessWorld {
 /// What `${self.disk}` stands for.
 fn disk_folder(instance: &Instance, setting: &Setting) -> std::path::PathBuf {
     setting.scratch.join(format!("{instance}-disk"))
-}
-
-/// Runs all of them at once, in this task.
-async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
-    let mut pinned: Vec<_> = all.map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        pinned.retain_mut(|future| future.as_mut().poll(context).is_pending());
-        if pinned.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
 }

@@ -101,6 +101,14 @@ fn other_verbs_name_what_they_can_not_find() {
         (&["judge", "."], &["no journal", "tmp/latest"]),
         (&["judge", "storm.yaml"], &["storm.yaml"]),
         (&["list", "scenaros"], &["'scenaros'", "scenarios"]),
+        (
+            &["selftest", "--bugs", "", "--sound", "0"],
+            &["shows nothing", "--bugs", "--sound"],
+        ),
+        (
+            &["selftest", "--bugs", "no-such-bug"],
+            &["`no-such-bug`", "lost-enqueue"],
+        ),
         (&["vaildate"], &["'vaildate'", "'validate'"]),
         (&[], &["Usage"]),
     ] {

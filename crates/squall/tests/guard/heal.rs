@@ -1,7 +1,9 @@
 //! `squall heal`, after both processes died at once.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
@@ -18,6 +20,19 @@ fn kill_both(running: &mut Running, trail: &Trail) {
         both.iter().for_each(|process| kill(pid(*process), signal).unwrap());
     }
     running.child.wait().unwrap();
+}
+
+/// Waits until a process with this command line was seen.
+fn seen(trail: &Trail, line: &str) {
+    let until = Instant::now() + PATIENCE;
+    while !trail.living().iter().any(|(_, words)| words == line) {
+        assert!(
+            Instant::now() < until,
+            "no `{line}` within {PATIENCE:?}: {:#?}",
+            trail.living()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A process that is none of squall's, whatever its name says.
@@ -86,4 +101,70 @@ fn heal_removes_all_of_a_dead_run_and_touches_nothing_else() {
     assert!(rest.none(), "{rest:#?}");
     let again = place.output(&["heal"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "nothing to heal\n");
+}
+
+#[test]
+fn heal_ends_the_copying_of_a_cluster_too() {
+    let place = Place::with_taskhub(BUILD);
+    place.write("build.sh", BUILD_SH);
+    // One that takes its time: the moment is short where the disk is fast.
+    let copies = place.path().join("bin/cp");
+    std::fs::create_dir(place.path().join("bin")).unwrap();
+    place.write("bin/cp", "#!/bin/sh\nexec sleep 600\n");
+    std::fs::set_permissions(&copies, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut command = place.squall(&RUN);
+    command.env("PATH", format!("{}:{path}", place.path().join("bin").display()));
+    let mut dead = Running::start(command);
+    let trail = Trail::follow(dead.child.id(), place.path());
+    seen(&trail, "sleep 600");
+    kill_both(&mut dead, &trail);
+    let left = trail.residue();
+    let healed = place.output(&["heal"]);
+    let after = trail.residue();
+    trail.clear();
+    assert!(
+        left.processes.iter().any(|(_, words)| words == "sleep 600"),
+        "{left:#?}"
+    );
+    assert!(healed.status.success(), "{healed:?}");
+    assert!(after.none(), "{after:#?}");
+}
+
+#[test]
+fn heal_knows_what_overwrote_its_environment_and_nobody_who_has_its_number_by_now() {
+    let place = Place::with_taskhub(BUILD);
+    place.write("build.sh", BUILD_SH);
+    let system = std::fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let shy = "services:\n  shy:\n    run: env -i sh shy.sh\n";
+    place.write("system.yaml", system.replacen("services:\n", shy, 1));
+    place.write("shy.sh", "sleep 601 &\nwait\n");
+    let mut dead = Running::start(place.squall(&RUN));
+    let trail = Trail::follow(dead.child.id(), place.path());
+    assert!(
+        Moment::Reference.wait(&mut dead, &trail, place.path()),
+        "{:#?}",
+        dead.said
+    );
+    seen(&trail, "sleep 601");
+    kill_both(&mut dead, &trail);
+    // As if the number of one that ended had been given to somebody else.
+    let mut other = bystander("somebody", "none");
+    let heal = place.run_folder().join("heal.jsonl");
+    let mut text = std::fs::read_to_string(&heal).unwrap();
+    text += &format!("{{\"pid\":{},\"started\":1}}\n{{\"pid\":", other.id());
+    std::fs::write(&heal, text).unwrap();
+    let left = trail.residue();
+    let healed = place.output(&["heal"]);
+    let after = trail.residue();
+    trail.clear();
+    let lived = other.try_wait().unwrap().is_none();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    for words in ["sh shy.sh", "sleep 601"] {
+        assert!(left.processes.iter().any(|(_, left)| left == words), "{left:#?}");
+    }
+    assert!(healed.status.success(), "{healed:?}");
+    assert!(after.none(), "{after:#?}");
+    assert!(lived, "a bystander was killed");
 }

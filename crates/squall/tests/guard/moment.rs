@@ -41,7 +41,7 @@ impl Moment {
             Self::Initdb => until(|| trail.living().iter().any(|(_, words)| words.contains("initdb"))),
             Self::Start => running.until(" start", PATIENCE),
             Self::Reference => running.until(" reference", PATIENCE),
-            Self::Storm => running.until(" is in force", PATIENCE),
+            Self::Storm => running.until(": in force", PATIENCE),
             Self::Drain => running.until(" drain", PATIENCE),
             // Whichever comes first: the moments of writing are short.
             Self::Report => running.until(" audit", PATIENCE) && until(|| writing(folder)),

@@ -80,3 +80,36 @@ pub(super) const BUGS: &[Bug] = &[
     bug("dies-on-disk-full", "resource-exhaustion", "stays_up", "died"),
     bug("retry-storm", "network", "amplification", "retry-storm"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The reference system's own list.
+    const LIST: &str = include_str!("../../../../../systems/taskhub/src/bug.rs");
+
+    /// A variant's name as it is given in the environment.
+    fn kebab(variant: &str) -> String {
+        let mut name = String::new();
+        for letter in variant.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn every_bug_that_can_be_planted_has_a_row_and_every_row_can_be_planted() {
+        let (_, list) = LIST.split_once("pub enum Bug {").unwrap();
+        let (list, _) = list.split_once("\n}").unwrap();
+        let lines = list.lines().map(str::trim);
+        let variants = lines.filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with('#'));
+        let planted: BTreeSet<String> = variants.map(|line| kebab(line.trim_end_matches(','))).collect();
+        let rows: BTreeSet<String> = BUGS.iter().map(|bug| bug.name.to_owned()).collect();
+        assert_eq!(rows.len(), BUGS.len(), "a bug has two rows");
+        assert_eq!(rows, planted, "taskhub's bug.rs and the table above differ");
+    }
+}

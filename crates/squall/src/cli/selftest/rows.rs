@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) found: String,
     /// From the storm's start to the finding's first evidence.
     after: String,
-    /// Whether the row still counts as caught with its check taken away, and what the rest then says.
+    /// What the others say of the same journal when its check is taken away.
     without: String,
 }
 
@@ -44,9 +44,9 @@ pub(super) fn bug_row(bug: &Bug, journal: &Journal) -> Row {
         found: failures(&whole),
         after: after(bug, &whole, journal),
         without: match rest.outcome {
-            Outcome::Pass => "not caught: the run would be green".to_owned(),
-            Outcome::Inconclusive => format!("not caught: {}", failures(&rest)),
-            Outcome::Fail => format!("not caught; others see {}", failures(&rest)),
+            Outcome::Pass => "the run would be green".to_owned(),
+            Outcome::Inconclusive => failures(&rest),
+            Outcome::Fail => format!("others see {}", failures(&rest)),
         },
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use squall_core::event::{Fact, Line, NoteKind, line as kind};
+use squall_core::event::{Fact, Line, NoteKind, line as kind, shortened};
 use squall_core::place::Instance;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
@@ -85,13 +85,9 @@ impl Log {
             return;
         }
         drop(inner);
-        let mut end = masked.len().min(LONGEST);
-        while !masked.is_char_boundary(end) {
-            end -= 1;
-        }
         self.recorder.record(Fact::Log {
             instance: self.instance.clone(),
-            line: masked[..end].to_owned(),
+            line: shortened(&masked, LONGEST).to_owned(),
         });
     }
 
@@ -116,5 +112,29 @@ impl Log {
                 text,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::Secrets;
+
+    #[tokio::test]
+    async fn a_panic_reaches_the_journal_however_much_stands_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal.jsonl");
+        let recorder = Recorder::open(&journal, Secrets::default()).unwrap();
+        let instance = Instance::new("server", 1);
+        let log = Log::open(folder.path(), &instance, recorder.clone()).unwrap();
+        let written = format!(
+            "{{\"fields\": \"{}\", \"message\": \"panicked at main.rs:7\"}}\n",
+            "x".repeat(2 * LONGEST)
+        );
+        log.take(written.as_bytes()).await;
+        recorder.flush().unwrap();
+        let text = std::fs::read_to_string(&journal).unwrap();
+        assert!(text.contains("panicked at main.rs:7"), "{text}");
+        assert!(text.len() < 2 * LONGEST, "{text}");
     }
 }

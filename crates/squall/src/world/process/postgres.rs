@@ -3,14 +3,16 @@
 //! One cluster is prepared for a whole command, beside the build, and copied for each scenario.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, User};
+use tokio::time::timeout;
 
 use super::instance::Command;
 use super::ready::Condition;
@@ -24,6 +26,9 @@ const OWNER: &str = "squall";
 
 /// PostgreSQL refuses to run as root: whom it runs as then, the first that exists.
 const STAND_INS: [&str; 2] = ["postgres", "nobody"];
+
+/// Making or copying a cluster takes no longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A prepared cluster.
 #[derive(Debug)]
@@ -131,24 +136,17 @@ impl Cluster {
         ]);
         command.arg("--pwfile").arg(&pwfile).arg("-D").arg(&data);
         command.current_dir(&scratch).env(processes::TAG, run.to_string());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
         if let Some((uid, gid)) = user {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
-        let child = gate::spawn(|| command.spawn()).map_err(Trouble::io("initdb"))?;
-        let output = child.wait_with_output().await.map_err(Trouble::io("initdb"))?;
+        let ended = finished("initdb, which makes the database cluster,", command, PATIENCE).await;
         let _ = fs::remove_file(&pwfile);
+        let output = ended?;
         if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            let lines: Vec<&str> = text.lines().collect();
             return Err(Trouble::Build {
                 command: "initdb".to_owned(),
                 how: output.status.to_string(),
-                output: secrets.mask(&lines[lines.len().saturating_sub(8)..].join("\n")),
+                output: secrets.mask(&last_lines(&output)),
             });
         }
         Ok(Self {
@@ -159,21 +157,20 @@ impl Cluster {
         })
     }
 
-    /// A copy of it in `folder`, to listen on `addr`.
-    pub(super) fn copy(&self, folder: &Path, addr: SocketAddr) -> Result<Postgres, Trouble> {
-        let named = || folder.display().to_string();
+    /// A copy of it in `folder` for run `run`, to listen on `addr`.
+    ///
+    /// # Errors
+    /// It could not be copied; with the last lines of who tried.
+    pub(super) async fn copy(&self, run: &RunId, folder: &Path, addr: SocketAddr) -> Result<Postgres, Trouble> {
+        let what = format!("the copy of the prepared cluster to {}", folder.display());
         // By a program of its own: if squall must clear up in the middle of it, it dies like all others.
-        let mut command = std::process::Command::new("cp");
-        command
-            .args(["-a", "--reflink=auto"])
-            .arg(&self.data)
-            .arg(folder)
-            .stdin(Stdio::null());
-        let mut child = gate::spawn(|| command.spawn()).map_err(Trouble::io(named()))?;
-        if !child.wait().map_err(Trouble::io(named()))?.success() {
-            return Err(Trouble::io(named())(std::io::Error::other(
-                "the prepared cluster could not be copied",
-            )));
+        let mut command = tokio::process::Command::new("cp");
+        command.args(["-a", "--reflink=auto"]).arg(&self.data).arg(folder);
+        command.env(processes::TAG, run.to_string());
+        let output = finished(&what, command, PATIENCE).await?;
+        if !output.status.success() {
+            let how = format!("{}\n{}", output.status, last_lines(&output));
+            return Err(Trouble::io(what)(io::Error::other(how)));
         }
         Ok(Postgres {
             binaries: self.binaries.clone(),
@@ -262,10 +259,55 @@ fn own(path: &Path, user: Option<(Uid, Gid)>) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Starts `command` and waits until it has ended, at most `within`; then it is killed. `what` names it in errors.
+async fn finished(what: &str, mut command: tokio::process::Command, within: Duration) -> Result<Output, Trouble> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let child = gate::spawn(|| command.spawn()).map_err(Trouble::io(what))?;
+    match timeout(within, child.wait_with_output()).await {
+        Ok(ended) => ended.map_err(Trouble::io(what)),
+        Err(_) => {
+            let cause = format!("it had not ended after {within:?} and was killed: is the disk that slow, or full?");
+            Err(Trouble::io(what)(io::Error::new(io::ErrorKind::TimedOut, cause)))
+        }
+    }
+}
+
+/// What a program said last of what went wrong.
+fn last_lines(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
 fn random_text() -> String {
     use rand::RngExt;
     let mut rng = rand::rng();
     (0..24)
         .map(|_| char::from(rng.sample(rand::distr::Alphanumeric)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[tokio::test]
+    async fn what_does_not_end_is_killed_and_named() {
+        let id = format!("test-{}-slow", std::process::id());
+        let mut command = tokio::process::Command::new("sleep");
+        command.arg("600").env(processes::TAG, &id);
+        let ended = finished("the copy", command, Duration::from_millis(200)).await;
+        let trouble = ended.unwrap_err().to_string();
+        assert!(trouble.contains("the copy") && trouble.contains("200ms"), "{trouble}");
+        let until = Instant::now() + Duration::from_secs(5);
+        while !processes::tagged(&id, Path::new("/nonexistent"), &[]).is_empty() {
+            assert!(Instant::now() < until, "it was not killed within 5 s");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }

@@ -1,0 +1,94 @@
+//! The known defects of `systems/defects`: each with the bundled scenario that shows it, and what is found by then.
+#![allow(dead_code, reason = "each user needs a part of it")]
+
+/// A defect. Its system is `systems/defects/NAME.yaml`, the sound one beside it `NAME-control.yaml`.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name, also in tables.
+    pub name: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// The bundled scenario, as it is.
+    pub scenario: &'static str,
+    /// What is said with `--set`.
+    pub set: &'static [&'static str],
+    /// Which check finds it.
+    pub check: &'static str,
+    /// As what.
+    pub class: &'static str,
+}
+
+/// All of them.
+pub const ROWS: [Row; 4] = [
+    Row {
+        name: "k1",
+        what: "acknowledged before it is on disk",
+        scenario: "db-failure",
+        set: &[],
+        check: "data_intact",
+        class: "lost-ack",
+    },
+    Row {
+        name: "k12",
+        what: "read, then taken, without a lock",
+        scenario: "baseline",
+        // A queue with a backlog: without one, workers seldom look for the same job at the same moment.
+        set: &["workers=8", "tasks=200", "task_time=500ms"],
+        check: "no_task_completed_twice",
+        class: "double-commit",
+    },
+    Row {
+        name: "k13",
+        what: "done without asking whose it is",
+        scenario: "worker-restart",
+        set: &[],
+        check: "no_task_completed_twice",
+        class: "double-commit",
+    },
+    Row {
+        name: "k14",
+        what: "taken by a state alone, without a lease",
+        scenario: "worker-restart",
+        set: &[],
+        check: "none_stuck",
+        class: "stuck-task",
+    },
+];
+
+impl Row {
+    /// What follows `squall`, but for seed and output.
+    pub fn arguments(&self, control: bool) -> Vec<String> {
+        let system = format!("systems/defects/{}.yaml", self.file(control));
+        let words = [
+            "run",
+            "--system",
+            &system,
+            "-s",
+            self.scenario,
+            "-d",
+            "1",
+            "--pace",
+            "10",
+        ];
+        let set = self.set.iter().flat_map(|value| ["--set", value]);
+        words.into_iter().chain(set).map(str::to_owned).collect()
+    }
+
+    /// The system file's name, without its ending.
+    pub fn file(&self, control: bool) -> String {
+        format!("{}{}", self.name, if control { "-control" } else { "" })
+    }
+}
+
+/// Of the normal distribution, for 95 %.
+const Z: f64 = 1.96;
+
+/// Wilson's score interval for `hits` of `all`: between which shares the true one lies, in 95 of 100 cases.
+/// E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+pub fn wilson(hits: usize, all: usize) -> (f64, f64) {
+    let (share, all) = (hits as f64 / all as f64, all as f64);
+    let centre = share + Z * Z / (2.0 * all);
+    let half = Z * (share * (1.0 - share) / all + Z * Z / (4.0 * all * all)).sqrt();
+    let of = 1.0 + Z * Z / all;
+    ((centre - half) / of, (centre + half) / of)
+}

@@ -1,0 +1,169 @@
+//! The queue: one table, and all that is asked of it.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+use crate::{Claim, Done, Lease, say};
+
+/// No question takes longer.
+const BOUND: Duration = Duration::from_millis(1500);
+/// Opening a connection keeps nobody waiting.
+const OPEN: Duration = Duration::from_secs(5);
+/// Between two tries to connect.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Whoever comes first makes it, the others wait for that.
+const TABLE: &str = "BEGIN; SELECT pg_advisory_xact_lock(1); CREATE TABLE IF NOT EXISTS jobs (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'ready',
+    attempts INT NOT NULL DEFAULT 0,
+    leased_until TIMESTAMPTZ
+); COMMIT";
+
+/// What may be taken. Without a lease `leased_until` is NULL, and a running job is never taken over.
+const FREE: &str = "SELECT id FROM jobs WHERE state = 'ready' OR (state = 'running' AND leased_until < now())
+    ORDER BY id LIMIT 1";
+/// What taking does.
+const TAKEN: &str = "UPDATE jobs SET state = 'running', attempts = attempts + 1,
+    leased_until = now() + make_interval(secs => $1)";
+
+/// A job in a worker's hands.
+pub(crate) struct Job {
+    pub(crate) id: i64,
+    /// Counted from 1. Nobody else's is the same, so it shows whose the job is.
+    pub(crate) attempt: i32,
+    pub(crate) payload: Value,
+}
+
+/// One connection, opened beside the questions: while there is none they are refused at once.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    connection: watch::Receiver<Option<Arc<Connection>>>,
+}
+
+struct Connection {
+    client: Client,
+    /// It gave no answer in time.
+    silent: Notify,
+}
+
+impl Queue {
+    /// Keeps a connection to `url` from now on.
+    pub(crate) fn open(url: &str) -> Result<Self, String> {
+        let mut config = Config::from_str(url).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        config.connect_timeout(OPEN);
+        let (sender, connection) = watch::channel(None);
+        tokio::spawn(async move {
+            loop {
+                if let Err(why) = keep(&config, &sender).await {
+                    say(&format!("no database: {why}"));
+                }
+                sender.send_replace(None);
+                sleep(AGAIN).await;
+            }
+        });
+        Ok(Self { connection })
+    }
+
+    async fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
+        let connection = self.connection.borrow().clone().ok_or("the database is away")?;
+        match timeout(BOUND, connection.client.query(sql, values)).await {
+            Ok(rows) => rows.map_err(|error| error.to_string()),
+            Err(_) => {
+                connection.silent.notify_one();
+                Err(format!("the database gave no answer within {BOUND:?}"))
+            }
+        }
+    }
+
+    /// Whether it can be asked.
+    pub(crate) async fn there(&self) -> Result<(), String> {
+        self.ask("SELECT 1 FROM jobs LIMIT 1", &[]).await.map(drop)
+    }
+
+    /// Stores a job: its id.
+    pub(crate) async fn add(&self, payload: &Value) -> Result<i64, String> {
+        let sql = "INSERT INTO jobs (payload) VALUES ($1) RETURNING id";
+        let rows = self.ask(sql, &[&payload.to_string()]).await?;
+        rows.first().map(|row| row.get(0)).ok_or_else(|| "no id".to_owned())
+    }
+
+    /// A job's state, attempts and payload.
+    pub(crate) async fn show(&self, id: i64) -> Result<Option<(String, i32, Value)>, String> {
+        let sql = "SELECT state, attempts, payload FROM jobs WHERE id = $1";
+        let rows = self.ask(sql, &[&id]).await?;
+        Ok(rows.first().map(|row| (row.get(0), row.get(1), parsed(row, 2))))
+    }
+
+    /// Takes the oldest job there is to take.
+    pub(crate) async fn claim(&self, how: Claim, lease: Lease) -> Result<Option<Job>, String> {
+        let lease = lease.0.map(|lease| lease.as_secs_f64());
+        let rows = match how {
+            Claim::Locked => {
+                let sql = format!("{TAKEN} WHERE id = ({FREE} FOR UPDATE SKIP LOCKED) RETURNING id, attempts, payload");
+                self.ask(&sql, &[&lease]).await?
+            }
+            Claim::ReadThenUpdate => {
+                let Some(id) = self.ask(FREE, &[]).await?.first().map(|row| row.get::<_, i64>(0)) else {
+                    return Ok(None);
+                };
+                let sql = format!("{TAKEN} WHERE id = $2 RETURNING id, attempts, payload");
+                self.ask(&sql, &[&lease, &id]).await?
+            }
+        };
+        Ok(rows.first().map(|row| Job {
+            id: row.get(0),
+            attempt: row.get(1),
+            payload: parsed(row, 2),
+        }))
+    }
+
+    /// A sign of life: the job stays for another lease, where it is still this attempt's.
+    pub(crate) async fn renew(&self, job: &Job, lease: Duration) -> Result<(), String> {
+        let sql = "UPDATE jobs SET leased_until = now() + make_interval(secs => $3)
+            WHERE id = $1 AND attempts = $2 AND state = 'running'";
+        let values: [&(dyn ToSql + Sync); 3] = [&job.id, &job.attempt, &lease.as_secs_f64()];
+        self.ask(sql, &values).await.map(drop)
+    }
+
+    /// Ends an attempt in `state`; whether that was granted. May be asked again: an answer can be lost.
+    pub(crate) async fn end(&self, job: &Job, state: &str, how: Done) -> Result<bool, String> {
+        let unchecked = how == Done::Unchecked;
+        let sql = "UPDATE jobs SET state = $2, leased_until = NULL
+            WHERE id = $1 AND ($4 OR (attempts = $3 AND state IN ('running', $2))) RETURNING id";
+        let values: [&(dyn ToSql + Sync); 4] = [&job.id, &state, &job.attempt, &unchecked];
+        Ok(!self.ask(sql, &values).await?.is_empty())
+    }
+}
+
+/// One connection from its beginning to its end, or until it gave no answer.
+async fn keep(config: &Config, sender: &watch::Sender<Option<Arc<Connection>>>) -> Result<(), String> {
+    let late = |_| format!("none within {OPEN:?}");
+    let opened = timeout(OPEN, config.connect(NoTls)).await.map_err(late)?;
+    let (client, driver) = opened.map_err(|error| error.to_string())?;
+    tokio::pin!(driver);
+    let made = tokio::select! {
+        made = timeout(OPEN, client.batch_execute(TABLE)) => made.map_err(late)?,
+        end = &mut driver => end,
+    };
+    made.map_err(|error| error.to_string())?;
+    let silent = Notify::new();
+    let connection = Arc::new(Connection { client, silent });
+    sender.send_replace(Some(connection.clone()));
+    tokio::select! {
+        end = driver => end.map_err(|error| error.to_string()),
+        () = connection.silent.notified() => Err(format!("no answer within {BOUND:?}")),
+    }
+}
+
+fn parsed(row: &Row, column: usize) -> Value {
+    serde_json::from_str(row.get(column)).unwrap_or_default()
+}
