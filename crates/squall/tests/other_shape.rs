@@ -158,7 +158,7 @@ fn by_name_what_the_system_lacks_is_bad_input() {
     assert!(said(&output.stdout).contains("network: not run: needs a kind of work `hook`, a service `partner`"));
     // What goes beyond its budget is left out, too; by name it is refused.
     let whole = fs::read_to_string(place.path().join("system.yaml")).unwrap();
-    place.write("system.yaml", &format!("{whole}\nbudget: {{ copies: 10% }}\n"));
+    place.write("system.yaml", format!("{whole}\nbudget: {{ copies: 10% }}\n"));
     let output = place.output(&["plan", "-s", "all"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
     assert!(said(&output.stdout).contains("worker-restart: not run: needs a wider budget: 1 of "));

@@ -79,18 +79,11 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let scope = LevelScope::new(&level, &choice.sets, choice.pace);
     let names = chosen(&choice.scenarios)?;
     let together = |name: &str| choice.together || !choice.scenarios.split(',').any(|asked| asked.trim() == name);
-    let (name, text) = system_text(choice.system.as_deref())?;
     let mut wrong = Vec::new();
-    let system = Document::parse(&name, &text)
-        .and_then(|doc| doc.expand(&scope))
-        .and_then(|doc| System::read(&doc));
-    let system = match system {
-        Ok(system) => Some(system),
-        Err(mistakes) => {
-            wrong.push(mistakes);
-            None
-        }
-    };
+    let (name, text) = system_text(choice.system.as_deref())?;
+    let expanded = Document::parse(&name, &text).and_then(|doc| doc.expand(&scope));
+    let system = expanded.and_then(|doc| System::read(&doc));
+    let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
     let machine = survey();
     for name in names {
@@ -112,22 +105,20 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                     left_out.push(LeftOut { scenario: name, why });
                     return Ok(None);
                 }
-                let planned = match plan(&doc, &scenario, &facts, request) {
-                    Err(mistakes) if together(&name) && is_bundled(&name) => {
-                        let why = beyond_budget((&doc, &scenario, &facts), request, &mistakes).ok_or(mistakes)?;
-                        left_out.push(LeftOut { scenario: name, why });
-                        return Ok(None);
-                    }
-                    planned => planned?,
-                };
+                let planned = plan(&doc, &scenario, &facts, request);
+                if let Err(mistakes) = &planned
+                    && let Some(why) =
+                        beyond_budget((&name, together(&name)), (&doc, &scenario, &facts), request, mistakes)
+                {
+                    left_out.push(LeftOut { scenario: name, why });
+                    return Ok(None);
+                }
+                let (planned, at) = (planned?, (attach, &machine));
                 let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, &machine)?))) else {
-                    return possible(&doc, &scenario, (attach, &machine)).map(|()| Some(planned));
+                    return possible(&doc, &scenario, at).map(|()| Some(planned));
                 };
                 match together(&name) {
-                    true => left_out.push(LeftOut {
-                        scenario: planned.scenario,
-                        why,
-                    }),
+                    true => left_out.push(LeftOut { scenario: name, why }),
                     false => refused = refused.take().or_else(|| Some(cannot(&name, to, &why))),
                 }
                 Ok(None)
@@ -225,8 +216,9 @@ fn lacking(
     )
 }
 
-/// What a scenario would need more of than the system's budget allows, if nothing else is wrong with it.
+/// What a bundled scenario among those chosen together needs more of than the system's budget allows, if nothing else is wrong.
 fn beyond_budget(
+    (name, together): (&str, bool),
     (doc, scenario, facts): (&Document, &Scenario, &Facts),
     request: Request<'_>,
     mistakes: &Mistakes,
@@ -235,7 +227,9 @@ fn beyond_budget(
         budget: Budget::default(),
         ..facts.clone()
     };
-    plan(doc, scenario, &unbounded, request).ok()?;
+    if !together || !is_bundled(name) || plan(doc, scenario, &unbounded, request).is_err() {
+        return None;
+    }
     let first = mistakes.list().first()?;
     Some(format!("needs a wider budget: {}", first.message))
 }
