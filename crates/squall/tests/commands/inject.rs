@@ -152,7 +152,8 @@ fn what_a_service_is_short_of_is_seen_and_it_has_all_of_it_again() {
     let full = up.squall(&["inject", "disk_full", "on=server", "--for", "1s"]);
     said(&full, 2, &["no copy has a disk of its own", "squall run"]);
     assert_eq!(counted(&up), (5, 5));
-    kill(Pid::from_raw(flood.child.id() as i32), Signal::SIGINT).unwrap();
+    // Not SIGINT: what was started behind a shell ignores it.
+    kill(Pid::from_raw(flood.child.id() as i32), Signal::SIGTERM).unwrap();
     flood.end(PATIENCE);
     up.down();
 }
