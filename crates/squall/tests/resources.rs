@@ -118,7 +118,7 @@ fn nothing_stays(whom: impl Fn(u32) -> u32) {
          - disk_full: { on: server, after: 1s, for: 1s }\n",
     );
     let mut running = Running::start(place.squall(&["run", "-s", "short.yaml", "--seed", "11"]));
-    assert!(running.until("is in force", PATIENCE), "{:#?}", running.said);
+    assert!(running.until(": in force", PATIENCE), "{:#?}", running.said);
     until("a busy process", || !processes(&["inner burn"]).is_empty());
     let busy = processes(&["inner burn"]);
     kill(Pid::from_raw(whom(running.child.id()) as i32), Signal::SIGKILL).unwrap();
