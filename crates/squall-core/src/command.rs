@@ -48,14 +48,8 @@ pub fn words(line: &str) -> Result<Vec<String>, String> {
                     return whole(words);
                 }
             }
-            (None, Some('$'))
-                if chars
-                    .clone()
-                    .next()
-                    .is_some_and(|c| c.is_ascii_alphabetic() || c == '_') =>
-            {
-                let letters = chars.clone().take_while(|c| c.is_ascii_alphanumeric() || *c == '_');
-                let name: String = letters.collect();
+            (None, Some('$')) if variable(chars.as_str()).is_some() => {
+                let name = variable(chars.as_str()).unwrap_or_default();
                 return Err(format!("has a `${name}`, but no shell puts its value there"));
             }
             (_, Some(c)) => word.get_or_insert_default().push(c),
@@ -63,6 +57,13 @@ pub fn words(line: &str) -> Result<Vec<String>, String> {
             (_, None) => {}
         }
     }
+}
+
+/// The name of the variable a shell would see behind a `$`.
+fn variable(rest: &str) -> Option<&str> {
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let name = &rest[..end.unwrap_or(rest.len())];
+    (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
 /// A shell runs the one word after `-c`; those after it are something else to it.
@@ -83,7 +84,8 @@ fn is_shell(program: &str) -> bool {
 pub fn line<S: AsRef<str>>(words: &[S]) -> String {
     let quoted = words.iter().map(AsRef::as_ref).map(|word| {
         let special = |c: char| c.is_whitespace() || ['"', '\'', '\\'].contains(&c);
-        match word.is_empty() || word.contains(special) || OPERATORS.contains(&word) {
+        let filled = word.split('$').skip(1).any(|rest| variable(rest).is_some());
+        match word.is_empty() || word.contains(special) || filled || OPERATORS.contains(&word) {
             // A quote ends, stands for itself, and begins again.
             true => format!("'{}'", word.replace('\'', "'\\''")),
             false => word.to_owned(),
@@ -143,6 +145,7 @@ mod tests {
             vec!["sh", "-c", "a && b | c"],
             vec!["it's", r"back\slash", "", "|", "\""],
             vec!["plain"],
+            vec!["echo", "$HOME", "a$b", "${self.addr}", "$1"],
         ] {
             assert_eq!(words(&line(&all)).unwrap(), all);
         }

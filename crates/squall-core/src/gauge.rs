@@ -5,13 +5,11 @@ mod bottleneck;
 mod database;
 mod flooded;
 mod lines;
-mod neighbours;
 mod part;
 
 pub use ack::{AckGap, ack_gap};
-pub use bottleneck::{Bottleneck, bottleneck};
+pub use bottleneck::{Bottleneck, bottleneck, neighbours};
 pub use database::{DatabaseTime, database_time};
 pub use flooded::Flooded;
 pub use lines::{Lines, lines, strike_windows};
-pub use neighbours::neighbours;
 pub use part::{Part, Spell, spells};

@@ -49,8 +49,8 @@ pub struct Machine {
     pub processes: bool,
     /// Descriptors one process may have open: the soft limit and the hard one.
     pub descriptors: Option<(u64, u64)>,
-    /// By how many microseconds a pause of 1 ms was too long, in the middle of several.
-    pub timer_error_us: u64,
+    /// By how many microseconds a pause of 1 ms was too long, in the middle of several, where that was measured.
+    pub timer_error_us: Option<u64>,
     /// Whether squall's own threads may go before those of the system under test.
     pub priority: bool,
     /// The control group squall is in, where it may make groups below it; else why it may not.
@@ -303,7 +303,7 @@ mod tests {
             root: false,
             processes: true,
             descriptors: Some((1024, 4096)),
-            timer_error_us: 60,
+            timer_error_us: Some(60),
             priority: false,
             cgroup: Found::Missing("read-only".to_owned()),
             postgres: Found::Missing("not installed".to_owned()),

@@ -10,10 +10,9 @@ mod place;
 mod rows;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use place::{Place, SQUALL, workspace};
+use place::{Place, built, workspace};
 use rows::{ROWS, Row, wilson};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
@@ -23,16 +22,6 @@ static STORM: Mutex<()> = Mutex::new(());
 
 fn row(name: &str) -> &'static Row {
     ROWS.iter().find(|row| row.name == name).unwrap()
-}
-
-/// The program the systems consist of.
-fn program() -> PathBuf {
-    let profile = Path::new(SQUALL).parent().unwrap();
-    let places = [profile.join("defects"), workspace().join("target/debug/defects")];
-    places
-        .into_iter()
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("this test runs defects, which is not built: `cargo build -p defects`"))
 }
 
 fn file(row: &Row, control: bool) -> String {
@@ -46,7 +35,7 @@ fn storm(row: &Row, control: bool) -> (Option<i32>, Report) {
     let place = Place::new();
     fs::create_dir_all(place.path().join("systems/defects")).unwrap();
     let text = file(row, control).replace("build: cargo build -p defects\n", "");
-    let text = text.replace("target/debug/defects", program().to_str().unwrap());
+    let text = text.replace("target/debug/defects", built("defects").to_str().unwrap());
     place.write(&format!("systems/defects/{}.yaml", row.file(control)), text);
     let mut arguments = row.arguments(control);
     arguments.extend(["--seed", "11"].map(str::to_owned));

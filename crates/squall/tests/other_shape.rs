@@ -8,25 +8,14 @@
 mod place;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use place::{Place, SQUALL, workspace};
+use place::{Place, built, workspace};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
 /// One storm at a time: two on a small machine would disturb each other, and say so.
 static STORM: Mutex<()> = Mutex::new(());
-
-/// The program the system consists of.
-fn errands() -> PathBuf {
-    let profile = Path::new(SQUALL).parent().unwrap();
-    let places = [profile.join("errands"), workspace().join("target/debug/errands")];
-    places
-        .into_iter()
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("this test runs errands, which is not built: `cargo build -p errands`"))
-}
 
 /// Runs scenarios on errands, with a bug or none: the exit code and the report.
 fn storm(scenarios: &str, bug: Option<&str>) -> (Option<i32>, Report) {
@@ -36,7 +25,7 @@ fn storm(scenarios: &str, bug: Option<&str>) -> (Option<i32>, Report) {
     let text = text.replace("build: cargo build -p errands\n", "");
     place.write(
         "system.yaml",
-        text.replace("target/debug/errands", errands().to_str().unwrap()),
+        text.replace("target/debug/errands", built("errands").to_str().unwrap()),
     );
     let mut command = place.squall(&["run", "-s", scenarios, "-d", "1", "--pace", "10", "--seed", "11"]);
     command.env_remove("ERRANDS_BUG");
@@ -96,7 +85,7 @@ fn folder(changed: &[(&str, &str)]) -> Place {
     let place = Place::new();
     let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
     let text = text.replace("build: cargo build -p errands\n", "");
-    let text = text.replace("target/debug/errands", errands().to_str().unwrap());
+    let text = text.replace("target/debug/errands", built("errands").to_str().unwrap());
     let text = changed.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)

@@ -8,14 +8,13 @@
 mod place;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use place::{Place, Running, SQUALL, workspace};
+use place::{Place, Running, SQUALL, built, workspace};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
@@ -24,23 +23,13 @@ static STORM: Mutex<()> = Mutex::new(());
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program the system consists of.
-fn errands() -> PathBuf {
-    let profile = Path::new(SQUALL).parent().unwrap();
-    let places = [profile.join("errands"), workspace().join("target/debug/errands")];
-    places
-        .into_iter()
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("this test runs errands, which is not built: `cargo build -p errands`"))
-}
-
 /// A folder with errands, its server with a disk, and one scenario.
 fn folder(storm: &str) -> Place {
     let place = Place::new();
     let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
     let text = text
         .replace("build: cargo build -p errands\n", "")
-        .replace("target/debug/errands", errands().to_str().unwrap())
+        .replace("target/debug/errands", built("errands").to_str().unwrap())
         .replace(
             "ready: { path: /readyz }",
             "ready: { path: /readyz }\n    disk: { megabytes: 2 }",
@@ -123,7 +112,7 @@ fn nothing_stays(whom: impl Fn(u32) -> u32) {
     let busy = processes(&["inner burn"]);
     kill(Pid::from_raw(whom(running.child.id()) as i32), Signal::SIGKILL).unwrap();
     running.end(PATIENCE);
-    let errands = errands();
+    let errands = built("errands");
     until("all is gone", || {
         let words = errands.to_string_lossy();
         let left = processes(&[&words]);

@@ -114,6 +114,13 @@ fn workers(flooded: &Flooded<'_>, history: &History<'_>, (from, to): (Nanos, Nan
     found(says, ended.into_iter().rev().take(1).collect())
 }
 
+/// The share of all processors' time that went neither to the system nor to squall; `None` where nobody looked.
+pub fn neighbours(history: &History<'_>, from: Nanos, to: Nanos) -> Option<f64> {
+    let looks = Looks::of(history, from, to);
+    let all = looks.machine.0 + looks.machine.1;
+    (all > 0).then(|| looks.others() as f64 / all as f64)
+}
+
 /// The looks at machine, processes and databases in the stretch that matters.
 struct Looks<'a> {
     /// Busy, idle and squall's own time of all processors, with the events.
@@ -162,6 +169,12 @@ impl<'a> Looks<'a> {
         looks
     }
 
+    /// Processor time that went neither to the system nor to squall.
+    fn others(&self) -> u64 {
+        let used: u64 = self.processes.values().map(|process| process.0).sum();
+        self.machine.0.saturating_sub(self.machine.2 + used)
+    }
+
     /// All processors, and who used most of them.
     fn machine(&self) -> Option<Bottleneck> {
         let share = self.busy()?;
@@ -170,11 +183,9 @@ impl<'a> Looks<'a> {
         }
         let (busy, _, own, events) = &self.machine;
         let of = |part: u64| 100.0 * part as f64 / (*busy).max(1) as f64;
-        let used: u64 = self.processes.values().map(|process| process.0).sum();
-        let others = busy.saturating_sub(*own + used);
         let mut shares = vec![
             ("squall itself".to_owned(), *own),
-            ("others on this machine".to_owned(), others),
+            ("others on this machine".to_owned(), self.others()),
         ];
         shares.extend(
             self.processes

@@ -468,24 +468,18 @@ fn what_no_answer_depends_on_is_not_proven_by_a_wrong_answer() {
     let freeze = step(0, "partner", Condition::Frozen, Hold::For(SEC));
     let mut run = struck(freeze, "partner-1", GONE);
     run.life("partner-1", MS, 2 * MS);
-    run.header
-        .system
-        .services
-        .get_mut("worker")
-        .unwrap()
-        .links
-        .push("partner".to_owned());
+    linked(&mut run, "worker", "partner");
     unanswered(&mut run, GONE, Answer::Refused);
     assert!(!run.judge().proofs[0].seen, "{:?}", run.judge().proofs[0]);
     // With a link to it the server's answers may well have gone wrong for that.
-    run.header
-        .system
-        .services
-        .get_mut("server")
-        .unwrap()
-        .links
-        .push("partner".to_owned());
+    linked(&mut run, "server", "partner");
     assert!(run.judge().proofs[0].seen, "{:?}", run.judge().proofs[0]);
+}
+
+/// Gives a service a link to another.
+fn linked(run: &mut Run, from: &str, to: &str) {
+    let service = run.header.system.services.get_mut(from).expect("a service");
+    service.links.push(to.to_owned());
 }
 
 fn failed((_, fact): &(u64, Fact)) -> Option<String> {
@@ -502,13 +496,7 @@ fn a_cut_link_to_what_keeps_no_tasks_is_not_proven_by_tasks_that_went_on() {
         cut.link_to = Some(to.to_owned());
         let mut run = struck(cut, &format!("worker-2->{to}"), GONE);
         run.life("partner-1", MS, 2 * MS);
-        run.header
-            .system
-            .services
-            .get_mut("worker")
-            .unwrap()
-            .links
-            .push("partner".to_owned());
+        linked(&mut run, "worker", "partner");
         // A failure of its worker's would tell of the link.
         let failing: Vec<String> = run.facts.iter().filter_map(failed).collect();
         run.keep(|_, fact| !matches!(fact, Fact::Task(line) if failing.contains(&line.task)));
@@ -528,8 +516,7 @@ fn a_part_that_was_frozen_and_lived_on_is_not_said_never_to_have_served_again() 
     let freeze = step(0, "partner", Condition::Frozen, Hold::For(SEC));
     let mut run = struck(freeze, "partner-1", GONE);
     run.life("partner-1", MS, 2 * MS);
-    let worker = run.header.system.services.get_mut("worker").unwrap();
-    worker.links.push("partner".to_owned());
+    linked(&mut run, "worker", "partner");
     let clock = &run.judge().clocks[0];
     assert_eq!((clock.serving, clock.expected), (None, false));
     // Ended by the freeze and not back, it is.

@@ -6,14 +6,17 @@ use squall_core::mechanism::{Found, Home, Machine, Row, TABLE};
 use super::say;
 use super::table::{row, table};
 use crate::exit;
-use crate::survey::survey;
+use crate::survey::{survey, timer_error};
 
 /// Fewer descriptors than this are used up by a flood and its proxies.
 const FEW: u64 = 4096;
 
 /// Looks and tells. Looking is no failure, whatever is seen.
 pub(super) fn doctor(json: bool) -> u8 {
-    let machine = survey();
+    let machine = Machine {
+        timer_error_us: Some(timer_error()),
+        ..survey()
+    };
     if json {
         let faults: Vec<Value> = TABLE.iter().map(|row| as_json(row, &machine)).collect();
         let all = json!({ "squall": env!("CARGO_PKG_VERSION"), "machine": machine, "faults": faults });
@@ -98,6 +101,10 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         true => "seen in /proc with all they started",
         false => "not seen: there is no /proc",
     };
+    let timers = machine.timer_error_us.map_or_else(
+        || "not measured".to_owned(),
+        |late| format!("a pause of 1 ms takes {late} µs longer"),
+    );
     vec![
         row(["system", &machine.system]),
         row(["processors", &machine.processors.to_string()]),
@@ -105,10 +112,7 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         row(["processes", processes]),
         row(["PostgreSQL", &postgres]),
         row(["descriptors", &descriptors]),
-        row([
-            "timers",
-            &format!("a pause of 1 ms takes {} µs longer", machine.timer_error_us),
-        ]),
+        row(["timers", &timers]),
         row(["priority", priority]),
         row(["control group", &cgroup]),
         row(["disks", &disks]),

@@ -97,6 +97,16 @@ pub fn workspace() -> PathBuf {
         .unwrap()
 }
 
+/// The program of one of the small systems: beside squall where that is, or where its debug build usually is.
+pub fn built(package: &str) -> PathBuf {
+    let profile = Path::new(SQUALL).parent().unwrap();
+    let places = [profile.join(package), workspace().join("target/debug").join(package)];
+    places
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("this test runs {package}, which is not built: `cargo build -p {package}`"))
+}
+
 /// The program the reference system consists of.
 ///
 /// # Panics
