@@ -43,6 +43,9 @@ pub struct Plan {
     pub seed: u64,
     /// By how much planned durations were divided.
     pub pace: f64,
+    /// How many scenarios run at once: they share the machine.
+    #[serde(default = "alone")]
+    pub jobs: u8,
     /// The storm's tasks, created at its start in this order.
     pub tasks: Vec<PlannedTask>,
     /// Which kind of those the hypothesis is about.
@@ -83,6 +86,11 @@ pub struct Plan {
     /// The command that plans the same again.
     #[serde(default)]
     pub repeat: String,
+}
+
+/// A journal that does not say so was written when there was no other way.
+fn alone() -> u8 {
+    1
 }
 
 /// One strike of one fault.

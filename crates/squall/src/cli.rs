@@ -101,6 +101,9 @@ enum Verb {
     Validate {
         /// The files; the ones `run` would use when none are named
         files: Vec<PathBuf>,
+        /// The system that scenarios are planned on, where none is among the files [default: as for `run`]
+        #[arg(long, env = "SQUALL_SYSTEM", value_name = "FILE")]
+        system: Option<PathBuf>,
     },
     /// List scenarios, levels, faults or checks
     List {
@@ -142,6 +145,9 @@ struct Choice {
     /// They were chosen together, as `all` is, and not one by one.
     #[arg(skip)]
     together: bool,
+    /// How many are run at once.
+    #[arg(skip = 1)]
+    jobs: u8,
     /// Difficulty level, 1 to 6
     #[arg(short, long, env = "DIFFICULTY", default_value = "1", value_name = "N", value_parser = level)]
     difficulty: u8,
@@ -284,7 +290,7 @@ pub fn main() -> u8 {
         Verb::Judge { run, json } => look::judge(&run, json),
         Verb::History(args) => history::history(&args),
         Verb::Compare(args) => compare::compare(&args),
-        Verb::Validate { files } => validate::validate(&files),
+        Verb::Validate { files, system } => validate::validate(&files, system.as_deref()),
         Verb::List { what } => look::list(what),
         Verb::Doctor { json } => doctor::doctor(json),
         Verb::Schema { of } => look::schema(of),

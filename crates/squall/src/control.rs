@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use squall_core::amount::Dur;
-use squall_core::place::Instance;
+use squall_core::place::{Effect, Instance};
 
 /// Something is said at least this often while an order is carried out.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
@@ -142,6 +142,8 @@ pub struct Status {
     pub squall: [u32; 2],
     /// Its services, one copy each.
     pub services: Vec<Service>,
+    /// What `squall inject` holds in force.
+    pub faults: Vec<Effect>,
 }
 
 /// How one copy of a service is.

@@ -21,7 +21,8 @@ pub const FILE: &str = "history.db";
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What makes each version of the file from the one before. Only ever added to.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL,
@@ -49,7 +50,9 @@ CREATE TABLE verdicts (
     says TEXT -- of a finding
 );
 CREATE INDEX verdicts_row ON verdicts (row);
-"];
+",
+    "ALTER TABLE runs ADD COLUMN jobs INTEGER NOT NULL DEFAULT 1",
+];
 
 /// The runs that were.
 #[derive(Debug)]

@@ -232,6 +232,7 @@ impl Up {
             seconds: self.since.elapsed().as_secs(),
             squall: [nix::unistd::getppid().as_raw() as u32, std::process::id()],
             services,
+            faults: self.claims.in_force(),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Request<'a> {
     pub seed: u64,
     /// By how much planned durations are divided.
     pub pace: f64,
+    /// How many scenarios run at once.
+    pub jobs: u8,
     /// The command that asks for the same again.
     pub repeat: &'a str,
 }
@@ -77,6 +79,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         level_name: request.level_name.to_owned(),
         seed: request.seed,
         pace: request.pace,
+        jobs: request.jobs,
         repeat: request.repeat.to_owned(),
         tasks,
         main_kind: load.map(|load| load.kind.clone()),
@@ -180,14 +183,6 @@ impl Drawer<'_> {
     /// `outage_before` whether the step before it takes away what the entry service needs.
     pub(super) fn starts(&mut self, at: &str, fault: &Fault, (next, outage_before): (usize, bool)) -> Vec<Start> {
         let timing = fault.timing();
-        if timing.every.is_some() && timing.until.is_none() && timing.times.is_none() {
-            self.wrong(
-                &format!("{at}/every"),
-                "strikes again and again, but never ends".to_owned(),
-                Some("add `until: DURATION` or `times: N`".to_owned()),
-            );
-            return Vec::new();
-        }
         let own = self.outage(fault);
         let most = [&timing.every, &timing.at]
             .into_iter()

@@ -110,6 +110,8 @@ pub struct Run {
     pub seed: u64,
     /// The pace.
     pub pace: f64,
+    /// How many scenarios ran at once.
+    pub jobs: u8,
     /// The command that runs the same again.
     pub repeat: String,
 }
@@ -294,6 +296,7 @@ fn run(history: &History<'_>) -> Run {
         level_name: plan.level_name.clone(),
         seed: plan.seed,
         pace: plan.pace,
+        jobs: plan.jobs,
         repeat: plan.repeat.clone(),
     }
 }

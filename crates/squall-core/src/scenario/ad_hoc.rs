@@ -36,7 +36,7 @@ pub fn ad_hoc(fault: &str, keys: &[(String, String)], lasts: Dur) -> Result<Stri
             return Err((what, "leave it out, or write a scenario".to_owned()));
         }
         if Some(key.as_str()) == hold || key == "for" {
-            let what = format!("`{key}` is said twice");
+            let what = format!("`{key}` is not said here");
             return Err((what, "how long it holds is said with --for".to_owned()));
         }
         let plain = |c: char| c.is_ascii_lowercase() || c == '_';
@@ -85,8 +85,8 @@ mod tests {
             ("kil", "", "no fault `kil`", "`kill`"),
             ("script", "run=x", "script", "yourself"),
             ("kill", "on=worker every=3s", "`every`", "scenario"),
-            ("kill", "on=worker down=3s", "`down` is said twice", "--for"),
-            ("freeze", "on=worker for=3s", "`for` is said twice", "--for"),
+            ("kill", "on=worker down=3s", "`down` is not said here", "--for"),
+            ("freeze", "on=worker for=3s", "`for` is not said here", "--for"),
             ("kill", "ON=worker", "ON=worker", "KEY=VALUE"),
         ] {
             let (said, help) = ad_hoc(fault, &keys(given), Dur::secs(3)).unwrap_err();

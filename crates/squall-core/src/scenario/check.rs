@@ -5,7 +5,7 @@ use super::Scenario;
 use crate::demand::Demand;
 use crate::diagnostic::Mistake;
 use crate::document::Document;
-use crate::fault::{Fault, Target};
+use crate::fault::{Fault, Target, Timing};
 use crate::place::Condition;
 use crate::script::Script;
 use crate::stop::StopWhen;
@@ -27,6 +27,10 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
         if let Fault::Script(fault) = fault {
             found.extend(empty(doc, &at, &fault.script));
         }
+        found.extend(
+            rhythm(&fault.timing())
+                .map(|(key, message, help)| doc.mistake(&format!("{at}/{key}"), message, Some(help.to_owned()))),
+        );
         if matches!(fault.condition(), Some(Condition::Impaired(impairment)) if impairment.is_nothing()) {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
@@ -56,6 +60,28 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
         );
     }
     found
+}
+
+/// Strikes that would never end, or a key that has no say: which key, what is wrong, what to do.
+fn rhythm(timing: &Timing) -> Option<(&'static str, String, &'static str)> {
+    match (&timing.every, &timing.after, timing.times, &timing.until) {
+        (Some(_), _, None, None) => Some((
+            "every",
+            "strikes again and again, but never ends".to_owned(),
+            "add `until: DURATION` or `times: N`",
+        )),
+        (None, None, Some(times @ 2..), _) => Some((
+            "times",
+            format!("strikes {times} times, but nothing says how far apart"),
+            "add `every: DURATION`",
+        )),
+        (None, _, _, Some(_)) => Some((
+            "until",
+            "ends strikes that come again, and nothing comes again here".to_owned(),
+            "add `every: DURATION`, or leave it out",
+        )),
+        _ => None,
+    }
 }
 
 /// A condition that could end no storm, or each one at once: what is wrong, what to do.

@@ -154,6 +154,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             repeat: "squall run".to_owned(),
             seed: 1,
             pace: 1.0,
+            jobs: 1,
             tasks: tasks.collect(),
             main_kind: Some("work".to_owned()),
             deadline: Some(14 * SEC),

@@ -359,6 +359,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         repeat: format!("squall run -s {scenario} -d 2 --seed 42 --pace 2"),
         seed: 42,
         pace: 2.0,
+        jobs: 1,
         tasks: Vec::new(),
         main_kind: None,
         deadline: None,

@@ -28,8 +28,10 @@ pub(super) fn again(choice: &Choice, attach: Option<&Address>, scenario: &str, s
             format!("{text} {flag} {}", quoted(&value))
         });
     let (level, pace) = (choice.difficulty, choice.pace);
+    let jobs = (choice.jobs > 1).then(|| format!(" --jobs {}", choice.jobs));
     format!(
-        "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}",
-        quoted(scenario)
+        "squall run -s {} -d {level} --seed {seed} --pace {pace}{besides}{}",
+        quoted(scenario),
+        jobs.unwrap_or_default()
     )
 }

@@ -101,6 +101,7 @@ fn notes(a: &Side, b: &Side) -> Vec<String> {
         ("system", of(|kept| kept.system.clone())),
         ("level", of(|kept| kept.level.to_string())),
         ("pace", of(|kept| kept.pace.to_string())),
+        ("scenarios at once", of(|kept| kept.jobs.to_string())),
         ("version of squall", of(|kept| kept.squall.clone())),
     ] {
         values.sort();

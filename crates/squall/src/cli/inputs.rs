@@ -93,6 +93,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             level_name: &level.name,
             seed,
             pace: choice.pace,
+            jobs: choice.jobs,
             repeat: &again(choice, attach, &name, seed),
         };
         let read = Document::parse(&file, &text)

@@ -60,7 +60,11 @@ impl RunArgs {
     /// What is chosen, by a stage or one by one.
     pub(super) fn chosen(&self) -> Choice {
         let stage = self.stage.map(|stage| stage.choice(&self.choice));
-        stage.unwrap_or_else(|| self.choice.clone())
+        let jobs = self.jobs;
+        Choice {
+            jobs,
+            ..stage.unwrap_or_else(|| self.choice.clone())
+        }
     }
 
     /// The system that runs already, if one is named. Nothing is sent.
@@ -114,7 +118,7 @@ pub(super) fn repeat(args: &RunArgs) -> u8 {
             } else {
                 say::out(&told)
             }
-            say::err(&format!("Repeat with --seed {first}"));
+            say::err(&format!("The same again: the same command with --seed {first}"));
             tally.code()
         }
         Err(error) => {

@@ -74,7 +74,7 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     };
     workshop.close();
     args.stage.iter().for_each(|stage| stage.warn(began.elapsed()));
-    say::err(&format!("Repeat with --seed {seed}"));
+    say::err(&format!("The same again: the same command with --seed {seed}"));
     code
 }
 

@@ -80,6 +80,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         system: args.system.clone(),
         seed: Some(seed),
         pace: args.pace,
+        jobs: 1,
         sets: Vec::new(),
     };
     if let Err(bad) = args.halt.refuse().and_then(|()| inputs(&choice, None, seed)) {
@@ -111,7 +112,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         Err(trouble) => environment(&trouble),
     };
     workshop.close();
-    say::err(&format!("Repeat with --seed {seed}"));
+    say::err(&format!("The same again: the same command with --seed {seed}"));
     code
 }
 

@@ -169,6 +169,9 @@ pub(super) fn table(status: &Status) -> String {
             near(&service.log)
         );
     }
+    for fault in &status.faults {
+        text += &format!("\n  in force: {} {}", fault.place, fault.condition.word());
+    }
     text
 }
 

@@ -20,20 +20,23 @@ const BUNDLED: &str = " (bundled)";
 type Text = (String, String);
 
 /// Validates the files, or all that a run would use. Answers the exit code.
-pub(super) fn validate(files: &[PathBuf]) -> u8 {
+pub(super) fn validate(files: &[PathBuf], named: Option<&Path>) -> u8 {
     let texts: Vec<Result<Text, Bad>> = if files.is_empty() {
         let scenarios = all_scenarios();
         let scenarios = scenarios.iter().map(|name| scenario_text(name));
-        [system_text(None)].into_iter().chain(scenarios).collect()
+        [system_text(named)].into_iter().chain(scenarios).collect()
     } else {
         files.iter().map(|file| read(file)).collect()
     };
     // Scenarios are planned on the system among them, or else on the one a run would use, where that is sound.
     let sound = |text: &Text| check(text, None).is_ok_and(|what| what.starts_with("a system"));
     let among = texts.iter().flatten().find(|text| sound(text)).cloned();
-    let system = among.or_else(|| system_text(None).ok().filter(sound));
+    let used = system_text(named);
+    let system = among.or_else(|| used.as_ref().ok().filter(|text| sound(text)).cloned());
+    // Which one a run would use may be open, but not where the one that is named is.
+    let beside = (named.is_some() && !files.is_empty()).then_some(used);
     let mut wrong = 0;
-    for text in texts {
+    for text in beside.into_iter().chain(texts) {
         let result = text.and_then(|text| {
             let what = check(&text, system.as_ref()).map_err(Bad::from)?;
             Ok((text.0, what))
@@ -82,6 +85,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
                 repeat: "",
                 seed: 1,
                 pace: 1.0,
+                jobs: 1,
             };
             plan(&doc, &scenario, &facts, request)?;
             what = format!("a scenario, planned at every level on {}", system.system);

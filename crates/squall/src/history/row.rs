@@ -27,6 +27,8 @@ pub struct Row {
     pub seed: u64,
     /// The pace.
     pub pace: f64,
+    /// How many scenarios ran at once.
+    pub jobs: u8,
     /// What `--label` said.
     pub label: Option<String>,
     /// What came of it.
@@ -63,6 +65,7 @@ impl Row {
             level: run.level,
             seed: run.seed,
             pace: run.pace,
+            jobs: run.jobs,
             label: label.map(str::to_owned),
             outcome: scenario.outcome,
             headline: scenario.headline.clone(),
@@ -91,8 +94,8 @@ impl History {
                 params![row.run, row.scenario],
             )?;
             work.execute(
-                "INSERT INTO runs (run, scenario, opened, at, squall, system, level, seed, pace, label, outcome, \
-                 headline, figures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (run, scenario, opened, at, squall, system, level, seed, pace, jobs, label, \
+                 outcome, headline, figures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     row.run,
                     row.scenario,
@@ -103,6 +106,7 @@ impl History {
                     row.level,
                     row.seed.to_string(),
                     row.pace,
+                    row.jobs,
                     row.label,
                     word(row.outcome),
                     row.headline,
@@ -141,7 +145,7 @@ impl History {
 
     fn read(&self, filter: &Filter<'_>) -> rusqlite::Result<Vec<(Row, String, String, String)>> {
         let mut query = self.connection.prepare(
-            "SELECT run, scenario, opened, squall, system, level, pace, label, headline, seed, outcome, figures \
+            "SELECT run, scenario, opened, squall, system, level, pace, label, headline, seed, outcome, figures, jobs \
              FROM runs WHERE (?1 IS NULL OR scenario = ?1) AND (?2 IS NULL OR label = ?2) AND (?3 IS NULL OR run = ?3) \
              ORDER BY at DESC, id DESC LIMIT ?4",
         )?;
@@ -156,6 +160,7 @@ impl History {
                 level: row.get(5)?,
                 seed: 0,
                 pace: row.get(6)?,
+                jobs: row.get(12)?,
                 label: row.get(7)?,
                 outcome: Outcome::Inconclusive,
                 headline: row.get(8)?,

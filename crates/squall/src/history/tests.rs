@@ -177,3 +177,22 @@ fn what_is_damaged_or_odd_is_said_with_what_to_do() {
     let error = history.rows(&Filter::default()).unwrap_err();
     assert!(error.to_string().contains("the figures of run a"), "{error}");
 }
+
+#[test]
+fn what_an_older_squall_wrote_is_kept_and_told_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let older = rusqlite::Connection::open(folder.path().join(FILE)).unwrap();
+    older.execute_batch(VERSIONS[0]).unwrap();
+    older.pragma_update(None, "user_version", 1).unwrap();
+    older
+        .execute_batch(
+            "INSERT INTO runs (run, scenario, opened, at, squall, system, level, seed, pace, outcome, headline, figures) \
+             VALUES ('a', 'storm', '2026-01-01T00:00:00Z', 1, '0.1.0', 'x', 2, '7', 10.0, 'pass', '', '{}')",
+        )
+        .unwrap();
+    drop(older);
+    let history = History::open(folder.path()).unwrap();
+    let rows = history.rows(&Filter::default()).unwrap();
+    // There was no way to run several at once.
+    assert_eq!((rows[0].run.as_str(), rows[0].jobs), ("a", 1));
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use squall_core::place::{Condition, Instance, Meeting, Place};
+use squall_core::place::{Condition, Effect, Instance, Meeting, Place};
 use squall_core::system::Facts;
 
 /// What an injected fault wants to hold at a place.
@@ -96,6 +96,19 @@ impl Claims {
         let claims = inner.injected.get(place).into_iter().flatten();
         let holding = claims.filter(|claim| !claim.ending);
         holding.map(|claim| claim.condition.clone()).collect()
+    }
+
+    /// All that shall hold anywhere.
+    pub(super) fn in_force(&self) -> Vec<Effect> {
+        let inner = self.lock();
+        let all = inner.injected.iter();
+        let all = all.flat_map(|(place, claims)| claims.iter().map(move |claim| (place, claim)));
+        let holding = all.filter(|(_, claim)| !claim.ending);
+        let effect = |(place, claim): (&Place, &Claim)| Effect {
+            place: place.clone(),
+            condition: claim.condition.clone(),
+        };
+        holding.map(effect).collect()
     }
 
     /// What a step wants shall hold no more.

@@ -99,14 +99,9 @@ impl Up {
 
     /// The plan of the one fault, drawn as a scenario's would be.
     fn planned(&self, wanted: &Injection) -> Result<Plan, Reply> {
-        let bad = |mistakes: Mistakes| {
-            refused(
-                mistakes.plain().trim_end(),
-                "see `squall list faults` and the book's page on faults",
-            )
-        };
         let lasts = wanted.lasts().map_err(|error| refused(&error, "write it as 10s"))?;
-        let text = ad_hoc(&wanted.fault, &wanted.keys, lasts).map_err(|(what, remedy)| refused(&what, &remedy))?;
+        let (keys, only) = self.copy_named(wanted);
+        let text = ad_hoc(&wanted.fault, &keys, lasts).map_err(|(what, remedy)| refused(&what, &remedy))?;
         let doc = Document::parse("inject", &text).map_err(bad)?;
         let scenario = Scenario::read(&doc).map_err(bad)?;
         let impossible = refusals(&doc, &scenario, &survey());
@@ -124,9 +119,29 @@ impl Up {
             level_name: "",
             seed: rand::random(),
             pace: 1.0,
+            jobs: 1,
             repeat: "",
         };
-        plan(&doc, &scenario, &self.system.facts(), request).map_err(bad)
+        let mut planned = plan(&doc, &scenario, &self.system.facts(), request).map_err(bad)?;
+        for step in &mut planned.steps {
+            step.place = only.clone().map(|copy| place_of(copy, step)).or(step.place.take());
+        }
+        Ok(planned)
+    }
+
+    /// The keys as a scenario has them, whose faults draw a copy of a service; and the one that was named by hand.
+    fn copy_named(&self, wanted: &Injection) -> (Vec<(String, String)>, Option<Instance>) {
+        let (mut keys, mut only) = (wanted.keys.clone(), None);
+        // How many there shall be is no matter of one copy.
+        let drawn = |key: &str| ["on", "from"].contains(&key) && wanted.fault != "scale";
+        for (_, value) in keys.iter_mut().filter(|(key, _)| drawn(key)) {
+            let mut copies = self.world.instances().into_iter();
+            if let Some(copy) = copies.find(|copy| copy.to_string() == *value) {
+                value.clone_from(&copy.service);
+                only = Some(copy);
+            }
+        }
+        (keys, only)
     }
 
     /// Claims a place for every step, or for none.
@@ -166,15 +181,7 @@ impl Up {
             return surplus.try_for_each(|copy| take(Place::Instance(copy), &gone));
         }
         let up = copies.into_iter().filter(|copy| self.world.pid(copy).is_some());
-        let mut places: Vec<Place> = up
-            .map(|copy| match &step.link_to {
-                Some(to) => Place::Link {
-                    from: copy,
-                    to: to.clone(),
-                },
-                None => Place::Instance(copy),
-            })
-            .collect();
+        let mut places: Vec<Place> = up.map(|copy| place_of(copy, step)).collect();
         if let Some(only) = &step.place {
             places.retain(|place| place == only);
         }
@@ -280,6 +287,31 @@ impl Up {
         }
         Ok(())
     }
+}
+
+/// Where a step strikes at this copy.
+fn place_of(copy: Instance, step: &Step) -> Place {
+    match &step.link_to {
+        Some(to) => Place::Link {
+            from: copy,
+            to: to.clone(),
+        },
+        None => Place::Instance(copy),
+    }
+}
+
+/// What is wrong with what was ordered. It stands in no file: where it would stand says nothing.
+fn bad(mistakes: Mistakes) -> Reply {
+    let all = mistakes.list().iter();
+    let (what, help): (Vec<_>, Vec<_>) = all
+        .map(|mistake| (mistake.message.clone(), mistake.help.clone()))
+        .unzip();
+    let help: Vec<String> = help.into_iter().flatten().collect();
+    let remedy = match help.is_empty() {
+        true => "see `squall list faults` and the book's page on faults".to_owned(),
+        false => help.join("; "),
+    };
+    refused(&what.join("; "), &remedy)
 }
 
 /// What the proxy of a link counted.

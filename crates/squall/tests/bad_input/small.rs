@@ -302,6 +302,18 @@ pub const SLIPS: &[Slip] = &[
     ),
     storm("no end", "times: 2, ", "", &["storm.yaml:7", "never ends", "until"]),
     storm(
+        "no distance",
+        "every: 5s, ",
+        "",
+        &["storm.yaml:7", "strikes 2 times", "how far apart", "every: DURATION"],
+    ),
+    storm(
+        "until for nothing",
+        "every: 5s, times: 2,",
+        "until: 5s,",
+        &["storm.yaml:7", "nothing comes again", "every: DURATION"],
+    ),
+    storm(
         "after nothing",
         "every: 5s, times: 2,",
         "after: 5s,",

@@ -59,6 +59,7 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
     // Of the same link another hindrance of the kind makes no sense, another kind does.
     let again = up.squall(&["inject", "delay", "from=server", "to=db", "latency=1ms", "--for", "1s"]);
     said(&again, 2, &["server-1->db is delayed", "can't be told apart"]);
+    said(&up.squall(&["status"]), 0, &["in force: server-1->db delayed"]);
     let scaled = up.squall(&["inject", "scale", "on=worker", "to=1", "--for", "1s"]);
     said(&scaled, 0, &["worker-2 terminated", "is gone"]);
     kill(Pid::from_raw(slow.child.id() as i32), Signal::SIGINT).unwrap();
@@ -68,6 +69,7 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
     assert!(events(&up).iter().any(|event| held_back(&event.fact)));
     let (imposed, healed) = counted(&up);
     assert_eq!((imposed, healed), (3, 3));
+    assert!(!super::out(&up.squall(&["status"])).contains("in force"));
     let conditions: Vec<_> = events(&up)
         .into_iter()
         .filter_map(|event| match event.fact {
@@ -91,6 +93,20 @@ fn a_fault_is_put_in_force_for_so_long_proven_written_down_and_healed() {
         "300ms",
     ]);
     said(&unfelt, 3, &["no effect was seen", "nobody used it"]);
+
+    // A copy may be named, other than in a storm, where it is drawn.
+    let named = up.squall(&["inject", "freeze", "on=worker-2", "--for", "300ms"]);
+    said(&named, 0, &["worker-2 frozen"]);
+    let named = up.squall(&[
+        "inject",
+        "cut",
+        "from=worker-2",
+        "to=partner",
+        "how=refuse",
+        "--for",
+        "300ms",
+    ]);
+    said(&named, 3, &["worker-2->partner cut"]);
     up.down();
 }
 

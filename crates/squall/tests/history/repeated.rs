@@ -58,7 +58,7 @@ fn a_counted_series_that_is_stopped_is_inconclusive_and_does_not_wait() {
     let place = place();
     let words = words("system.yaml", &["--every", "1h", "--repeat", "2"]);
     let mut running = Running::start(place.squall(&words));
-    assert!(running.until("Repeat with --seed", Duration::from_secs(30)));
+    assert!(running.until("The same again", Duration::from_secs(30)));
     kill(Pid::from_raw(running.child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(running.end(Duration::from_secs(30)), Some(3), "{:#?}", running.said);
 }
