@@ -42,7 +42,7 @@ mod unseen;
 
 use serde::{Deserialize, Serialize};
 
-use crate::demand::Demand;
+use crate::demand::{Demand, TIMED};
 use crate::event::EventId;
 use crate::journal::History;
 
@@ -124,6 +124,15 @@ impl Verdict {
             checked,
             advice: None,
             warnings: Vec::new(),
+        }
+    }
+
+    /// A finding that something took too long is none where squall's own load was late.
+    pub(crate) fn excuse(&mut self, late: &str) {
+        if self.class.as_deref().is_some_and(|class| TIMED.contains(&class)) {
+            self.outcome = Outcome::Inconclusive;
+            self.class = None;
+            self.says = format!("{}; but {late}, so it may be the machine that was slow", self.says);
         }
     }
 

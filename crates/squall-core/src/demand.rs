@@ -2,7 +2,7 @@
 
 mod catalogue;
 
-pub use catalogue::CATALOGUE;
+pub use catalogue::{CATALOGUE, TIMED};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

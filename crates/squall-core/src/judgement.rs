@@ -44,10 +44,14 @@ pub struct Unjudged {
 /// Judges a run.
 pub fn judgement(history: &History<'_>) -> Judgement {
     let (mut verdicts, mut unjudged): (Vec<Verdict>, _) = Default::default();
+    let late = noted(history, |kind| kind == NoteKind::Late).next();
     for demand in &history.header.plan.checks {
         match unseen(demand, history.header) {
             None => {
                 let mut verdict = judge(demand, history);
+                if let Some(late) = &late {
+                    verdict.excuse(late);
+                }
                 verdict.advice = advice(&verdict, history);
                 verdicts.push(verdict);
             }
@@ -83,6 +87,14 @@ pub fn judgement(history: &History<'_>) -> Judgement {
     }
 }
 
+/// What squall noted of such kinds.
+fn noted<'a>(history: &History<'a>, wanted: fn(NoteKind) -> bool) -> impl Iterator<Item = &'a String> {
+    history.events.iter().filter_map(move |event| match &event.fact {
+        Fact::Note { kind, text } if wanted(*kind) => Some(text),
+        _ => None,
+    })
+}
+
 /// Why nobody should believe a green run: a part that did not happen, a fault nobody felt.
 fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -93,15 +105,10 @@ fn doubts(history: &History<'_>, proofs: &[Proof]) -> Vec<String> {
         Some(End::Broken { cause }) => doubts.push(format!("the run broke off: {cause}")),
         None => doubts.push("the journal has no end: the run was cut off".to_owned()),
     }
-    for event in history.events {
-        if let Fact::Note {
-            kind: NoteKind::Overrun | NoteKind::Late | NoteKind::Blind,
-            text,
-        } = &event.fact
-        {
-            doubts.push(text.clone());
-        }
-    }
+    let noted = noted(history, |kind| {
+        matches!(kind, NoteKind::Overrun | NoteKind::Late | NoteKind::Blind)
+    });
+    doubts.extend(noted.cloned());
     doubts.extend(scripts(history));
     doubts.extend(never_struck(history, proofs));
     doubts.extend(unfelt(history, proofs));

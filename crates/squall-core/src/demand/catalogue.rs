@@ -1,5 +1,19 @@
 //! What `squall list checks` says of each check.
 
+/// Classes of findings that say no more than "it took too long". Where squall itself had no processor when it wanted
+/// one, the system under test had none either: then they are no findings.
+pub const TIMED: [&str; 9] = [
+    "ack-gap",
+    "degradation",
+    "health-lie",
+    "hung",
+    "incomplete",
+    "slow",
+    "slow-adaptation",
+    "slow-recovery",
+    "unserved",
+];
+
 /// What `squall list checks` says of each: name, finding classes, what it demands, and its grace.
 pub const CATALOGUE: &[(&str, &str, &str)] = &[
     (

@@ -2,8 +2,8 @@
 
 use squall_core::check::Outcome as Came;
 use squall_core::contract::Delivery;
-use squall_core::demand::{Deadline, Demand};
-use squall_core::event::{Answer, Fact, Op, Outcome, Pulse, PulseOf, Role, State, TaskEvent, TaskFact};
+use squall_core::demand::{CATALOGUE, Deadline, Demand, TIMED};
+use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Pulse, PulseOf, Role, State, TaskEvent, TaskFact};
 
 use super::queue::Model;
 use super::run::{KILL, MS, OUTAGE, Run, SEC, instance, line, op, record};
@@ -156,6 +156,35 @@ fn a_start_that_was_given_up_on_is_a_slow_recovery() {
         },
     );
     run.finds(&["recovery: slow-recovery"]);
+}
+
+#[test]
+fn a_finding_that_something_was_slow_is_none_where_the_load_was_late_and_any_other_stays() {
+    let mut run = Run::sound();
+    let waited = SEC;
+    let at = OUTAGE.to - 100 * MS;
+    let instance = instance("db-1");
+    run.add(at, Fact::NotReady { instance, waited });
+    let (kind, text) = (NoteKind::Late, "the load was late: 9 of 10".to_owned());
+    run.add(18 * SEC, Fact::Note { kind, text });
+    run.finds(&[]);
+    let judged = run.judge();
+    assert_eq!(judged.outcome, Came::Inconclusive);
+    let says = run.verdict("recovery").says;
+    assert!(says.contains("but the load was late: 9 of 10"), "{says}");
+    says_of(&mut run, "task-7", None);
+    run.finds(&["no_task_lost: lost-task", "data_intact: lost-ack"]);
+}
+
+#[test]
+fn what_is_timed_is_a_class_of_some_check() {
+    let known: Vec<&str> = CATALOGUE
+        .iter()
+        .flat_map(|(_, classes, _)| classes.split(", "))
+        .collect();
+    for class in TIMED {
+        assert!(known.contains(&class), "{class}");
+    }
 }
 
 #[test]
