@@ -26,7 +26,7 @@ fuzz_target!(|text: &str| {
     if let Err(mistakes) = System::read(&doc) {
         assert!(!mistakes.plain().is_empty());
     }
-    let request = Request { level: 3, level_name: "load", seed: 1, pace: 7.0 };
+    let request = Request { level: 3, level_name: "load", seed: 1, pace: 7.0, jobs: 1, repeat: "" };
     match doc.read::<Scenario>() {
         // A plan of a billion tasks is a user's own wish; here it would only be slow.
         Ok(scenario) if small(&scenario) => {
