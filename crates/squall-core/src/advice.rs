@@ -18,6 +18,16 @@ const TABLE: &[(&str, &str, &str)] = &[
         "give every connect, query and call a timeout below the bound, and answer 503 when it strikes",
     ),
     (
+        "unnoticed",
+        "monitoring asks too rarely, averages for too long, or does not ask this at all",
+        "alarm on what clients feel, and measure how long it takes from the loss to the alarm",
+    ),
+    (
+        "false-alarm",
+        "its bound lies within what is usual, or nothing resets it",
+        "set the bound by what undisturbed runs show, and let it go silent by itself",
+    ),
+    (
         "health-lie",
         "readiness is answered from memory, or without asking what it depends on",
         "let `ready` ask its dependencies with a short timeout, and `live` ask nothing",

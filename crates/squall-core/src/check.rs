@@ -6,6 +6,7 @@
 
 mod ack_gap;
 mod adaptation;
+mod alarmed;
 mod amplification;
 mod answered_correctly;
 mod answers_in_time;
@@ -170,6 +171,7 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::Breaker(wanted) => breaker::judge(demand, wanted, history),
         Demand::Isolated(wanted) => isolated::judge(demand, wanted, history),
         Demand::NoDegradation => no_degradation::judge(demand, history),
+        Demand::Alarmed(wanted) => alarmed::judge(demand, wanted, history),
         Demand::NoPanics => no_panics::judge(demand, history),
         Demand::LogErrors(wanted) => log_errors::judge(demand, wanted, history),
         Demand::AckGap(wanted) => ack_gap::judge(demand, wanted, history),

@@ -1,5 +1,9 @@
 //! Contracts: how to speak to a system, so that any system can be attached without code.
 
+mod alarm;
+
+pub use alarm::{Alarm, Figure, Rings, Series};
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -25,6 +29,9 @@ pub struct Contracts {
     /// Where the entry service shows its circuit breakers.
     #[serde(default)]
     pub breakers: Option<Breakers>,
+    /// What of the system's own monitoring says that something is wrong.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// The API's promises, positive and negative, one case each.
     #[serde(default)]
     pub api: Vec<ApiCase>,

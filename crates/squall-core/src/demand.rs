@@ -60,6 +60,8 @@ pub enum Demand {
     Isolated(Kinds),
     /// Recovery takes no longer from cycle to cycle.
     NoDegradation,
+    /// The system's own monitoring says so when something is gone.
+    Alarmed(Alarmed),
     /// Nothing panics.
     NoPanics,
     /// Logs speak of few errors where nothing is broken.
@@ -122,6 +124,17 @@ pub struct Amplification {
     /// when absent; those that never call then make the figure smaller than it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
+}
+
+/// Which alarm shall ring when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alarmed {
+    /// The alarm, by its name in `contracts.alarms`.
+    pub by: String,
+    /// The service whose loss it tells of.
+    pub of: String,
+    /// How soon it rings after the loss, and is silent after the return.
+    pub within: Dur,
 }
 
 /// How many lines of the logs may speak of an error.
@@ -220,6 +233,7 @@ impl Demand {
             Demand::Breaker(_) => "breaker",
             Demand::Isolated(_) => "isolated",
             Demand::NoDegradation => "no_degradation",
+            Demand::Alarmed(_) => "alarmed",
             Demand::NoPanics => "no_panics",
             Demand::LogErrors(_) => "log_errors",
             Demand::AckGap(_) => "ack_gap",

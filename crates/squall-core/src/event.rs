@@ -10,7 +10,7 @@ mod script;
 mod task;
 
 pub use line::{Line, line, shortened};
-pub use look::{BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
+pub use look::{AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Call, Record, State, TaskEvent, TaskFact};
@@ -175,6 +175,13 @@ pub enum Fact {
         of: String,
         /// Its state.
         state: BreakerState,
+    },
+    /// An alarm of the system's own monitoring was seen in another state than before.
+    Alarm {
+        /// Its name in the contract.
+        of: String,
+        /// Its state.
+        state: AlarmState,
     },
     /// What a link's proxy counted while a fault held there.
     Traffic {

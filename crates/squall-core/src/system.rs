@@ -126,6 +126,9 @@ pub struct Facts {
     /// Whether it shows its circuit breakers.
     #[serde(default)]
     pub breakers: bool,
+    /// The names of its alarms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
     /// Its base address, when it ran already and squall has a handle on none of its parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached: Option<String>,
@@ -313,6 +316,7 @@ impl System {
             services: services.collect(),
             health: self.contracts.health.is_some(),
             breakers: self.contracts.breakers.is_some(),
+            alarms: self.contracts.alarms.iter().map(|alarm| alarm.name.clone()).collect(),
             attached: None,
             protect: self.protect.iter().cloned().collect(),
             budget: self.budget.clone(),

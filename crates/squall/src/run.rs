@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall_core::contract::Alarm;
+use squall_core::demand::Demand;
 use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
 use squall_core::place::{Condition, Shortage};
 use squall_core::plan::{Plan, Step};
@@ -27,7 +29,7 @@ use tokio::task::JoinHandle;
 
 use self::stage::Stage;
 use crate::client::{Address, Client};
-use crate::probe::{Witness, breakers, pulses, usages};
+use crate::probe::{Witness, alarms, breakers, pulses, usages};
 use crate::secrets::Secrets;
 use crate::store::{JOURNAL, Recorder, RunId};
 use crate::world::process::{Cluster, Means, ProcessWorld};
@@ -216,6 +218,16 @@ fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut P
     }
     if let Some(contract) = &order.system.contracts.breakers {
         probes.start(breakers(client()?, contract.clone(), recorder.clone()));
+    }
+    // Where squall breaks nothing there is nothing to be told of; and nobody is asked for what no check wants to know.
+    let wanted = |alarm: &&Alarm| {
+        let by = |check: &Demand| matches!(check, Demand::Alarmed(wanted) if wanted.by == alarm.name);
+        clocked && order.plan.checks.iter().any(by)
+    };
+    for alarm in order.system.contracts.alarms.iter().filter(wanted) {
+        let page = Client::new(&format!("{}{}", world.base(), alarm.path));
+        let page = page.map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))?;
+        probes.start(alarms(page, alarm.clone(), recorder.clone()));
     }
     Ok(())
 }

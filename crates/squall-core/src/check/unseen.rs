@@ -41,6 +41,7 @@ pub(crate) fn unseen(demand: &Demand, header: &Header) -> Option<&'static str> {
         | Demand::Recovery(_)
         | Demand::NoDegradation
         | Demand::Adaptation(_)
+        | Demand::Alarmed(_)
         | Demand::Amplification(_) => Some(UNBROKEN),
         Demand::HealthTruthful(_) => Some("whether it is true can't be told without a handle on what it tells of"),
         Demand::NoPanics | Demand::LogErrors(_) => Some("its logs can't be read"),

@@ -121,6 +121,11 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
         "degradation",
         "the time to serve again does not grow from cycle to cycle (claimed from 6 cycles on)",
     ),
+    (
+        "alarmed",
+        "unnoticed, false-alarm",
+        "an alarm of the system's own monitoring rings within the bound of a loss, is silent within it after the return, and rings at no other time",
+    ),
     ("no_panics", "panic", "no line of a log speaks of a panic"),
     (
         "log_errors",

@@ -80,6 +80,18 @@ pub enum BreakerState {
     HalfOpen,
 }
 
+/// What an alarm of the system's own monitoring says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmState {
+    /// Nothing is wrong.
+    Silent,
+    /// Something is.
+    Ringing,
+    /// It could not be read.
+    Unread,
+}
+
 /// What a link's proxy counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkCounts {

@@ -6,8 +6,8 @@ use super::Journal;
 use super::index::Index;
 use super::task::{Attempt, TaskHistory};
 use crate::event::{
-    BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role, ShortageLook,
-    TaskEvent, TaskFact,
+    AlarmState, BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role,
+    ShortageLook, TaskEvent, TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -45,6 +45,8 @@ pub struct History<'a> {
     pub pulses: Vec<(EventId, Nanos, &'a Pulse)>,
     /// The changes of circuit breakers that were seen: event, time, type of task, state.
     pub breakers: Vec<(EventId, Nanos, &'a str, BreakerState)>,
+    /// The changes of alarms that were seen: event, time, name, state.
+    pub alarms: Vec<(EventId, Nanos, &'a str, AlarmState)>,
     /// Each instance's processes, in order.
     pub lives: BTreeMap<&'a Instance, Vec<Life>>,
     pub(super) index: Index<'a>,
@@ -135,6 +137,7 @@ impl<'a> History<'a> {
             calls: Vec::new(),
             pulses: Vec::new(),
             breakers: Vec::new(),
+            alarms: Vec::new(),
             lives: BTreeMap::new(),
             index: Index::default(),
         };
@@ -178,6 +181,7 @@ impl<'a> History<'a> {
             }
             Fact::Pulse(pulse) => self.pulses.push((id, at, pulse)),
             Fact::Breaker { of, state } => self.breakers.push((id, at, of, *state)),
+            Fact::Alarm { of, state } => self.alarms.push((id, at, of, *state)),
             Fact::Closed { end } => self.end = Some(end),
             Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } | Fact::Machine(_) => {}
             Fact::Database(_) => {}

@@ -2,7 +2,8 @@
 
 use super::Start;
 use super::draw::Drawer;
-use crate::demand::Demand;
+use crate::demand::{Alarmed, Demand};
+use crate::diagnostic::nearest;
 use crate::fault::Fault;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
@@ -59,6 +60,13 @@ impl Drawer<'_> {
         for (index, check) in checks.iter().enumerate() {
             let needs = match check {
                 Demand::Breaker(_) if !self.facts.breakers => Some(("breakers", "where circuit breakers are")),
+                Demand::Alarmed(_) if self.facts.alarms.is_empty() => {
+                    Some(("alarms", "what tells that something is wrong"))
+                }
+                Demand::Alarmed(wanted) => {
+                    self.alarm(index, wanted);
+                    None
+                }
                 _ => None,
             };
             if let Some((contract, where_)) = needs {
@@ -68,6 +76,22 @@ impl Drawer<'_> {
                 );
                 self.wrong(&format!("/checks/{index}/{name}"), message, Some(help));
             }
+        }
+    }
+
+    /// An alarm that is there, of a service that is there.
+    fn alarm(&mut self, index: usize, wanted: &Alarmed) {
+        if !self.facts.services.contains_key(&wanted.of) {
+            self.missing(&format!("/checks/{index}/alarmed/of"), &wanted.of);
+        }
+        if !self.facts.alarms.contains(&wanted.by) {
+            let names = self.facts.alarms.iter().map(String::as_str);
+            let help = nearest(&wanted.by, names.clone()).map_or_else(
+                || format!("the alarms are {}", names.collect::<Vec<_>>().join(", ")),
+                |close| format!("did you mean `{close}`?"),
+            );
+            let message = format!("the system has no alarm `{}`", wanted.by);
+            self.wrong(&format!("/checks/{index}/alarmed/by"), message, Some(help));
         }
     }
 }

@@ -77,6 +77,11 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     if !facts.breakers && scenario.checks.iter().any(|check| matches!(check, Demand::Breaker(_))) {
         lacks.insert("`contracts.breakers`".to_owned());
     }
+    let alarmed = scenario.checks.iter().filter_map(|check| match check {
+        Demand::Alarmed(wanted) if !facts.alarms.contains(&wanted.by) => Some(format!("an alarm `{}`", wanted.by)),
+        _ => None,
+    });
+    lacks.extend(alarmed);
     lacks.into_iter().collect()
 }
 

@@ -107,6 +107,9 @@ fn blind(scenario: &Scenario, stop: &StopWhen) -> Option<(String, String)> {
 fn repeats(one: &Demand, other: &Demand) -> bool {
     match other {
         Demand::Breaker(wanted) => matches!(one, Demand::Breaker(first) if first.kind == wanted.kind),
+        Demand::Alarmed(wanted) => {
+            matches!(one, Demand::Alarmed(first) if (&first.by, &first.of) == (&wanted.by, &wanted.of))
+        }
         Demand::Isolated(_) | Demand::Script(_) => one == other,
         _ => one.name() == other.name(),
     }

@@ -7,7 +7,7 @@ use serde_json_path::JsonPath;
 
 use super::{Service, System};
 use crate::command;
-use crate::contract::Contracts;
+use crate::contract::{Contracts, Figure, Series};
 use crate::diagnostic::{Mistake, nearest};
 use crate::document::{Document, Hole};
 
@@ -46,6 +46,23 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
         let help = "name the system's words for it, for example `done: [completed]`".to_owned();
         let message = "no word says that a task is done, so none could ever be seen to be".to_owned();
         found.push(doc.mistake("/contracts/tasks/states/done", message, Some(help)));
+    }
+    for (index, alarm) in system.contracts.alarms.iter().enumerate() {
+        let at = format!("/contracts/alarms/{index}");
+        if let Figure::Metric(wanted) = &alarm.of
+            && let Err(why) = Series::wanted(wanted)
+        {
+            found.push(doc.mistake(&format!("{at}/of/metric"), format!("`{wanted}` {why}"), None));
+        }
+        let earlier = &system.contracts.alarms[..index];
+        if earlier.iter().any(|other| other.name == alarm.name) {
+            let message = format!("there are two alarms `{}`", alarm.name);
+            found.push(doc.mistake(
+                &format!("{at}/name"),
+                message,
+                Some("give each its own name".to_owned()),
+            ));
+        }
     }
     found.extend(system.build.as_ref().and_then(|build| unsplit(doc, "/build", build)));
     found
@@ -201,6 +218,19 @@ fn json_paths(contracts: &Contracts) -> Vec<(String, &str)> {
             .filter_map(|(name, path)| Some((name, path.as_deref()?)));
         found.extend(given.map(|(name, path)| (format!("/contracts/tasks/show/{name}"), path)));
     }
+    if let Some(breakers) = &contracts.breakers {
+        let parts = [
+            ("list", &breakers.list),
+            ("of", &breakers.of),
+            ("state", &breakers.state),
+        ];
+        found.extend(parts.map(|(name, path)| (format!("/contracts/breakers/{name}"), path.as_str())));
+    }
+    let alarms = contracts.alarms.iter().enumerate();
+    found.extend(alarms.filter_map(|(index, alarm)| match &alarm.of {
+        Figure::Value(path) => Some((format!("/contracts/alarms/{index}/of/value"), path.as_str())),
+        Figure::Metric(_) => None,
+    }));
     found
 }
 
@@ -225,6 +255,10 @@ fn paths(system: &System) -> Vec<(String, &str)> {
         found.push(("/contracts/tasks/create/path".to_owned(), tasks.create.path.as_str()));
         found.push(("/contracts/tasks/show/path".to_owned(), tasks.show.path.as_str()));
     }
+    let breakers = contracts.breakers.iter();
+    found.extend(breakers.map(|it| ("/contracts/breakers/path".to_owned(), it.path.as_str())));
+    let alarms = contracts.alarms.iter().enumerate();
+    found.extend(alarms.map(|(index, it)| (format!("/contracts/alarms/{index}/path"), it.path.as_str())));
     let api = contracts.api.iter().enumerate();
     found.extend(api.map(|(index, it)| (format!("/contracts/api/{index}/path"), it.path.as_str())));
     found

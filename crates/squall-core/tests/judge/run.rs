@@ -70,6 +70,7 @@ fn system() -> Facts {
         ]),
         health: true,
         breakers: false,
+        alarms: Vec::new(),
         protect: Default::default(),
         budget: Default::default(),
         attached: None,

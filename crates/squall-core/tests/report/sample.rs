@@ -330,6 +330,7 @@ fn header(plan: Plan, opened: &str) -> Header {
                 .collect(),
             health: true,
             breakers: false,
+            alarms: Vec::new(),
             protect: Default::default(),
             budget: Default::default(),
             attached: None,

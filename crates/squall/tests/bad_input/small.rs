@@ -258,6 +258,24 @@ pub const SLIPS: &[Slip] = &[
         "path: login",
         &["system.yaml:13", "begins with `/`", "write /login"],
     ),
+    system(
+        "no metric",
+        "contracts:\n",
+        "contracts:\n  alarms: [ { name: db, path: /m, of: { metric: \"up{job=db}\" }, rings: { below: 1 } } ]\n",
+        &["system.yaml:12", "`up{job=db}` is no metric"],
+    ),
+    system(
+        "two alarms of one name",
+        "contracts:\n",
+        "contracts:\n  alarms:\n    - { name: db, path: /m, of: { metric: up }, rings: { below: 1 } }\n    - { name: db, path: /n, of: { value: $.x }, rings: { above: 1 } }\n",
+        &["system.yaml:14", "two alarms `db`"],
+    ),
+    storm(
+        "an alarm where there is none",
+        "none_stuck",
+        "alarmed: { by: db, of: db, within: 2s }",
+        &["storm.yaml:10", "no `alarms` contract", "contracts.alarms"],
+    ),
     storm(
         "an unknown kind of work",
         "takes: 1s,",
