@@ -3,6 +3,7 @@
 mod alarm;
 mod breaker;
 mod pulse;
+mod question;
 mod usage;
 mod witness;
 

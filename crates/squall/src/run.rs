@@ -212,9 +212,10 @@ fn client(world: &World) -> Result<Client, Trouble> {
 fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut Probes) -> Result<(), Trouble> {
     let client = || client(world);
     // Where squall breaks nothing there is no way back to be timed, and no need to ask a hundred times a second.
-    let clocked = world.processes().is_some();
-    if let Some(health) = order.system.contracts.health.as_ref().filter(|_| clocked) {
-        probes.start(pulses(client()?, health.clone(), recorder.clone()));
+    let clocked = world.processes();
+    if let (Some(health), Some(processes)) = (&order.system.contracts.health, clocked) {
+        let pulses = pulses(processes.entry(), health, recorder.clone());
+        probes.start(pulses.map_err(|error| Trouble::io("the health probe")(std::io::Error::other(error)))?);
     }
     if let Some(contract) = &order.system.contracts.breakers {
         probes.start(breakers(client()?, contract.clone(), recorder.clone()));
@@ -222,7 +223,7 @@ fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut P
     // Where squall breaks nothing there is nothing to be told of; and nobody is asked for what no check wants to know.
     let wanted = |alarm: &&Alarm| {
         let by = |check: &Demand| matches!(check, Demand::Alarmed(wanted) if wanted.by == alarm.name);
-        clocked && order.plan.checks.iter().any(by)
+        clocked.is_some() && order.plan.checks.iter().any(by)
     };
     for alarm in order.system.contracts.alarms.iter().filter(wanted) {
         let page = Client::new(&format!("{}{}", world.base(), alarm.path));
