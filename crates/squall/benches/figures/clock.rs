@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use squall::client::Client;
 use squall::probe::pulses;
 use squall::secrets::Secrets;
 use squall::store::Recorder;
@@ -71,11 +70,7 @@ async fn come_and_go(recorder: &Recorder) -> Result<Vec<Nanos>, Box<dyn std::err
         live: Some("/live".to_owned()),
         ready: "/ready".to_owned(),
     };
-    let probe = tokio::spawn(pulses(
-        Client::new(&format!("http://{addr}"))?,
-        health,
-        recorder.clone(),
-    ));
+    let probe = tokio::spawn(pulses(addr, &health, recorder.clone())?);
     let mut returns = Vec::new();
     for round in 0..RETURNS {
         sleep(Duration::from_millis(100)).await;
