@@ -80,6 +80,17 @@ pub enum BreakerState {
     HalfOpen,
 }
 
+impl BreakerState {
+    /// The word used for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half-open",
+        }
+    }
+}
+
 /// What an alarm of the system's own monitoring says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +101,17 @@ pub enum AlarmState {
     Ringing,
     /// It could not be read.
     Unread,
+}
+
+impl AlarmState {
+    /// What reports say that it did.
+    pub fn words(self) -> &'static str {
+        match self {
+            AlarmState::Silent => "was silent",
+            AlarmState::Ringing => "rang",
+            AlarmState::Unread => "could not be read",
+        }
+    }
 }
 
 /// What a link's proxy counted.

@@ -2,8 +2,7 @@
 
 use crate::check::{Outcome, Verdict};
 use crate::event::{
-    AlarmState, Answer, BreakerState, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, ShortageLook, State,
-    TaskEvent, TaskFact,
+    Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, ShortageLook, State, TaskEvent, TaskFact,
 };
 use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
@@ -242,8 +241,8 @@ fn seen(fact: &Fact) -> String {
             look.idle_us as f64 / 1e3,
             look.own_us as f64 / 1e3
         ),
-        Fact::Breaker { of, state } => format!("the breaker of `{of}` was {}", breaker(*state)),
-        Fact::Alarm { of, state } => format!("the alarm `{of}` {}", alarm(*state)),
+        Fact::Breaker { of, state } => format!("the breaker of `{of}` was {}", state.word()),
+        Fact::Alarm { of, state } => format!("the alarm `{of}` {}", state.words()),
         Fact::ScriptBegan { run, .. } => format!("`{run}` was started"),
         Fact::ScriptEnded {
             how,
@@ -378,22 +377,6 @@ fn task(fact: &TaskFact) -> String {
             format!("attempt {attempt} of task {task} by {worker} failed for good{reason}")
         }
         TaskEvent::Failed => format!("attempt {attempt} of task {task} by {worker} failed{reason}"),
-    }
-}
-
-fn breaker(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half-open",
-    }
-}
-
-fn alarm(state: AlarmState) -> &'static str {
-    match state {
-        AlarmState::Silent => "was silent",
-        AlarmState::Ringing => "rang",
-        AlarmState::Unread => "could not be read",
     }
 }
 
