@@ -93,6 +93,36 @@ const TABLE: &[(&str, &str, &str)] = &[
         "answer after the commit with `synchronous_commit` and `fsync` on, and keep sessions in the database",
     ),
     (
+        "lost-increment",
+        "the value is read and written back in two steps, or answered before it is stored",
+        "add in one step (`UPDATE … SET value = value + 1`, `INCR`), and answer after its commit",
+    ),
+    (
+        "dup-increment",
+        "a request whose answer was lost was sent again, by a client, a proxy or a queue",
+        "repeat only what is idempotent: give each increment a key that is stored with it",
+    ),
+    (
+        "mutex-violation",
+        "a lock is given without asking, in the same step, whether it is another's; or its lease is shorter than was promised",
+        "take it in one step that fails where it is held (`SET … NX PX`, a unique row), in a store that a failover does not roll back",
+    ),
+    (
+        "token-regress",
+        "tokens are counted in memory, or by a store that a failover rolls back",
+        "count them where the lock is stored, in the step that gives it",
+    ),
+    (
+        "unsafe-after-expiry",
+        "a holder that stood still past its lease goes on, and what the lock guards does not ask whether it still is the holder",
+        "send the fencing token with each write, and let what is guarded refuse one that is smaller than it has seen",
+    ),
+    (
+        "lost-append",
+        "it is acknowledged before it is durable, or a later writer replaces what it did not read",
+        "answer after the commit, and append rather than write the whole",
+    ),
+    (
         "corruption",
         "the payload is changed, cut or mixed up between request and store",
         "store it as it came, and check a digest when it is read",

@@ -14,11 +14,13 @@ mod api_success;
 mod attempts_in_time;
 mod breaker;
 mod completion;
+mod counted;
 mod create_latency;
 mod data_intact;
 mod deadline;
 mod dlq_accounted;
 mod error_budget;
+mod fenced;
 mod health_truthful;
 mod isolated;
 mod log_errors;
@@ -27,6 +29,7 @@ mod no_panics;
 mod no_phantom_task;
 mod no_task_completed_twice;
 mod no_task_lost;
+mod mutual_exclusion;
 mod none_stuck;
 mod recovery;
 mod retried;
@@ -137,6 +140,16 @@ impl Verdict {
         }
     }
 
+    /// With events that bear the findings out and are none themselves.
+    #[must_use]
+    fn also(mut self, events: Vec<EventId>) -> Self {
+        self.evidence
+            .truncate(EVIDENCE.saturating_sub(events.len().min(EVIDENCE / 2)));
+        self.evidence.extend(events);
+        self.evidence.truncate(EVIDENCE);
+        self
+    }
+
     /// With a sign that changes no verdict.
     #[must_use]
     pub fn warn(mut self, warning: Option<String>) -> Self {
@@ -155,6 +168,9 @@ pub fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         Demand::NoTaskLost => no_task_lost::judge(demand, history),
         Demand::NoPhantomTask => no_phantom_task::judge(demand, history),
         Demand::NoTaskCompletedTwice => no_task_completed_twice::judge(demand, history),
+        Demand::Counted => counted::judge(demand, history),
+        Demand::MutualExclusion => mutual_exclusion::judge(demand, history),
+        Demand::Fenced => fenced::judge(demand, history),
         Demand::NoneStuck => none_stuck::judge(demand, history),
         Demand::Retried => retried::judge(demand, history),
         Demand::DlqAccounted => dlq_accounted::judge(demand, history),

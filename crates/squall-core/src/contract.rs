@@ -1,8 +1,10 @@
 //! Contracts: how to speak to a system, so that any system can be attached without code.
 
 mod alarm;
+mod object;
 
 pub use alarm::{Alarm, Figure, Rings, Series};
+pub use object::{Counters, Known, Locks, Object, Verb};
 
 use std::collections::BTreeMap;
 
@@ -26,6 +28,12 @@ pub struct Contracts {
     /// How to create tasks and read them back.
     #[serde(default)]
     pub tasks: Option<Tasks>,
+    /// Counters clients add to.
+    #[serde(default)]
+    pub counters: Option<Counters>,
+    /// Locks clients hold, and what they guard.
+    #[serde(default)]
+    pub locks: Option<Locks>,
     /// Where the entry service shows its circuit breakers.
     #[serde(default)]
     pub breakers: Option<Breakers>,

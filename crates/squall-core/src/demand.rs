@@ -28,6 +28,12 @@ pub enum Demand {
     NoPhantomTask,
     /// No task was committed twice.
     NoTaskCompletedTwice,
+    /// Every increment of a counter is in it, once.
+    Counted,
+    /// No lock has two holders at a time.
+    MutualExclusion,
+    /// Who lost a lock can't change what it guards.
+    Fenced,
     /// After healing, nothing is stuck.
     NoneStuck,
     /// Failed and interrupted attempts have successors.
@@ -217,6 +223,9 @@ impl Demand {
             Demand::NoTaskLost => "no_task_lost",
             Demand::NoPhantomTask => "no_phantom_task",
             Demand::NoTaskCompletedTwice => "no_task_completed_twice",
+            Demand::Counted => "counted",
+            Demand::MutualExclusion => "mutual_exclusion",
+            Demand::Fenced => "fenced",
             Demand::NoneStuck => "none_stuck",
             Demand::Retried => "retried",
             Demand::DlqAccounted => "dlq_accounted",

@@ -8,12 +8,14 @@ mod look;
 mod op;
 mod script;
 mod task;
+mod touch;
 
 pub use line::{Line, line, shortened};
 pub use look::{AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Call, Record, State, TaskEvent, TaskFact};
+pub use touch::{Act, Touch};
 
 use std::collections::BTreeMap;
 

@@ -129,6 +129,8 @@ pub enum Aim {
     TaskRunning,
     /// A create was acknowledged a moment ago.
     WriteAcked,
+    /// A lock was acquired from the target and is held at this moment.
+    LockHeld,
 }
 
 impl Aim {
@@ -137,6 +139,7 @@ impl Aim {
         match self {
             Aim::TaskRunning => "a task is running there",
             Aim::WriteAcked => "a write was just acknowledged",
+            Aim::LockHeld => "a lock acquired there is held",
         }
     }
 }

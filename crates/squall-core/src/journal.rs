@@ -4,11 +4,13 @@ mod calls;
 mod crew;
 mod history;
 mod index;
+mod objects;
 mod task;
 
 pub use crew::{Crew, Span};
 pub use history::{GRACE_AFTER_HEAL, History, Life, Strike, Window};
 pub use index::Stint;
+pub use objects::{Hold, Touched, holds};
 pub use task::{Attempt, TaskHistory};
 
 use crate::event::{Event, Fact, Header};

@@ -23,7 +23,7 @@ use crate::place::{Condition, Place};
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::time::Nanos;
-use crate::workload::{PlannedBulky, PlannedFlood, PlannedTask, PlannedWrites};
+use crate::workload::{PlannedBulky, PlannedClients, PlannedFlood, PlannedTask, PlannedWrites};
 
 /// What requests of the flood are called in the journal.
 pub const FLOOD: &str = "flood";
@@ -60,6 +60,9 @@ pub struct Plan {
     /// Creates that are far too large to be taken, all through the storm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulky: Option<PlannedBulky>,
+    /// Clients that work objects, all through the storm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<PlannedClients>,
     /// Distance between two requests of the rotating API traffic.
     pub api_every: Option<Nanos>,
     /// Whether every API case is tried once before and after.

@@ -5,6 +5,7 @@
 //! process is gone proves nothing: it may have been idle.
 
 mod link;
+mod objects;
 mod shortage;
 
 pub use link::felt_on_link;
@@ -60,6 +61,9 @@ pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         (Condition::Short(short), Place::Instance(instance)) => shortage::short(strike, (instance, short), history),
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
+            if let Some(held_up) = objects::held_up(strike, instance, history) {
+                return held_up;
+            }
             nobody_there(strike, instance, *condition == Condition::Frozen, history)
         }
         (Condition::Frozen, Place::Instance(instance)) if history.works(&instance.service) => {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Dur;
-use crate::contract::{Contracts, Delivery, Ends, Method};
+use crate::contract::{Contracts, Delivery, Ends, Method, Object};
 use crate::diagnostic::{Mistakes, nearest};
 use crate::document::Document;
 use crate::time::{Nanos, nanos};
@@ -123,6 +123,9 @@ pub struct Facts {
     pub health: bool,
     /// What it promises about tasks.
     pub tasks: Option<TaskFacts>,
+    /// The kinds of objects clients can work, and what it promises about them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<Object, ObjectFacts>,
     /// Whether it shows its circuit breakers.
     #[serde(default)]
     pub breakers: bool,
@@ -184,6 +187,14 @@ pub struct TaskFacts {
     /// Method and path that create a task, without the query, holes and all: `POST /tasks`.
     #[serde(default)]
     pub create: String,
+}
+
+/// What a system promises about objects of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectFacts {
+    /// For locks: how long one stays with who acquired it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Nanos>,
 }
 
 impl Facts {
@@ -292,6 +303,16 @@ impl System {
         changed
     }
 
+    fn objects(&self) -> BTreeMap<Object, ObjectFacts> {
+        let lease = self.contracts.locks.as_ref().map(|locks| nanos(locks.lease.get()));
+        let facts = |object| match object {
+            Object::Counter => ObjectFacts::default(),
+            Object::Lock => ObjectFacts { lease },
+        };
+        let told = self.contracts.verbs().into_iter().map(|known| known.of);
+        told.map(|object| (object, facts(object))).collect()
+    }
+
     /// What judging needs to know of it.
     pub fn facts(&self) -> Facts {
         let services = self.services.iter().map(|(name, service)| {
@@ -315,6 +336,7 @@ impl System {
             entry: self.entry.clone(),
             services: services.collect(),
             health: self.contracts.health.is_some(),
+            objects: self.objects(),
             breakers: self.contracts.breakers.is_some(),
             alarms: self.contracts.alarms.iter().map(|alarm| alarm.name.clone()).collect(),
             attached: None,

@@ -1,9 +1,12 @@
 //! What clients do: tasks, a stream of writes, rotating API traffic.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{Dur, Rate};
+use crate::contract::Object;
 use crate::schedule::{Arrivals, BadRate, Schedule, Stretch};
 use crate::time::Nanos;
 
@@ -25,6 +28,12 @@ pub struct Workload {
     /// Creates that are far too large to be taken, all through the storm.
     #[serde(default)]
     pub bulky: Option<Bulky>,
+    /// Clients that add to counters, all through the storm.
+    #[serde(default)]
+    pub counters: Option<CounterLoad>,
+    /// Clients that hold locks, all through the storm.
+    #[serde(default)]
+    pub locks: Option<LockLoad>,
     /// The contract's API cases in turn, all through the run.
     #[serde(default)]
     pub api: Option<Api>,
@@ -93,7 +102,47 @@ pub struct Bulky {
     /// How many in a time.
     pub rate: Rate,
     /// Megabytes (of 1000000 bytes) in each.
-    pub megabytes: std::num::NonZeroU32,
+    pub megabytes: NonZeroU32,
+}
+
+/// Clients that add to counters: each adds one, pauses, and does so again.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct CounterLoad {
+    /// How many counters; a client goes from one to the next.
+    pub count: NonZeroU32,
+    /// How many clients.
+    pub clients: NonZeroU32,
+    /// Between two turns of a client.
+    pub pause: Dur,
+}
+
+/// Clients that hold locks: each acquires one, appends to what it guards, holds it, appends again and gives it back; it
+/// never looks at the clock.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct LockLoad {
+    /// How many locks; a client goes from one to the next.
+    pub count: NonZeroU32,
+    /// How many clients.
+    pub clients: NonZeroU32,
+    /// Between two turns of a client, and before it asks again for a lock it did not get.
+    pub pause: Dur,
+    /// Between what a holder appends first and last.
+    pub hold: Dur,
+}
+
+/// Clients that work objects, planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedClients {
+    /// What they work.
+    pub of: Object,
+    /// The objects' names.
+    pub names: Vec<String>,
+    /// How many clients.
+    pub clients: u32,
+    /// Between two turns of a client.
+    pub pause: Nanos,
+    /// For locks: how long one is held.
+    pub hold: Nanos,
 }
 
 /// Rotating API traffic.

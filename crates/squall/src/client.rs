@@ -7,10 +7,12 @@
 mod address;
 mod asking;
 mod bulky;
+mod object;
 mod template;
 
 pub use address::{Address, BadAddress, Reach};
 pub use asking::{Asked, Created, tasks_create};
+pub use object::Operated;
 pub use template::{Names, fill_json, take};
 
 use std::collections::BTreeMap;

@@ -1,11 +1,13 @@
 //! The run: start, reference, storm, calm, drain, audit. Acts as the plan says and writes down what it sees.
 
+mod aim;
 mod audit;
 mod calls;
 mod calm;
 mod drain;
 mod flood;
 mod follow;
+mod objects;
 mod scale;
 mod script;
 mod stage;

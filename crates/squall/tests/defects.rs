@@ -80,6 +80,16 @@ fn k1_a_synchronous_commit_does_not() {
 }
 
 #[test]
+fn k9_a_holder_that_wakes_up_after_its_lease_appends_behind_the_next_ones_back() {
+    found("k9");
+}
+
+#[test]
+fn k9_with_the_fencing_token_checked_it_is_refused() {
+    passes("k9");
+}
+
+#[test]
 fn k12_a_job_read_and_then_taken_is_done_twice() {
     found("k12");
 }
@@ -109,6 +119,16 @@ fn k14_with_one_it_is_not() {
     passes("k14");
 }
 
+#[test]
+fn k19_a_counter_read_and_then_written_loses_increments() {
+    found("k19");
+}
+
+#[test]
+fn k19_a_counter_added_to_in_one_step_does_not() {
+    passes("k19");
+}
+
 /// What differs is the defect, and nothing that would help to find it.
 #[test]
 fn a_defect_differs_from_its_control_by_one_setting() {
@@ -121,9 +141,11 @@ fn a_defect_differs_from_its_control_by_one_setting() {
     };
     let settled = [
         ("synchronous_commit%3Doff", "synchronous_commit%3Don"),
+        ("--append unfenced", "--append fenced"),
         ("--claim read-then-update", "--claim locked"),
         ("--done unchecked", "--done owner-checked"),
         ("--lease none", "--lease ${paced(1s)}"),
+        ("--add read-then-write", "--add in-place"),
     ];
     for (row, (defect, sound)) in ROWS.iter().zip(settled) {
         let (text, control) = (settings(row, false), settings(row, true));

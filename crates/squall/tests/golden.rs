@@ -133,12 +133,19 @@ fn every_bundled_scenario_is_planned_as_it_was() {
     names.sort();
     // A folder with no scenarios of its own: the bundled ones are meant.
     let elsewhere = tempfile::tempdir().unwrap();
-    let system = root().join("systems/taskhub/system.yaml").canonicalize().unwrap();
+    let system = |name: &str| {
+        // Its contracts know no counters and no locks.
+        let system = match name {
+            "counters" | "locks" => "systems/defects/k9-control.yaml",
+            _ => "systems/taskhub/system.yaml",
+        };
+        root().join(system).canonicalize().unwrap()
+    };
     for name in names {
         for level in ["1", "6"] {
             let done = Command::new(env!("CARGO_BIN_EXE_squall"))
                 .args(["plan", "-s", &name, "-d", level, "--seed", "42", "--system"])
-                .arg(&system)
+                .arg(system(&name))
                 .current_dir(&elsewhere)
                 .output()
                 .unwrap();

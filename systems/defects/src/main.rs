@@ -1,8 +1,11 @@
-//! A minimal queue in PostgreSQL: `defects server` takes jobs, `defects worker` does them. Each flag of the worker is a
-//! choice such queues are really written with, and `synchronous_commit` comes with the database's URL as it does there.
+//! A minimal queue in PostgreSQL: `defects server` takes jobs, `defects worker` does them; and `defects desk`, which keeps
+//! counters and locks there. Each flag is a choice such systems are really written with, and `synchronous_commit` comes with
+//! the database's URL as it does there.
 
+mod desk;
 mod queue;
 mod server;
+mod store;
 mod worker;
 
 use std::io::Write;
@@ -11,6 +14,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::queue::Queue;
+use crate::store::Store;
 
 #[derive(Parser)]
 struct Cli {
@@ -31,6 +35,8 @@ enum Role {
     },
     /// Does one job after the other.
     Worker(Settings),
+    /// Keeps counters and locks, and what the locks guard.
+    Desk(desk::Settings),
 }
 
 /// How a worker works.
@@ -72,6 +78,22 @@ enum Done {
     Unchecked,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Add {
+    /// In one statement.
+    InPlace,
+    /// A SELECT, and then an UPDATE to one more than what it found.
+    ReadThenWrite,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Append {
+    /// Only where no later holder has appended: the fencing token is checked.
+    Fenced,
+    /// Whoever asks.
+    Unfenced,
+}
+
 /// With one, a job is taken over once it has run out; with none, a job is its worker's for good.
 #[derive(Clone, Copy)]
 struct Lease(Option<Duration>);
@@ -101,10 +123,12 @@ fn say(text: &str) {
 }
 
 async fn run(cli: Cli) -> Result<(), String> {
-    let queue = Queue::open(&cli.database_url)?;
+    let store = |tables| Store::open(&cli.database_url, tables);
+    let queue = || store(queue::TABLES).map(Queue);
     match cli.role {
-        Role::Server { listen } => server::serve(&listen, queue).await,
-        Role::Worker(settings) => worker::work(settings, queue).await,
+        Role::Server { listen } => server::open(&listen, queue()?).await,
+        Role::Worker(settings) => worker::work(settings, queue()?).await,
+        Role::Desk(settings) => desk::open(settings, store(desk::TABLES)?).await,
     }
 }
 

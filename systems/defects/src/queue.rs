@@ -1,32 +1,22 @@
 //! The queue: one table, and all that is asked of it.
 
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
 
-use crate::{Claim, Done, Lease, say};
+use crate::store::Store;
+use crate::{Claim, Done, Lease};
 
-/// No question takes longer.
-const BOUND: Duration = Duration::from_millis(1500);
-/// Opening a connection keeps nobody waiting.
-const OPEN: Duration = Duration::from_secs(5);
-/// Between two tries to connect.
-const AGAIN: Duration = Duration::from_millis(50);
-
-/// Whoever comes first makes it, the others wait for that.
-const TABLE: &str = "BEGIN; SELECT pg_advisory_xact_lock(1); CREATE TABLE IF NOT EXISTS jobs (
+/// What it needs.
+pub(crate) const TABLES: &str = "CREATE TABLE IF NOT EXISTS jobs (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     payload TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'ready',
     attempts INT NOT NULL DEFAULT 0,
     leased_until TIMESTAMPTZ
-); COMMIT";
+);";
 
 /// What may be taken. Without a lease `leased_until` is NULL, and a running job is never taken over.
 const FREE: &str = "SELECT id FROM jobs WHERE state = 'ready' OR (state = 'running' AND leased_until < now())
@@ -43,45 +33,13 @@ pub(crate) struct Job {
     pub(crate) payload: Value,
 }
 
-/// One connection, opened beside the questions: while there is none they are refused at once.
+/// The queue.
 #[derive(Clone)]
-pub(crate) struct Queue {
-    connection: watch::Receiver<Option<Arc<Connection>>>,
-}
-
-struct Connection {
-    client: Client,
-    /// It gave no answer in time.
-    silent: Notify,
-}
+pub(crate) struct Queue(pub(crate) Store);
 
 impl Queue {
-    /// Keeps a connection to `url` from now on.
-    pub(crate) fn open(url: &str) -> Result<Self, String> {
-        let mut config = Config::from_str(url).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        config.connect_timeout(OPEN);
-        let (sender, connection) = watch::channel(None);
-        tokio::spawn(async move {
-            loop {
-                if let Err(why) = keep(&config, &sender).await {
-                    say(&format!("no database: {why}"));
-                }
-                sender.send_replace(None);
-                sleep(AGAIN).await;
-            }
-        });
-        Ok(Self { connection })
-    }
-
     async fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
-        let connection = self.connection.borrow().clone().ok_or("the database is away")?;
-        match timeout(BOUND, connection.client.query(sql, values)).await {
-            Ok(rows) => rows.map_err(|error| error.to_string()),
-            Err(_) => {
-                connection.silent.notify_one();
-                Err(format!("the database gave no answer within {BOUND:?}"))
-            }
-        }
+        self.0.ask(sql, values).await
     }
 
     /// Whether it can be asked.
@@ -141,26 +99,6 @@ impl Queue {
             WHERE id = $1 AND ($4 OR (attempts = $3 AND state IN ('running', $2))) RETURNING id";
         let values: [&(dyn ToSql + Sync); 4] = [&job.id, &state, &job.attempt, &unchecked];
         Ok(!self.ask(sql, &values).await?.is_empty())
-    }
-}
-
-/// One connection from its beginning to its end, or until it gave no answer.
-async fn keep(config: &Config, sender: &watch::Sender<Option<Arc<Connection>>>) -> Result<(), String> {
-    let late = |_| format!("none within {OPEN:?}");
-    let opened = timeout(OPEN, config.connect(NoTls)).await.map_err(late)?;
-    let (client, driver) = opened.map_err(|error| error.to_string())?;
-    tokio::pin!(driver);
-    let made = tokio::select! {
-        made = timeout(OPEN, client.batch_execute(TABLE)) => made.map_err(late)?,
-        end = &mut driver => end,
-    };
-    made.map_err(|error| error.to_string())?;
-    let silent = Notify::new();
-    let connection = Arc::new(Connection { client, silent });
-    sender.send_replace(Some(connection.clone()));
-    tokio::select! {
-        end = driver => end.map_err(|error| error.to_string()),
-        () = connection.silent.notified() => Err(format!("no answer within {BOUND:?}")),
     }
 }
 

@@ -10,27 +10,32 @@ use serde_json::{Value, json};
 use crate::queue::Queue;
 use crate::say;
 
-type Answer = (StatusCode, Json<Value>);
+pub(crate) type Answer = (StatusCode, Json<Value>);
 
-/// Serves until it is ended.
-pub(crate) async fn serve(listen: &str, queue: Queue) -> Result<(), String> {
+/// Takes jobs until it is ended.
+pub(crate) async fn open(listen: &str, queue: Queue) -> Result<(), String> {
     let router = Router::new()
         .route("/jobs", post(add))
         .route("/jobs/{id}", get(show))
         .route("/health", get(health))
         .with_state(queue);
+    serve(listen, router).await
+}
+
+/// Serves until it is ended.
+pub(crate) async fn serve(listen: &str, router: Router) -> Result<(), String> {
     let listener = tokio::net::TcpListener::bind(listen).await;
     let listener = listener.map_err(|error| format!("can't listen on {listen}: {error}"))?;
     say(&format!("listening on {listen}"));
     axum::serve(listener, router).await.map_err(|error| error.to_string())
 }
 
-fn refused(status: StatusCode, why: &str) -> Answer {
+pub(crate) fn refused(status: StatusCode, why: &str) -> Answer {
     (status, Json(json!({ "error": why })))
 }
 
 /// `then`, where the database answered.
-fn answered<T>(answer: Result<T, String>, then: impl FnOnce(T) -> Answer) -> Answer {
+pub(crate) fn answered<T>(answer: Result<T, String>, then: impl FnOnce(T) -> Answer) -> Answer {
     match answer {
         Ok(answer) => then(answer),
         Err(away) => refused(StatusCode::SERVICE_UNAVAILABLE, &away),

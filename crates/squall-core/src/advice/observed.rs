@@ -16,9 +16,14 @@ pub(super) fn observed(class: &str, verdict: &Verdict, history: &History<'_>) ->
         "lost-task" | "lost-ack" | "phantom-task" => death_after(event?, history),
         "stuck-task" | "missing-retry" | "phantom-done" => interrupted(event?, history),
         "double-commit" | "double-effect" => twice(event?, history),
-        "wrong-answer" | "hung" | "error-burst" | "panic" | "ack-gap" | "health-lie" | "not-isolated" => {
-            Some(broken_at(moment(event?), history))
-        }
+        "unsafe-after-expiry"
+        | "wrong-answer"
+        | "hung"
+        | "error-burst"
+        | "panic"
+        | "ack-gap"
+        | "health-lie"
+        | "not-isolated" => Some(broken_at(moment(event?), history)),
         "no-recovery" | "slow-recovery" => way_back(history),
         _ => None,
     }

@@ -56,7 +56,7 @@ fn may_have_created(op: &Op, create: &str) -> bool {
     match op.role {
         Role::Create => op.outcome == Outcome::Unknown || (op.outcome == Outcome::Ok && !acknowledged),
         Role::Traffic | Role::Survey => op.outcome != Outcome::Failed && is(&op.request, create),
-        Role::Session | Role::Audit => false,
+        Role::Touch | Role::Session | Role::Audit => false,
     }
 }
 

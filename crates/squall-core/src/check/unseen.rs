@@ -17,6 +17,9 @@ pub(crate) fn unseen(demand: &Demand, header: &Header) -> Option<&'static str> {
     match demand {
         Demand::ApiSuccess(_)
         | Demand::NoTaskLost
+        | Demand::Counted
+        | Demand::MutualExclusion
+        | Demand::Fenced
         | Demand::NoneStuck
         | Demand::DlqAccounted
         | Demand::Completion(_)

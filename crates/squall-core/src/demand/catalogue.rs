@@ -52,6 +52,21 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
         "at most one commit of each task",
     ),
     (
+        "counted",
+        "lost-increment, dup-increment",
+        "what a counter shows lies between the increments acknowledged before it was asked and those asked for before it answered",
+    ),
+    (
+        "mutual_exclusion",
+        "mutex-violation, token-regress",
+        "no lock is acquired while another's lease of it surely runs, and fencing tokens grow",
+    ),
+    (
+        "fenced",
+        "unsafe-after-expiry, lost-append",
+        "nothing of a holder is appended after what a later holder appended, and nothing acknowledged is missing",
+    ),
+    (
         "none_stuck",
         "stuck-task",
         "after heal + lease + grace nothing runs without a live lease; nothing waits longer than the longest backoff + 5 s",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Touch;
 use crate::time::Nanos;
 
 /// A client's request.
@@ -33,6 +34,9 @@ pub struct Op {
     /// For a create: what was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub work: Option<Work>,
+    /// For an operation on an object: what it was, and what it showed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub touch: Option<Touch>,
 }
 
 /// What a request is for.
@@ -45,6 +49,8 @@ pub enum Role {
     Survey,
     /// Creates a task.
     Create,
+    /// Works an object, such as a counter or a lock.
+    Touch,
     /// Opens a session (register, log in).
     Session,
     /// Reads acknowledged session data back during the audit.

@@ -67,6 +67,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     drawer.bounds(&steps);
     drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
+    let clients = drawer.clients(&scenario.workload);
     let scripts = drawer.scripts(&scenario.storm);
     drawer.checks(&scenario.checks);
     drawer.stops(&scenario.stop_when);
@@ -89,6 +90,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
         writes: drawer.writes(scenario),
         flood: scenario.workload.flood.as_ref().map(|flood| drawer.flood(flood)),
         bulky: scenario.workload.bulky.as_ref().map(Drawer::bulky),
+        clients,
         api_every: scenario.workload.api.as_ref().map(|api| drawer.spacing(&api.rate)),
         survey: scenario.workload.survey,
         reference: short(REFERENCE),

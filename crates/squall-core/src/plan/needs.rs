@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::contract::Object;
 use crate::demand::Demand;
 use crate::fault::{Fault, Target};
 use crate::place::Instance;
@@ -74,6 +75,7 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         .filter(|name| of(name).is_some_and(|service| service.restart_after.is_none()));
     lacks.extend(kept_up.map(|name| format!("`restart` of `{name}`")));
     lacks.extend(work(scenario, facts));
+    lacks.extend(objects(scenario, facts));
     if !facts.breakers && scenario.checks.iter().any(|check| matches!(check, Demand::Breaker(_))) {
         lacks.insert("`contracts.breakers`".to_owned());
     }
@@ -83,6 +85,19 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     });
     lacks.extend(alarmed);
     lacks.into_iter().collect()
+}
+
+/// The kinds of objects that are worked and unknown.
+fn objects(scenario: &Scenario, facts: &Facts) -> Vec<String> {
+    let load = &scenario.workload;
+    let worked = [
+        (Object::Counter, load.counters.is_some()),
+        (Object::Lock, load.locks.is_some()),
+    ];
+    let unknown = worked
+        .iter()
+        .filter(|(of, worked)| *worked && !facts.objects.contains_key(of));
+    unknown.map(|(of, _)| format!("`contracts.{}`", of.word())).collect()
 }
 
 /// What faults use up and a service has not.
@@ -190,6 +205,8 @@ contracts:
         }
         let bare = SYSTEM.split("contracts:").next().unwrap();
         assert_eq!(lacking(bare, "workload: { others: 1 }"), ["`contracts.tasks`"]);
+        let counted = "workload: { counters: { count: 1, clients: 2, pause: 1s } }";
+        assert_eq!(lacking(bare, counted), ["`contracts.counters`"]);
         assert_eq!(lacking(bare, "workload: { api: { rate: 1/s } }"), Vec::<String>::new());
     }
 }

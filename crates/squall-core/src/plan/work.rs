@@ -5,16 +5,21 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::draw::Drawer;
-use crate::amount::Rate;
+use crate::amount::{Dur, Rate};
+use crate::contract::Object;
 use crate::diagnostic::nearest;
 use crate::scenario::Scenario;
 use crate::time::{Nanos, nanos};
-use crate::workload::{Bulky, Flood, PlannedBulky, PlannedFlood, PlannedTask, PlannedWrites};
+use crate::workload::{Bulky, Flood, PlannedBulky, PlannedClients, PlannedFlood, PlannedTask, PlannedWrites, Workload};
 
 /// A shorter flood gives too few samples for a trend.
 const SHORTEST_FLOOD: Duration = Duration::from_secs(11);
 /// More tasks than this are a slip, and would fill the memory.
 const MOST_TASKS: u64 = 1_000_000;
+/// The same for clients of objects, and for objects.
+const MOST_CLIENTS: u32 = 1000;
+/// However fast the pace, a client pauses so long: one that never does would measure itself.
+const SHORTEST_PAUSE: Nanos = 1_000_000;
 
 impl Drawer<'_> {
     /// Between two requests. More of them in less time: the number of samples stays what it is at pace 1.
@@ -75,6 +80,45 @@ impl Drawer<'_> {
             lasts,
             up_to: flood.up_to.as_ref().map(|rate| (second(rate), lasts / 4)),
         }
+    }
+
+    /// Clients that work objects: the object's kind must be one the system tells of.
+    pub(super) fn clients(&mut self, load: &Workload) -> Vec<PlannedClients> {
+        let counters = load.counters.as_ref().map(|load| {
+            let hold = Dur::secs(0);
+            (Object::Counter, load.count, load.clients, &load.pause, hold)
+        });
+        let locks = load
+            .locks
+            .as_ref()
+            .map(|load| (Object::Lock, load.count, load.clients, &load.pause, load.hold));
+        let mut planned = Vec::new();
+        for (of, count, clients, pause, hold) in counters.into_iter().chain(locks) {
+            let (at, word) = (format!("/workload/{}", of.word()), of.word());
+            if !self.facts.objects.contains_key(&of) {
+                let message = format!("this workload works {word}, but the system has no `{word}` contract");
+                let help = format!("add `contracts.{word}` to the system file");
+                self.wrong(&at, message, Some(help));
+                continue;
+            }
+            for (key, number) in [("count", count.get()), ("clients", clients.get())] {
+                if number > MOST_CLIENTS {
+                    let message = format!("{number} are too many: at most {MOST_CLIENTS}");
+                    self.wrong(&format!("{at}/{key}"), message, None);
+                }
+            }
+            let seed = self.request.seed;
+            planned.push(PlannedClients {
+                of,
+                names: (1..=count.get().min(MOST_CLIENTS))
+                    .map(|number| format!("{word}-{seed:x}-{number}"))
+                    .collect(),
+                clients: clients.get(),
+                pause: self.nanos(pause).max(SHORTEST_PAUSE),
+                hold: self.nanos(&hold),
+            });
+        }
+        planned
     }
 
     pub(super) fn tasks(&mut self, scenario: &Scenario) -> Vec<PlannedTask> {

@@ -7,12 +7,18 @@ use crate::demand::Demand;
 use crate::plan::Plan;
 
 /// Classes from grave to slight: work or data gone, work done wrongly, then slowness.
-const GRAVITY: [&str; 17] = [
+const GRAVITY: [&str; 23] = [
     "lost-ack",
     "lost-task",
+    "lost-append",
+    "lost-increment",
     "corruption",
     "phantom-done",
     "double-commit",
+    "dup-increment",
+    "unsafe-after-expiry",
+    "mutex-violation",
+    "token-regress",
     "phantom-task",
     "stuck-task",
     "missing-retry",

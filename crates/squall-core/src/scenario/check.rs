@@ -5,7 +5,7 @@ use super::Scenario;
 use crate::demand::Demand;
 use crate::diagnostic::Mistake;
 use crate::document::Document;
-use crate::fault::{Fault, Target, Timing};
+use crate::fault::{Aim, Fault, Target, Timing};
 use crate::place::Condition;
 use crate::script::Script;
 use crate::stop::StopWhen;
@@ -31,6 +31,11 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
             rhythm(&fault.timing())
                 .map(|(key, message, help)| doc.mistake(&format!("{at}/{key}"), message, Some(help.to_owned()))),
         );
+        if fault.timing().when == Some(Aim::LockHeld) && scenario.workload.locks.is_none() {
+            let help = "add `workload.locks`, or aim at something else".to_owned();
+            let message = "it would wait for a lock that is held, and this workload holds none";
+            found.push(doc.mistake(&format!("{at}/when"), message, Some(help)));
+        }
         if matches!(fault.condition(), Some(Condition::Impaired(impairment)) if impairment.is_nothing()) {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
@@ -136,6 +141,16 @@ fn idle(scenario: &Scenario, check: &Demand) -> Option<(&'static str, String, St
         Demand::Throughput(_) | Demand::CreateLatency(_) if scenario.workload.flood.is_none() => {
             let message = format!("`{name}` judges a flood, and this workload has none");
             let help = "add `workload.flood`, or leave the check out".to_owned();
+            Some(("", message, help))
+        }
+        Demand::Counted if scenario.workload.counters.is_none() => {
+            let message = format!("`{name}` judges counters, and this workload adds to none");
+            let help = "add `workload.counters`, or leave the check out".to_owned();
+            Some(("", message, help))
+        }
+        Demand::MutualExclusion | Demand::Fenced if scenario.workload.locks.is_none() => {
+            let message = format!("`{name}` judges locks, and this workload holds none");
+            let help = "add `workload.locks`, or leave the check out".to_owned();
             Some(("", message, help))
         }
         Demand::Amplification(_) if !scenario.storm.iter().any(cuts) => {

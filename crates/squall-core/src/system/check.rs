@@ -64,6 +64,7 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
             ));
         }
     }
+    found.extend(verbs(doc, &system.contracts));
     found.extend(system.build.as_ref().and_then(|build| unsplit(doc, "/build", build)));
     found
 }
@@ -128,6 +129,18 @@ fn known(system: &System, path: &[&str]) -> Vec<String> {
             };
             with(session(contracts, usize::MAX), own)
         }
+        ["contracts", part @ ("counters" | "locks"), rest @ ..] => {
+            let own = match rest {
+                ["headers", ..] => &[],
+                [key, "path" | "json", ..] => {
+                    let mut verbs = contracts.verbs().into_iter();
+                    let named = verbs.find(|known| known.of.word() == *part && known.key == *key);
+                    named.map_or(&[][..], |known| known.names)
+                }
+                _ => return Vec::new(),
+            };
+            with(session(contracts, usize::MAX), own)
+        }
         ["contracts", "api", index, "path" | "headers" | "json" | "has", ..] => {
             let mut names = with(session(contracts, usize::MAX), &["task", "nonce"]);
             let before = contracts.api.iter().take(index.parse().unwrap_or(0));
@@ -176,6 +189,50 @@ fn session(contracts: &Contracts, requests: usize) -> Vec<String> {
         .into_iter()
         .chain(taken)
         .collect()
+}
+
+/// What is wrong with operations on objects.
+fn verbs(doc: &Document, contracts: &Contracts) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    let holes = doc.holes();
+    for known in contracts.verbs() {
+        if let (None, Some(example)) = (&known.verb.shows, known.shows) {
+            let message = format!("nothing says where `{}` shows what it read", known.key);
+            let help = Some(format!("add `shows`, a JSONPath such as {example}"));
+            found.push(doc.key_mistake(&known.pointer(), message, help));
+        }
+        let at = ["contracts", known.of.word(), known.key];
+        let inside = |hole: &&Hole| hole.path.len() > at.len() && hole.path.iter().zip(at).all(|(step, at)| step == at);
+        for name in known.needs() {
+            if !holes.iter().filter(inside).any(|hole| hole.name == *name) {
+                let what = if *name == "name" {
+                    "which of them is meant"
+                } else {
+                    "what is appended"
+                };
+                let message = format!("`{}` does not say {what}", known.key);
+                let help = Some(format!("write `${{{name}}}` into its path or its JSON"));
+                found.push(doc.key_mistake(&known.pointer(), message, help));
+            }
+        }
+        for (index, status) in known.verb.refuses.iter().enumerate() {
+            if !(400..600).contains(status) {
+                let help = Some("write the status of such an answer, for example 409".to_owned());
+                let message = format!("{status} refuses nothing");
+                found.push(doc.mistake(&format!("{}/refuses/{index}", known.pointer()), message, help));
+            }
+        }
+    }
+    if contracts
+        .locks
+        .as_ref()
+        .is_some_and(|locks| locks.lease.get().is_zero())
+    {
+        let message = "a lock that is lost at once is never held";
+        let help = Some("write how long it stays with its holder, such as 1s".to_owned());
+        found.push(doc.mistake("/contracts/locks/lease", message, help));
+    }
+    found
 }
 
 /// Every JSONPath, with its pointer.
@@ -231,6 +288,8 @@ fn json_paths(contracts: &Contracts) -> Vec<(String, &str)> {
         Figure::Value(path) => Some((format!("/contracts/alarms/{index}/of/value"), path.as_str())),
         Figure::Metric(_) => None,
     }));
+    let shown = contracts.verbs().into_iter();
+    found.extend(shown.filter_map(|known| Some((format!("{}/shows", known.pointer()), known.verb.shows.as_deref()?))));
     found
 }
 
@@ -259,6 +318,8 @@ fn paths(system: &System) -> Vec<(String, &str)> {
     found.extend(breakers.map(|it| ("/contracts/breakers/path".to_owned(), it.path.as_str())));
     let alarms = contracts.alarms.iter().enumerate();
     found.extend(alarms.map(|(index, it)| (format!("/contracts/alarms/{index}/path"), it.path.as_str())));
+    let verbs = contracts.verbs().into_iter();
+    found.extend(verbs.map(|known| (format!("{}/path", known.pointer()), known.verb.path.as_str())));
     let api = contracts.api.iter().enumerate();
     found.extend(api.map(|(index, it)| (format!("/contracts/api/{index}/path"), it.path.as_str())));
     found

@@ -4,8 +4,11 @@ mod alarms;
 mod attached;
 mod behaviour;
 mod bounds;
+mod counters;
 mod limits;
+mod locks;
 mod laws;
+
 mod planted;
 mod queue;
 mod run;

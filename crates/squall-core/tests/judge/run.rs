@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_core::check::{Outcome as Came, Verdict};
-use squall_core::contract::{Delivery, Ends};
+use squall_core::contract::{Delivery, Ends, Object};
 use squall_core::demand::{AtLeast, Completion, Deadline, Demand, Recovery, Within};
 use squall_core::event::{
     Answer, End, Event, Fact, Header, Op, Outcome, Phase, Pulse, PulseOf, Record, Role, State, TaskEvent, TaskFact,
@@ -13,7 +13,7 @@ use squall_core::journal::Journal;
 use squall_core::judgement::{Judgement, judgement};
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Hold, Plan, Start, Step};
-use squall_core::system::{Facts, ServiceFacts, TaskFacts};
+use squall_core::system::{Facts, ObjectFacts, ServiceFacts, TaskFacts};
 use squall_core::workload::PlannedTask;
 
 use super::queue::{Gone, Job, Model};
@@ -74,6 +74,10 @@ fn system() -> Facts {
         protect: Default::default(),
         budget: Default::default(),
         attached: None,
+        objects: BTreeMap::from([
+            (Object::Counter, ObjectFacts::default()),
+            (Object::Lock, ObjectFacts { lease: Some(SEC) }),
+        ]),
         tasks: Some(TaskFacts {
             lease: 2 * SEC,
             backoff: SEC,
@@ -162,6 +166,7 @@ fn header(jobs: &[Job], steps: Vec<Step>) -> Header {
             writes: Vec::new(),
             flood: None,
             bulky: None,
+            clients: Vec::new(),
             replicas: Default::default(),
             api_every: Some(100 * MS),
             survey: false,
@@ -198,6 +203,7 @@ pub fn op(name: &str, role: Role, due: u64) -> Op {
         status: Some(200),
         fault: None,
         work: None,
+        touch: None,
     }
 }
 

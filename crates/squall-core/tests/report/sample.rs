@@ -188,6 +188,7 @@ impl Run {
             status,
             fault,
             work,
+            touch: None,
         };
         self.add(due + took, Fact::Op(op));
     }
@@ -333,6 +334,7 @@ fn header(plan: Plan, opened: &str) -> Header {
             alarms: Vec::new(),
             protect: Default::default(),
             budget: Default::default(),
+            objects: Default::default(),
             attached: None,
             tasks: Some(TaskFacts {
                 lease: 2_000 * MS,
@@ -367,6 +369,7 @@ fn plan(scenario: &str, hypothesis: &str, steps: Vec<Step>, checks: Vec<Demand>)
         writes: Vec::new(),
         flood: None,
         bulky: None,
+        clients: Vec::new(),
         replicas: Default::default(),
         api_every: Some(100 * MS),
         survey: false,

@@ -11,6 +11,7 @@ use squall_core::report::{json, terminal};
 use squall_core::scenario::Scenario;
 use squall_core::system::System;
 use squall_core::time::{nanos, words};
+use squall_core::workload::PlannedClients;
 use squall_core::{demand, fault};
 
 use super::inputs::{all_scenarios, inputs, scenario_text};
@@ -98,6 +99,7 @@ pub(super) fn preview(plan: &Plan) -> String {
             seconds(bulky.every)
         );
     }
+    text += &plan.clients.iter().map(clients_line).collect::<String>();
     if let Some(flood) = &plan.flood {
         let up = flood.up_to.map_or(String::new(), |(to, length)| {
             format!(", then up to {to:.0}/s in {}", seconds(length))
@@ -124,6 +126,20 @@ pub(super) fn preview(plan: &Plan) -> String {
         text += "  no faults\n";
     }
     text
+}
+
+fn clients_line(clients: &PlannedClients) -> String {
+    let hold = match clients.hold {
+        0 => String::new(),
+        hold => format!(", each held for {}", words(hold)),
+    };
+    format!(
+        "  {} clients of {} {}{hold}, {} between their turns\n",
+        clients.clients,
+        clients.names.len(),
+        clients.of.word(),
+        words(clients.pause)
+    )
 }
 
 /// The steps before this one that would still hold when it strikes, as far as their times are known beforehand.

@@ -1,13 +1,16 @@
 //! The audit: everything acknowledged is read back, and the session too.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use squall_core::contract::Object;
 use squall_core::event::Role;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::objects;
 use super::stage::Stage;
 use crate::client::Call;
 
@@ -25,6 +28,7 @@ const NAMED: usize = 5;
 /// Reads everything back once; what could not be read is said in the journal.
 pub(super) async fn audit(stage: &Stage) {
     session(stage).await;
+    worked(stage).await;
     let tasks: Vec<String> = stage.acknowledged().into_iter().map(|known| known.task).collect();
     let (all, began) = (tasks.len(), Instant::now());
     let show = {
@@ -48,6 +52,31 @@ pub(super) async fn audit(stage: &Stage) {
             unread.len(),
             began.elapsed().as_secs_f64()
         ));
+    }
+}
+
+/// Looks at every object clients worked.
+async fn worked(stage: &Stage) {
+    let plans = stage.plan.clients.iter();
+    let worked = plans.flat_map(|plan| plan.names.iter().map(|name| (name.clone(), plan.of)));
+    let kinds: Arc<BTreeMap<String, Object>> = Arc::new(worked.collect());
+    let names: Vec<String> = kinds.keys().cloned().collect();
+    let show = {
+        let stage = stage.clone();
+        move |name: String| {
+            let (stage, kinds) = (stage.clone(), kinds.clone());
+            async move { objects::look(&stage, kinds[&name], &name).await }
+        }
+    };
+    let unread = read_back(names, PATIENCE, show).await;
+    if !unread.is_empty() {
+        let named = unread
+            .iter()
+            .take(NAMED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        stage.blind(format!("could not be looked at at last: {named}"));
     }
 }
 

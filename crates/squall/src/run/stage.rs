@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::clock::Sample;
 use squall_core::contract::{Contracts, Show, Tasks};
-use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Work, payload_crc32};
+use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Touch, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
 use squall_core::system::{Facts, request_line};
@@ -15,6 +15,7 @@ use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
 use super::Order;
+use super::objects::Holds;
 use crate::client::{Call, Client, Created, Judged, Names, Reply, take, tasks_create};
 use crate::probe::{Live, Witness};
 use crate::store::{Recorder, RunId};
@@ -35,6 +36,8 @@ pub(super) struct Stage {
     /// The scenario's folder.
     pub(super) folder: Arc<Path>,
     pub(super) live: Live,
+    /// The locks clients hold.
+    pub(super) holds: Holds,
     calls: Arc<str>,
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
@@ -72,6 +75,7 @@ impl Stage {
             run: order.run.clone(),
             folder: order.folder.as_path().into(),
             live: witness.live().clone(),
+            holds: Holds::default(),
             calls: witness.calls().into(),
             names: Arc::default(),
             ledger: Arc::default(),
@@ -145,7 +149,7 @@ impl Stage {
         }
         *lock(&self.names) = stranger;
         // A key that is written into the file opens the system as a token would.
-        for (name, value) in self.contracts.tasks.iter().flat_map(|tasks| &tasks.headers) {
+        for (name, value) in self.contracts.headers().into_iter().flat_map(|(_, headers)| headers) {
             self.recorder.secrets().add_variable(name, value);
         }
         for request in &self.contracts.session {
@@ -184,12 +188,23 @@ impl Stage {
     /// Writes a request down, under its name.
     pub(super) fn op(
         &self,
-        (name, call): (&str, &Call),
+        of: (&str, &Call),
         role: Role,
         due: Instant,
         (reply, judged, work): (&Reply, Judged, Option<Work>),
     ) {
-        let request = request_line(call.method, &call.path);
+        let op = self.done(of, role, due, (reply, judged));
+        self.recorder.record(Fact::Op(Op { work, ..op }));
+    }
+
+    /// Writes down what was done with an object, under the operation's name.
+    pub(super) fn touched(&self, of: (&str, &Call), due: Instant, (reply, judged, touch): (&Reply, Judged, Touch)) {
+        let op = self.done(of, Role::Touch, due, (reply, judged));
+        let touch = Some(touch);
+        self.recorder.record(Fact::Op(Op { touch, ..op }));
+    }
+
+    fn done(&self, (name, call): (&str, &Call), role: Role, due: Instant, (reply, judged): (&Reply, Judged)) -> Op {
         if role == Role::Traffic {
             let mut recent = lock(&self.recent);
             if recent.len() == RECENT {
@@ -201,9 +216,9 @@ impl Stage {
                 right: judged.answer == Answer::Right,
             });
         }
-        self.recorder.record(Fact::Op(Op {
+        Op {
             name: name.to_owned(),
-            request,
+            request: request_line(call.method, &call.path),
             role,
             due: self.recorder.at(due),
             call: self.recorder.at(reply.call),
@@ -212,8 +227,9 @@ impl Stage {
             answer: judged.answer,
             status: judged.status,
             fault: judged.fault.map(|fault| self.recorder.secrets().mask(&fault)),
-            work,
-        }));
+            work: None,
+            touch: None,
+        }
     }
 
     /// Creates a task, due at `due`, and writes down what came of it.

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::drain;
 use super::flood::Flood;
+use super::objects::Clients;
 use super::script::Scripts;
 use super::stage::Stage;
 use super::strike::Strikes;
@@ -31,6 +32,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<Option<String>, Trouble> {
     let begin = Instant::now();
     let mut lookout = Lookout::new(&stage.plan.stop_when, stage.recorder.now());
     let mut stopped = None;
+    let clients = Clients::start(stage).await?;
     let streams = streams(stage);
     let flood = Flood::start(stage, Instant::now()).await?;
     create_all(stage, begin).await;
@@ -83,6 +85,7 @@ pub(super) async fn storm(stage: &Stage) -> Result<Option<String>, Trouble> {
         }
     }
     strikes.unscale().await?;
+    clients.stop(stage).await;
     if let Some(flood) = flood {
         flood.end(stage).await?;
     }

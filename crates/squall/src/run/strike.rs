@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 
 use squall_core::event::Fact;
 use squall_core::fault::Aim;
-use squall_core::place::{Condition, Instance, Meeting, Place};
+use squall_core::place::{Condition, Meeting, Place};
 use squall_core::plan::{Hold, Start, Step};
 use squall_core::time::Nanos;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use super::aim::Fit;
 use super::stage::Stage;
 use crate::world::Trouble;
 
-/// Of a running task, the share after which it is not aimed at any more.
-const LATEST: f64 = 0.7;
 /// A target is looked for this often while none fits.
 const LOOK: Duration = Duration::from_millis(5);
 /// What is short of something is looked at this often.
@@ -314,11 +313,10 @@ impl Strikes {
                 lacking = why;
                 continue;
             }
-            if let (Some((Aim::TaskRunning, _)), Place::Instance(instance) | Place::Link { from: instance, .. }) =
-                (step.aim, &place)
-            {
-                let Some(because) = self.runs(instance) else { continue };
-                reasons.insert(place.clone(), because);
+            match self.fit(step, &place) {
+                Fit::Any => {}
+                Fit::Because(because) => drop(reasons.insert(place.clone(), because)),
+                Fit::Not => continue,
             }
             candidates.push(place);
         }
@@ -378,19 +376,6 @@ impl Strikes {
             .facts
             .affords(place, wanted.keys())
             .map_err(|why| format!("others were over: {why}"))
-    }
-
-    /// What an instance runs that can be interrupted: the storm's own work, where it has some.
-    fn runs(&self, instance: &Instance) -> Option<String> {
-        let main = self.stage.plan.main_kind.as_deref();
-        let running = self.stage.live.running(&instance.to_string());
-        let fits = running.into_iter().find(|running| {
-            let (kind, takes) = self.stage.work(&running.task).unzip();
-            // One that is nearly done may be over before the strike falls.
-            let begun = takes.is_none_or(|takes| takes.is_zero() || running.since.elapsed() < takes.mul_f64(LATEST));
-            begun && main.is_none_or(|main| kind.is_some_and(|kind| kind == main))
-        })?;
-        Some(format!("it runs task {} (attempt {})", fits.task, fits.attempt))
     }
 }
 

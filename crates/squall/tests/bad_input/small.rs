@@ -393,6 +393,89 @@ pub const SLIPS: &[Slip] = &[
         "- freeze: { on: server, for: 1s }\n    kill: {",
         &["storm.yaml:8", "`freeze`", "`kill`"],
     ),
+    system(
+        "a lock that is never held",
+        "contracts:\n",
+        "contracts:\n  locks:\n    lease: 0s\n    acquire: { method: POST, path: \"/l/${name}\" }\n    release: { method: DELETE, path: \"/l/${name}\" }\n    \
+         append: { method: POST, path: \"/a/${name}/${mark}\" }\n    ledger: { method: GET, path: \"/a/${name}\", shows: $.marks }\n",
+        &["system.yaml:13", "lost at once", "such as 1s"],
+    ),
+    system(
+        "a token nobody gave",
+        "contracts:\n",
+        "contracts:\n  locks:\n    lease: 1s\n    acquire: { method: POST, path: \"/l/${name}\" }\n    release: { method: DELETE, path: \
+         \"/l/${name}/${fence}\" }\n    append: { method: POST, path: \"/a/${name}/${mark}\" }\n    ledger: { method: GET, path: \"/a/${name}\", shows: $.marks }\n",
+        &["system.yaml:15", "`fence`", "known names"],
+    ),
+    system(
+        "a counter that shows nothing",
+        "contracts:\n",
+        "contracts:\n  counters:\n    add: { method: POST, path: \"/c/${name}\" }\n    read: { method: GET, path: \"/c/${name}\" }\n",
+        &["system.yaml:14", "nothing says where `read` shows", "such as $.value"],
+    ),
+    system(
+        "an operation that is refused by a success",
+        "contracts:\n",
+        "contracts:\n  counters:\n    add: { method: POST, path: \"c/${name}\", refuses: [409, 204] }\n    read: { method: GET, path: \"/c/${name}\", shows: value }\n",
+        &[
+            "system.yaml:13",
+            "204 refuses nothing",
+            "for example 409",
+            "a path begins with `/`",
+            "system.yaml:14",
+            "no JSONPath",
+        ],
+    ),
+    system(
+        "appends nobody can tell apart",
+        "contracts:\n",
+        "contracts:\n  locks:\n    lease: 1s\n    acquire: { method: POST, path: /l }\n    release: { method: DELETE, path: \"/l/${name}\" }\n    \
+         append: { method: POST, path: \"/a/${name}\" }\n    ledger: { method: GET, path: \"/a/${name}\", shows: $.marks }\n",
+        &[
+            "system.yaml:14",
+            "does not say which",
+            "`${name}`",
+            "system.yaml:16",
+            "does not say what is appended",
+            "`${mark}`",
+        ],
+    ),
+    system(
+        "a verb there is not",
+        "contracts:\n",
+        "contracts:\n  counters:\n    ad: { method: POST, path: /c }\n    read: { method: GET, path: /c, shows: $.v }\n",
+        &["system.yaml:13", "unknown key `ad`", "did you mean `add`?", "`add`"],
+    ),
+    storm(
+        "counters without a contract",
+        "  api: { rate: 10/s }\n",
+        "  counters: { count: 1, clients: 2, pause: 20ms }\n",
+        &["storm.yaml:5", "no `counters` contract", "add `contracts.counters`"],
+    ),
+    storm(
+        "no lock at all",
+        "  api: { rate: 10/s }\n",
+        "  locks: { count: 0, clients: 2, pause: 20ms, hold: 1s }\n",
+        &["storm.yaml:5"],
+    ),
+    storm(
+        "counted without counters",
+        "- none_stuck\n",
+        "- counted\n",
+        &["storm.yaml:10", "judges counters", "add `workload.counters`"],
+    ),
+    storm(
+        "fenced without locks",
+        "- none_stuck\n",
+        "- fenced\n  - mutual_exclusion\n",
+        &["storm.yaml:10", "storm.yaml:11", "judges locks", "add `workload.locks`"],
+    ),
+    storm(
+        "a fault aimed at a lock nobody holds",
+        "kill: { on: server,",
+        "kill: { on: server, when: lock_held,",
+        &["storm.yaml:7", "this workload holds none", "add `workload.locks`"],
+    ),
     storm(
         "no checks",
         "checks:\n  - none_stuck\n  - recovery: { warn: 20s, within: 30s }\n  - api_success: { at_least: 95% }\n",

@@ -19,7 +19,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 4] = [
+pub const ROWS: [Row; 6] = [
     Row {
         name: "k1",
         what: "acknowledged before it is on disk",
@@ -27,6 +27,14 @@ pub const ROWS: [Row; 4] = [
         set: &[],
         check: "data_intact",
         class: "lost-ack",
+    },
+    Row {
+        name: "k9",
+        what: "a lock's holder is believed after its lease",
+        scenario: "locks",
+        set: &[],
+        check: "fenced",
+        class: "unsafe-after-expiry",
     },
     Row {
         name: "k12",
@@ -52,6 +60,14 @@ pub const ROWS: [Row; 4] = [
         set: &[],
         check: "none_stuck",
         class: "stuck-task",
+    },
+    Row {
+        name: "k19",
+        what: "read, then written, in two steps",
+        scenario: "counters",
+        set: &[],
+        check: "counted",
+        class: "lost-increment",
     },
 ];
 
