@@ -39,19 +39,11 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         extra.take(more, &says);
     }
     if !lost.events.is_empty() {
-        let says = format!(
-            "{}; {} show less than they must",
-            lost.says(),
-            count(lost.events.len(), "answer")
-        );
+        let says = format!("{}; {} less than it must have", lost.says(), shown(&lost));
         return Verdict::fail(demand, "lost-increment", lost.events, says);
     }
     if !extra.events.is_empty() {
-        let says = format!(
-            "{}; {} show more than they can",
-            extra.says(),
-            count(extra.events.len(), "answer")
-        );
+        let says = format!("{}; {} more than it can have", extra.says(), shown(&extra));
         return Verdict::fail(demand, "dup-increment", extra.events, says);
     }
     if added == 0 {
@@ -69,7 +61,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         let says = "no two increments of different clients were under way at the same time";
         return Verdict::inconclusive(demand, says);
     }
-    let says = format!("{} are counted once each", count(added, "acknowledged increment"));
+    let says = format!("each of {} is counted, once", count(added, "acknowledged increment"));
     Verdict::pass(demand, seen, says)
 }
 
@@ -90,6 +82,13 @@ impl Findings {
 
     fn says(&self) -> String {
         names(&self.says)
+    }
+}
+
+fn shown(found: &Findings) -> String {
+    match found.events.len() {
+        1 => "1 answer shows".to_owned(),
+        number => format!("{number} answers show"),
     }
 }
 

@@ -41,17 +41,14 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     }
     if !late.is_empty() {
         let says = format!(
-            "{} of a holder whose lock was another's by then stand after what that other appended: {}",
+            "behind what a later holder appended: {}: {}",
             count(late.len(), "append"),
             names(&told)
         );
         return Verdict::fail(demand, "unsafe-after-expiry", late, says).also(ledgers);
     }
     if !lost.is_empty() {
-        let says = format!(
-            "{} are not there at the audit",
-            count(lost.len(), "acknowledged append")
-        );
+        let says = format!("not there at the audit: {}", count(lost.len(), "acknowledged append"));
         return Verdict::fail(demand, "lost-append", lost, says);
     }
     if !unread.is_empty() {
@@ -69,7 +66,7 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         return Verdict::inconclusive(demand, says);
     }
     let says = format!(
-        "{} stand in the order of their holds; {} of a holder whose lock was another's by then were refused",
+        "in the order of their holds: {}; refused of holders whose lock was another's by then: {}",
         count(all, "append"),
         count(refused, "append")
     );

@@ -4,7 +4,7 @@ use super::Start;
 use super::draw::Drawer;
 use crate::demand::{Alarmed, Demand};
 use crate::diagnostic::nearest;
-use crate::fault::Fault;
+use crate::fault::{Aim, Fault};
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::system::Preset;
@@ -29,6 +29,16 @@ impl Drawer<'_> {
         let Some(facts) = self.facts.services.get(service) else {
             return true;
         };
+        let entry = &self.facts.entry;
+        if fault.timing().when == Some(Aim::LockHeld) && service != entry {
+            let message = format!("nobody acquires a lock from `{service}`: clients ask `{entry}`, the entry service");
+            self.wrong(
+                &format!("{at}/when"),
+                message,
+                Some("aim it there, or at something else".to_owned()),
+            );
+            return false;
+        }
         let (message, help) = match fault {
             Fault::DiskFull(_) if !facts.disk => (
                 format!("`{service}` has no disk that can be filled"),
@@ -93,5 +103,59 @@ impl Drawer<'_> {
             let message = format!("the system has no alarm `{}`", wanted.by);
             self.wrong(&format!("/checks/{index}/alarmed/by"), message, Some(help));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::Document;
+    use crate::plan::{Request, plan};
+    use crate::scenario::Scenario;
+    use crate::system::System;
+
+    const SYSTEM: &str = "
+system: x
+entry: server
+services:
+  server: { run: x, links: [db] }
+  db: { run: y }
+contracts:
+  locks:
+    lease: 1s
+    acquire: { method: POST, path: '/l/${name}' }
+    release: { method: DELETE, path: '/l/${name}' }
+    append: { method: POST, path: '/l/${name}/${mark}' }
+    ledger: { method: GET, path: '/l/${name}', shows: '$[*]' }
+";
+
+    fn planned(on: &str) -> Result<(), String> {
+        let system = System::read(&Document::parse("system.yaml", SYSTEM).unwrap()).unwrap();
+        let text = format!(
+            "scenario: s\nhypothesis: h\nchecks: [fenced]\n\
+             workload: {{ locks: {{ count: 1, clients: 2, pause: 1s, hold: 1s }} }}\n\
+             storm: [{{ freeze: {{ on: {on}, when: lock_held, for: 2s }} }}]"
+        );
+        let doc = Document::parse("s.yaml", &text).unwrap();
+        let scenario = Scenario::read(&doc).unwrap();
+        let request = Request {
+            level: 1,
+            level_name: "basic",
+            seed: 1,
+            pace: 1.0,
+            jobs: 1,
+            repeat: "",
+        };
+        let planned = plan(&doc, &scenario, &system.facts(), request);
+        planned.map(drop).map_err(|mistakes| mistakes.plain())
+    }
+
+    #[test]
+    fn a_holder_is_looked_for_only_where_clients_ask() {
+        assert_eq!(planned("server"), Ok(()));
+        let says = planned("db").unwrap_err();
+        assert!(
+            says.contains("s.yaml:5") && says.contains("nobody acquires a lock from `db`"),
+            "{says}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What clients of objects felt of a strike on the very copy they asked.
 
 use super::{Proof, UNDER_WAY, window};
-use crate::event::{Answer, EventId};
+use crate::event::Answer;
 use crate::journal::{History, Strike};
 use crate::place::{Condition, Instance};
 use crate::time::words;
@@ -33,18 +33,15 @@ pub(super) fn held_up(strike: &Strike<'_>, copy: &Instance, history: &History<'_
         let says = format!("{copy} went on answering although it was {word}");
         return Some(Proof::unseen(says, strike));
     }
-    let waited: Vec<EventId> = waited;
-    if waited.is_empty() {
-        return None;
-    }
+    let asked = match waited.len() {
+        0 => return None,
+        1 => "a request".to_owned(),
+        number => format!("{number} requests"),
+    };
     let says = match longest {
-        0 => format!(
-            "{copy} was {word}: {} requests of its clients found nobody",
-            waited.len()
-        ),
+        0 => format!("{copy} was {word}: {asked} of its clients found nobody"),
         longest => format!(
-            "{copy} was {word}: {} requests of its clients waited for it, for up to {}",
-            waited.len(),
+            "{copy} was {word}: {asked} of its clients waited for up to {}",
             words(longest)
         ),
     };

@@ -31,8 +31,13 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
             rhythm(&fault.timing())
                 .map(|(key, message, help)| doc.mistake(&format!("{at}/{key}"), message, Some(help.to_owned()))),
         );
-        if fault.timing().when == Some(Aim::LockHeld) && scenario.workload.locks.is_none() {
-            let help = "add `workload.locks`, or aim at something else".to_owned();
+        let holds = scenario
+            .workload
+            .locks
+            .as_ref()
+            .is_some_and(|load| !load.hold.get().is_zero());
+        if fault.timing().when == Some(Aim::LockHeld) && !holds {
+            let help = "add `workload.locks` with a `hold`, or aim at something else".to_owned();
             let message = "it would wait for a lock that is held, and this workload holds none";
             found.push(doc.mistake(&format!("{at}/when"), message, Some(help)));
         }

@@ -5,8 +5,10 @@ use squall_core::check::Outcome as Came;
 use squall_core::contract::Object;
 use squall_core::demand::Demand;
 use squall_core::event::{Act, Fact, Outcome, Phase, Role, Touch};
+use squall_core::place::Condition;
+use squall_core::plan::Hold;
 
-use super::run::{MS, Run, SEC, op};
+use super::run::{MS, Run, SEC, instance, op, place, step};
 
 /// One request: when, what came of it, what it showed. An increment, or a read.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +99,7 @@ fn increments_that_are_all_there_pass_and_unknown_ones_may_be() {
         read(40, 45, 5),
         read(1000, 1001, 5),
     ];
-    comes(&sound, Came::Pass, "2 acknowledged increments are counted once each");
+    comes(&sound, Came::Pass, "each of 2 acknowledged increments is counted, once");
     for last in [5, 6] {
         let unknown = [
             sound[0],
@@ -120,7 +122,7 @@ fn an_increment_that_is_gone_is_lost() {
     );
     // Two that read the same value and wrote the same one: the answers tell as well.
     let twice = [BEFORE, add(10, 30, Done, 4), add(12, 28, Done, 4), read(1000, 1001, 5)];
-    finds(&twice, "lost-increment", "1 answer show less");
+    finds(&twice, "lost-increment", "1 answer shows less than it must have");
     // And it never goes back, whatever is added meanwhile.
     let back = [
         BEFORE,
@@ -144,7 +146,7 @@ fn an_increment_that_is_counted_twice_is_found_and_so_is_one_that_failed() {
         add(20, 40, Done, 5),
         read(1000, 1001, 6),
     ];
-    finds(&failed, "dup-increment", "1 answer show more");
+    finds(&failed, "dup-increment", "1 answer shows more than it can have");
     // An unknown one may be counted once.
     let unknown = [
         BEFORE,
@@ -176,6 +178,71 @@ fn what_was_not_looked_at_is_not_passed() {
     );
     let apart = [BEFORE, add(10, 20, Done, 4), add(20, 30, Done, 5), read(1000, 1001, 5)];
     comes(&apart, Came::Inconclusive, "no two increments of different clients");
+}
+
+/// The second copy of the entry service stands still from 7 s to 9 s; `asked` are the calls and answers of clients that
+/// went to it, in milliseconds.
+fn frozen(asked: &[(u64, u64)]) -> Run {
+    let (from, to) = (7 * SEC, 9 * SEC);
+    let mut run = run(&[]);
+    run.header.system.services.get_mut("server").expect("it has one").replicas = 2;
+    run.header.plan.steps = vec![step(0, "server", Condition::Frozen, Hold::For(2 * SEC))];
+    run.life("server-2", 100 * MS, 500 * MS);
+    let (step, place, condition) = (0, place("server-2"), Condition::Frozen);
+    let imposing = Fact::Imposing {
+        step,
+        place: place.clone(),
+        condition,
+    };
+    run.add(from - MS, imposing);
+    run.add(from, Fact::Imposed { step });
+    run.add(to, Fact::Healing { step, place });
+    run.add(to + MS, Fact::Healed { step });
+    for (call, ret) in asked {
+        let mut op = op("counters.add", Role::Touch, call * MS);
+        op.ret = ret * MS;
+        op.touch = Some(Touch {
+            of: Object::Counter,
+            name: "c1".to_owned(),
+            session: Some(1),
+            to: Some(instance("server-2")),
+            act: Act::Add { value: None },
+        });
+        run.add(op.ret, Fact::Op(op));
+    }
+    run
+}
+
+#[test]
+fn a_frozen_copy_is_felt_by_the_clients_that_asked_it() {
+    let proof = |asked: &[(u64, u64)]| frozen(asked).judge().proofs.remove(0);
+    let waited = proof(&[(6_000, 6_010), (7_200, 9_010)]);
+    assert!(waited.seen, "{}", waited.says);
+    assert!(
+        waited.says.contains("a request of its clients waited for up to 1.80 s"),
+        "{}",
+        waited.says
+    );
+    // Neither what was over by then, nor what was asked only just before it was thawed.
+    for asked in [vec![], vec![(6_000, 6_010)], vec![(8_970, 9_010)]] {
+        assert!(!proof(&asked).seen, "{asked:?}");
+    }
+    // One that was asked and answered meanwhile shows that it was not frozen.
+    let lively = proof(&[(7_200, 9_010), (7_300, 7_310)]);
+    assert!(
+        !lively.seen && lively.says.contains("went on answering"),
+        "{}",
+        lively.says
+    );
+}
+
+#[test]
+fn another_copy_than_the_first_serves_again_when_those_say_so_who_asked_it() {
+    let clock = |asked: &[(u64, u64)]| frozen(asked).judge().clocks.remove(0);
+    let back = clock(&[(7_200, 9_010), (9_300, 9_320)]);
+    assert_eq!((back.serving, back.expected), (Some(320 * MS), true));
+    let unasked = clock(&[(7_200, 9_010)]);
+    assert_eq!((unasked.serving, unasked.expected), (None, false));
 }
 
 /// Whether some order of all that was asked explains it: each takes effect at a moment between call and answer, or, where

@@ -108,7 +108,7 @@ fn finds(asked: &[Asked], check: &str, class: &str, says: &str) {
 fn a_lock_that_changes_hands_after_its_lease_is_sound_where_the_late_holder_is_refused() {
     let says = "2 holds, 1 request for a lock that was another's, never two holders at a time; 1 holder went on";
     comes(&sound(), "mutual_exclusion", Came::Pass, says);
-    let says = "3 appends stand in the order of their holds; 1 append of a holder whose lock was another's";
+    let says = "in the order of their holds: 3 appends; refused of holders whose lock was another's by then: 1 append";
     comes(&sound(), "fenced", Came::Pass, says);
 }
 
@@ -120,7 +120,12 @@ fn a_late_holders_append_after_the_next_ones_is_unsafe() {
     finds(&asked, "fenced", "unsafe-after-expiry", "a2 in l1 after b");
     // The same where nobody knows what came of it: there it is.
     asked[5].2 = Outcome::Unknown;
-    finds(&asked, "fenced", "unsafe-after-expiry", "1 append of a holder");
+    finds(
+        &asked,
+        "fenced",
+        "unsafe-after-expiry",
+        "behind what a later holder appended: 1 append",
+    );
     // It may have come in time.
     asked[7] = ledger(&["a1", "a2", "b1"]);
     comes(
@@ -135,7 +140,12 @@ fn a_late_holders_append_after_the_next_ones_is_unsafe() {
 fn an_acknowledged_append_that_is_not_there_is_lost() {
     let mut asked = sound();
     asked[7] = ledger(&["a1"]);
-    finds(&asked, "fenced", "lost-append", "1 acknowledged append are not there");
+    finds(
+        &asked,
+        "fenced",
+        "lost-append",
+        "not there at the audit: 1 acknowledged append",
+    );
 }
 
 #[test]
