@@ -11,6 +11,7 @@ mod parts;
 mod sentence;
 mod summary;
 pub mod terminal;
+mod touch;
 mod words;
 
 pub use measure::{Counts, Latency, LogCounts, StartUp, Use};

@@ -1,5 +1,6 @@
 //! Amounts and facts in words, the same in every format.
 
+use super::touch::touch;
 use crate::check::{Outcome, Verdict};
 use crate::event::{
     Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, ShortageLook, State, TaskEvent, TaskFact,
@@ -354,10 +355,11 @@ fn request(op: &Op) -> String {
         Some(task) => format!(" ({} task {task})", work.kind),
         None => format!(" ({} task, not acknowledged)", work.kind),
     });
+    let object = op.touch.as_ref().map(touch);
     format!(
         "{}{}, due at {}: {}{status} after {}{wrong}",
         op.name,
-        task.unwrap_or_default(),
+        task.or(object).unwrap_or_default(),
         moment(op.due),
         answer(op.answer),
         length(op.ret.saturating_sub(op.due)),

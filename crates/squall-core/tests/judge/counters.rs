@@ -185,7 +185,12 @@ fn what_was_not_looked_at_is_not_passed() {
 fn frozen(asked: &[(u64, u64)]) -> Run {
     let (from, to) = (7 * SEC, 9 * SEC);
     let mut run = run(&[]);
-    run.header.system.services.get_mut("server").expect("it has one").replicas = 2;
+    run.header
+        .system
+        .services
+        .get_mut("server")
+        .expect("it has one")
+        .replicas = 2;
     run.header.plan.steps = vec![step(0, "server", Condition::Frozen, Hold::For(2 * SEC))];
     run.life("server-2", 100 * MS, 500 * MS);
     let (step, place, condition) = (0, place("server-2"), Condition::Frozen);
