@@ -143,10 +143,10 @@ impl Verdict {
     /// With events that bear the findings out and are none themselves.
     #[must_use]
     fn also(mut self, events: Vec<EventId>) -> Self {
-        self.evidence
-            .truncate(EVIDENCE.saturating_sub(events.len().min(EVIDENCE / 2)));
-        self.evidence.extend(events);
-        self.evidence.truncate(EVIDENCE);
+        let more = events.into_iter().filter(|event| !self.evidence.contains(event));
+        let more: Vec<EventId> = more.take(EVIDENCE / 2).collect();
+        self.evidence.truncate(EVIDENCE - more.len());
+        self.evidence.extend(more);
         self
     }
 

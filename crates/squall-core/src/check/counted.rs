@@ -28,23 +28,27 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         }
         added += adds.acknowledged.len();
         met |= adds.met;
-        let (Some(begun), Some(last)) = (adds.before(&touched), last_read(&touched, audit)) else {
+        let last = last_read(&touched, audit);
+        let begun = adds.before(&touched);
+        if last.is_none() || begun.is_none() {
             unread.push(name);
-            continue;
-        };
+        }
+        // What was shown until then tells, too.
+        let Some(begun) = begun else { continue };
         let (less, more, shown) = adds.compare(&touched, begun);
         seen += shown;
-        let says = adds.says(name, begun, last);
-        lost.take(less, &says);
-        extra.take(more, &says);
+        let says = adds.says(name, begun, last.map(|(_, value)| value));
+        let last = last.map(|(event, _)| event);
+        lost.take(less, (last, &says));
+        extra.take(more, (last, &says));
     }
     if !lost.events.is_empty() {
         let says = format!("{}; {} less than it must have", lost.says(), shown(&lost));
-        return Verdict::fail(demand, "lost-increment", lost.events, says);
+        return Verdict::fail(demand, "lost-increment", lost.events, says).also(lost.last);
     }
     if !extra.events.is_empty() {
         let says = format!("{}; {} more than it can have", extra.says(), shown(&extra));
-        return Verdict::fail(demand, "dup-increment", extra.events, says);
+        return Verdict::fail(demand, "dup-increment", extra.events, says).also(extra.last);
     }
     if added == 0 {
         return Verdict::inconclusive(demand, "no increment was acknowledged");
@@ -70,12 +74,15 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
 struct Findings {
     events: Vec<EventId>,
     says: Vec<String>,
+    /// What the counters they are of showed at the audit.
+    last: Vec<EventId>,
 }
 
 impl Findings {
-    fn take(&mut self, events: Vec<EventId>, says: &str) {
+    fn take(&mut self, events: Vec<EventId>, (last, says): (Option<EventId>, &str)) {
         if !events.is_empty() {
             self.says.push(says.to_owned());
+            self.last.extend(last);
         }
         self.events.extend(events);
     }
@@ -164,9 +171,10 @@ impl Adds {
         (less, more, shown.len())
     }
 
-    fn says(&self, name: &str, begun: i64, last: i64) -> String {
+    fn says(&self, name: &str, begun: i64, last: Option<i64>) -> String {
+        let shows = last.map_or("was not read".to_owned(), |last| format!("shows {last}"));
         format!(
-            "{name} began with {begun} and shows {last} at the audit, after {} acknowledged and {} of unknown outcome",
+            "{name} began with {begun} and {shows} at the audit, after {} acknowledged and {} of unknown outcome",
             count(self.acknowledged.len(), "increment"),
             self.asked.len() - self.acknowledged.len()
         )
@@ -211,8 +219,8 @@ fn read(done: &Touched<'_>) -> Option<i64> {
     }
 }
 
-/// What a counter showed at the audit.
-fn last_read(touched: &[Touched<'_>], audit: Nanos) -> Option<i64> {
+/// What a counter showed at the audit, and the event that says so.
+fn last_read(touched: &[Touched<'_>], audit: Nanos) -> Option<(EventId, i64)> {
     let late = touched.iter().filter(|done| done.op.call >= audit);
-    late.filter_map(read).next_back()
+    late.filter_map(|done| Some((done.id, read(done)?))).next_back()
 }

@@ -176,6 +176,9 @@ fn what_was_not_looked_at_is_not_passed() {
         Came::Inconclusive,
         "not read both",
     );
+    // What was shown before is a finding all the same.
+    let cut_off = [BEFORE, add(10, 30, Done, 4), add(12, 28, Done, 4)];
+    finds(&cut_off, "lost-increment", "was not read at the audit");
     let apart = [BEFORE, add(10, 20, Done, 4), add(20, 30, Done, 5), read(1000, 1001, 5)];
     comes(&apart, Came::Inconclusive, "no two increments of different clients");
 }
