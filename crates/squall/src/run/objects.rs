@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use squall_core::contract::{Contracts, Object, Verb};
-use squall_core::event::{Act, Outcome, Touch};
+use squall_core::event::{Act, Outcome, Touch, payload_crc32};
 use squall_core::place::Instance;
 use squall_core::workload::PlannedClients;
 use tokio::sync::watch;
@@ -98,7 +98,11 @@ impl Clients {
     pub(super) async fn stop(mut self, stage: &Stage) {
         self.stop.send_replace(true);
         let ended = timeout(self.longest, async {
-            while self.working.join_next().await.is_some() {}
+            while let Some(ended) = self.working.join_next().await {
+                if let Err(died) = ended {
+                    stage.blind(format!("a client of objects came to an end of its own: {died}"));
+                }
+            }
         });
         if ended.await.is_err() {
             stage.blind(format!("clients of objects did not end within {:?}", self.longest));
@@ -192,7 +196,8 @@ impl Session {
     /// A text nobody else says in this run, nor in any other.
     fn word(&mut self) -> String {
         self.said += 1;
-        format!("{}-{}-{}", self.stage.run, self.number, self.said)
+        let run = payload_crc32(&self.stage.run.to_string().into());
+        format!("{run:08x}-{}-{}", self.number, self.said)
     }
 
     fn names(&self, object: &str) -> Names {
