@@ -14,6 +14,9 @@ use crate::server::{Answer, answered, refused, serve};
 use crate::store::Store;
 use crate::{Add, Append};
 
+/// No question takes longer: a desk that stood still for a while does not think that it was the database.
+pub(crate) const BOUND: Duration = Duration::from_secs(10);
+
 /// `fences` has the greatest token that appended to each ledger.
 pub(crate) const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);

@@ -123,12 +123,12 @@ fn say(text: &str) {
 }
 
 async fn run(cli: Cli) -> Result<(), String> {
-    let store = |tables| Store::open(&cli.database_url, tables);
-    let queue = || store(queue::TABLES).map(Queue);
+    let store = |tables, bound| Store::open(&cli.database_url, tables, bound);
+    let queue = || store(queue::TABLES, queue::BOUND).map(Queue);
     match cli.role {
         Role::Server { listen } => server::open(&listen, queue()?).await,
         Role::Worker(settings) => worker::work(settings, queue()?).await,
-        Role::Desk(settings) => desk::open(settings, store(desk::TABLES)?).await,
+        Role::Desk(settings) => desk::open(settings, store(desk::TABLES, desk::BOUND)?).await,
     }
 }
 

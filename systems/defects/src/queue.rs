@@ -9,6 +9,9 @@ use tokio_postgres::types::ToSql;
 use crate::store::Store;
 use crate::{Claim, Done, Lease};
 
+/// No question takes longer.
+pub(crate) const BOUND: Duration = Duration::from_millis(1500);
+
 /// What it needs.
 pub(crate) const TABLES: &str = "CREATE TABLE IF NOT EXISTS jobs (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

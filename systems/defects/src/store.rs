@@ -11,8 +11,6 @@ use tokio_postgres::{Client, Config, NoTls, Row};
 
 use crate::say;
 
-/// No question takes longer.
-const BOUND: Duration = Duration::from_millis(1500);
 /// Opening a connection keeps nobody waiting.
 const OPEN: Duration = Duration::from_secs(5);
 /// Between two tries to connect.
@@ -22,6 +20,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(crate) struct Store {
     connection: watch::Receiver<Option<Arc<Connection>>>,
+    /// No question takes longer.
+    bound: Duration,
 }
 
 struct Connection {
@@ -32,8 +32,8 @@ struct Connection {
 
 impl Store {
     /// Keeps a connection to `url` from now on, in which `tables` are made first. Whoever comes first makes them, the
-    /// others wait for that.
-    pub(crate) fn open(url: &str, tables: &'static str) -> Result<Self, String> {
+    /// others wait for that. No question takes longer than `bound`.
+    pub(crate) fn open(url: &str, tables: &'static str, bound: Duration) -> Result<Self, String> {
         let mut config = Config::from_str(url).map_err(|error| format!("DATABASE_URL: {error}"))?;
         config.connect_timeout(OPEN);
         let (sender, connection) = watch::channel(None);
@@ -46,17 +46,18 @@ impl Store {
                 sleep(AGAIN).await;
             }
         });
-        Ok(Self { connection })
+        Ok(Self { connection, bound })
     }
 
     /// Asks one question.
     pub(crate) async fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
         let connection = self.connection.borrow().clone().ok_or("the database is away")?;
-        match timeout(BOUND, connection.client.query(sql, values)).await {
+        let bound = self.bound;
+        match timeout(bound, connection.client.query(sql, values)).await {
             Ok(rows) => rows.map_err(|error| error.to_string()),
             Err(_) => {
                 connection.silent.notify_one();
-                Err(format!("the database gave no answer within {BOUND:?}"))
+                Err(format!("the database gave no answer within {bound:?}"))
             }
         }
     }
@@ -79,6 +80,6 @@ async fn keep(config: &Config, tables: &str, sender: &watch::Sender<Option<Arc<C
     sender.send_replace(Some(connection.clone()));
     tokio::select! {
         end = driver => end.map_err(|error| error.to_string()),
-        () = connection.silent.notified() => Err(format!("no answer within {BOUND:?}")),
+        () = connection.silent.notified() => Err("no answer in time".to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use crate::check::Verdict;
 use crate::check::sentence::{count, names};
 use crate::contract::Object;
 use crate::demand::Demand;
-use crate::event::{Act, EventId, Outcome, Phase};
+use crate::event::{Act, Answer, EventId, Outcome, Phase};
 use crate::journal::{History, Hold, Touched, holds};
 use crate::time::Nanos;
 
@@ -138,11 +138,12 @@ impl<'h, 'a> Guarded<'h, 'a> {
         gone.map(|(_, (_, done))| done.id).collect()
     }
 
-    /// How many appends were answered, but not taken, after the lock had become another's.
+    /// How many appends were refused, as the contract says, after the lock had become another's. One that failed otherwise
+    /// shows nothing: the next one might be taken.
     fn refused(&self) -> usize {
         let late = self.appends.iter().filter(|(mark, (hold, done))| {
-            let answered = done.op.status.is_some() && done.op.outcome != Outcome::Ok;
-            answered && !self.there.contains(*mark) && self.taken_over(hold, done.op.ret)
+            let refused = done.op.outcome == Outcome::Failed && done.op.answer == Answer::Right;
+            refused && !self.there.contains(*mark) && self.taken_over(hold, done.op.ret)
         });
         late.count()
     }

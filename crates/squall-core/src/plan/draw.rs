@@ -349,7 +349,9 @@ impl Drawer<'_> {
             Some(Condition::Short(_)) => SHORTEST_SHORTAGE,
             _ => Duration::ZERO,
         };
-        Some(Hold::For(short.max(nanos(asked.get().min(floor)))))
+        Some(Hold::For(
+            short.max(nanos(asked.get().min(floor))).max(self.outlasts(fault)),
+        ))
     }
 
     /// A service can't have more copies than were started: their ports and links are made at the start.

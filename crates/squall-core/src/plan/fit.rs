@@ -2,12 +2,15 @@
 
 use super::Start;
 use super::draw::Drawer;
+use crate::contract::Object;
 use crate::demand::{Alarmed, Demand};
 use crate::diagnostic::nearest;
 use crate::fault::{Aim, Fault};
+use crate::place::Condition;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::system::Preset;
+use crate::time::Nanos;
 
 impl Drawer<'_> {
     /// The commands of the storm, drawn after everything else: a scenario that gets one keeps its faults' times.
@@ -22,6 +25,13 @@ impl Drawer<'_> {
             }
         }
         scripts
+    }
+
+    /// How long a fault must hold for the lease of the lock it is aimed at to be over, and for another to have got it.
+    pub(super) fn outlasts(&self, fault: &Fault) -> Nanos {
+        let lease = self.facts.objects.get(&Object::Lock).and_then(|locks| locks.lease);
+        let aimed = fault.timing().when == Some(Aim::LockHeld) && matches!(fault.condition(), Some(Condition::Frozen));
+        lease.filter(|_| aimed).map_or(0, |lease| lease + lease / 2)
     }
 
     /// Whether a service has what a fault uses up.
@@ -109,9 +119,10 @@ impl Drawer<'_> {
 #[cfg(test)]
 mod tests {
     use crate::document::Document;
-    use crate::plan::{Request, plan};
+    use crate::plan::{Hold, Request, plan};
     use crate::scenario::Scenario;
     use crate::system::System;
+    use crate::time::SECOND;
 
     const SYSTEM: &str = "
 system: x
@@ -128,12 +139,12 @@ contracts:
     ledger: { method: GET, path: '/l/${name}', shows: '$[*]' }
 ";
 
-    fn planned(on: &str) -> Result<(), String> {
+    fn planned(on: &str, lasts: &str) -> Result<Vec<Hold>, String> {
         let system = System::read(&Document::parse("system.yaml", SYSTEM).unwrap()).unwrap();
         let text = format!(
             "scenario: s\nhypothesis: h\nchecks: [fenced]\n\
              workload: {{ locks: {{ count: 1, clients: 2, pause: 1s, hold: 1s }} }}\n\
-             storm: [{{ freeze: {{ on: {on}, when: lock_held, for: 2s }} }}]"
+             storm: [{{ freeze: {{ on: {on}, when: lock_held, for: {lasts} }} }}]"
         );
         let doc = Document::parse("s.yaml", &text).unwrap();
         let scenario = Scenario::read(&doc).unwrap();
@@ -146,16 +157,24 @@ contracts:
             repeat: "",
         };
         let planned = plan(&doc, &scenario, &system.facts(), request);
-        planned.map(drop).map_err(|mistakes| mistakes.plain())
+        let holds = planned.map(|plan| plan.steps.iter().map(|step| step.hold).collect());
+        holds.map_err(|mistakes| mistakes.plain())
     }
 
     #[test]
     fn a_holder_is_looked_for_only_where_clients_ask() {
-        assert_eq!(planned("server"), Ok(()));
-        let says = planned("db").unwrap_err();
+        assert!(planned("server", "2s").is_ok());
+        let says = planned("db", "2s").unwrap_err();
         assert!(
             says.contains("s.yaml:5") && says.contains("nobody acquires a lock from `db`"),
             "{says}"
         );
+    }
+
+    #[test]
+    fn a_holder_stands_still_for_longer_than_its_lease() {
+        for (asked, held) in [("2s", 2 * SECOND), ("500ms", 3 * SECOND / 2)] {
+            assert_eq!(planned("server", asked), Ok(vec![Hold::For(held)]));
+        }
     }
 }

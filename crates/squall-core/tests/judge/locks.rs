@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use squall_core::check::{Outcome as Came, Verdict};
 use squall_core::contract::Object;
 use squall_core::demand::Demand;
-use squall_core::event::{Act, Fact, Outcome, Phase, Role, Touch};
+use squall_core::event::{Act, Answer, Fact, Outcome, Phase, Role, Touch};
 
 use super::run::{MS, Run, SEC, op};
 
@@ -205,6 +205,20 @@ fn what_was_not_put_to_the_test_is_not_passed() {
         Came::Inconclusive,
         "was not read at the audit: l1",
     );
+    // A late append that failed for another reason than the lock shows nothing.
+    for (outcome, answer) in [(Outcome::Unknown, Answer::Refused), (Outcome::Failed, Answer::Wrong)] {
+        let mut run = run(&sound());
+        run.each(|_, fact| {
+            if let Fact::Op(op) = fact
+                && op.outcome == Outcome::Failed
+                && matches!(op.touch.as_ref().map(|touch| &touch.act), Some(Act::Append { .. }))
+            {
+                (op.outcome, op.answer) = (outcome, answer);
+            }
+        });
+        let verdict = run.verdict("fenced");
+        assert_eq!(verdict.outcome, Came::Inconclusive, "{}", verdict.says);
+    }
     let unread = sound();
     comes(
         &unread[..7],
