@@ -76,14 +76,11 @@ pub fn needs(scenario: &Scenario, facts: &Facts) -> Vec<String> {
     lacks.extend(kept_up.map(|name| format!("`restart` of `{name}`")));
     lacks.extend(work(scenario, facts));
     lacks.extend(objects(scenario, facts));
-    if !facts.breakers && scenario.checks.iter().any(|check| matches!(check, Demand::Breaker(_))) {
-        lacks.insert("`contracts.breakers`".to_owned());
-    }
-    let alarmed = scenario.checks.iter().filter_map(|check| match check {
+    lacks.extend(scenario.checks.iter().filter_map(|check| match check {
+        Demand::Breaker(_) if !facts.breakers => Some("`contracts.breakers`".to_owned()),
         Demand::Alarmed(wanted) if !facts.alarms.contains(&wanted.by) => Some(format!("an alarm `{}`", wanted.by)),
         _ => None,
-    });
-    lacks.extend(alarmed);
+    }));
     lacks.into_iter().collect()
 }
 
