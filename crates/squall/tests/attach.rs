@@ -144,7 +144,7 @@ fn a_sound_system_passes_is_left_as_it_was_and_only_its_answers_are_judged() {
         ],
     );
     let all = report(&place);
-    assert_eq!(all["left_out"].as_array().unwrap().len(), 11);
+    assert_eq!(all["left_out"].as_array().unwrap().len(), 13);
     let repeat = all["scenarios"][0]["run"]["repeat"].as_str().unwrap();
     assert!(
         repeat.ends_with(&format!("--base-url http://localhost:{}", up.port)),
