@@ -173,7 +173,7 @@ fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
 fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
     let expected = !matches!(
         strike.condition,
-        Condition::Impaired(_) | Condition::Short(Shortage::Cpu { .. })
+        Condition::Impaired(_) | Condition::Intercepted(_) | Condition::Short(Shortage::Cpu { .. })
     );
     let (life, fell) = match strike.place {
         Place::Instance(instance) => reborn(strike, instance, history),

@@ -10,6 +10,7 @@ mod delay;
 mod disk_full;
 mod fds_taken;
 mod freeze;
+mod intercept;
 mod kill;
 mod memory_load;
 mod partition;
@@ -30,6 +31,7 @@ pub use delay::DelayLink;
 pub use disk_full::DiskFull;
 pub use fds_taken::FdsTaken;
 pub use freeze::Freeze;
+pub use intercept::{InterceptLink, Then};
 pub use kill::{Kill, Stop, Terminate};
 pub use memory_load::MemoryLoad;
 pub use partition::{Crossing, Direction, Partition, Split};
@@ -78,6 +80,8 @@ pub enum Fault {
     Truncate(TruncateLink),
     /// Lets bytes vanish, one way or both.
     Silence(SilenceLink),
+    /// Does something with requests picked out by what they say.
+    Intercept(InterceptLink),
     /// Takes processor time away from one copy.
     CpuLoad(CpuLoad),
     /// Leaves one copy little more memory than it has.
@@ -111,6 +115,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("slow_close", slow_close::DOES, slow_close::PROOF),
     ("truncate", truncate::DOES, truncate::PROOF),
     ("silence", silence::DOES, silence::PROOF),
+    ("intercept", intercept::DOES, intercept::PROOF),
     ("cpu_load", cpu_load::DOES, cpu_load::PROOF),
     ("memory_load", memory_load::DOES, memory_load::PROOF),
     ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
@@ -236,6 +241,7 @@ impl Fault {
             Fault::SlowClose(_) => "slow_close",
             Fault::Truncate(_) => "truncate",
             Fault::Silence(_) => "silence",
+            Fault::Intercept(_) => "intercept",
             Fault::CpuLoad(_) => "cpu_load",
             Fault::MemoryLoad(_) => "memory_load",
             Fault::FdsTaken(_) => "fds_taken",
@@ -263,6 +269,7 @@ impl Fault {
             Fault::SlowClose(fault) => fault.timing(),
             Fault::Truncate(fault) => fault.timing(),
             Fault::Silence(fault) => fault.timing(),
+            Fault::Intercept(fault) => fault.timing(),
             Fault::CpuLoad(fault) => fault.timing(),
             Fault::MemoryLoad(fault) => fault.timing(),
             Fault::FdsTaken(fault) => fault.timing(),
@@ -290,6 +297,7 @@ impl Fault {
             Fault::SlowClose(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Truncate(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Silence(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Intercept(fault) => Target::Link(&fault.from, &fault.to),
             Fault::CpuLoad(fault) => Target::Service(&fault.on),
             Fault::MemoryLoad(fault) => Target::Service(&fault.on),
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
@@ -317,6 +325,7 @@ impl Fault {
             Fault::SlowClose(fault) => fault.condition(),
             Fault::Truncate(fault) => fault.condition(),
             Fault::Silence(fault) => fault.condition(),
+            Fault::Intercept(fault) => fault.condition(),
             Fault::CpuLoad(fault) => fault.condition(),
             Fault::MemoryLoad(fault) => fault.condition(),
             Fault::FdsTaken(fault) => fault.condition(),
@@ -352,6 +361,7 @@ impl Fault {
             Fault::SlowClose(fault) => Some(fault.lasts),
             Fault::Truncate(fault) => Some(fault.lasts),
             Fault::Silence(fault) => Some(fault.lasts),
+            Fault::Intercept(fault) => Some(fault.lasts),
             Fault::CpuLoad(fault) => Some(fault.lasts),
             Fault::MemoryLoad(fault) => Some(fault.lasts),
             Fault::FdsTaken(fault) => Some(fault.lasts),

@@ -154,6 +154,11 @@ pub const TABLE: &[Row] = &[
     proxy("slow_close"),
     proxy("truncate"),
     proxy("silence"),
+    Row {
+        fault: "intercept",
+        process: Means::By("squall's own TCP proxy on the link, which reads along", &[]),
+        attached: NO_LINK,
+    },
     processes(
         "cpu_load",
         "busy threads of squall's own, bound with the copy's to the same processors",

@@ -4,10 +4,12 @@
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
 mod impair;
+mod intercept;
 mod meeting;
 mod shortage;
 
 pub use impair::{Impair, Impairment, Share, Spread, Way};
+pub use intercept::{Intercept, Which};
 pub use meeting::Meeting;
 pub use shortage::Shortage;
 
@@ -165,6 +167,8 @@ pub enum Condition {
     Cut(Cut),
     /// The link's bytes are hindered.
     Impaired(Impairment),
+    /// Some of the link's requests are picked out.
+    Intercepted(Intercept),
     /// The instance is short of something.
     Short(Shortage),
     /// So many copies of the service run, the ones with the lowest numbers.
@@ -202,6 +206,7 @@ impl Condition {
             Condition::Cut(Cut::Reset) => "cut (reset)",
             Condition::Cut(Cut::HalfOpen) => "cut (half open)",
             Condition::Impaired(impairment) => impairment.what.word(),
+            Condition::Intercepted(_) => "intercepted",
             Condition::Short(shortage) => shortage.word(),
             Condition::Replicas(_) => "scaled",
         }

@@ -56,6 +56,7 @@ impl Proof {
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
         (Condition::Impaired(impairment), _) => link::hindered(strike, &impairment.what),
+        (Condition::Intercepted(_), _) => link::intercepted(strike),
         (Condition::Cut(_), _) => link::cut(strike, history),
         (Condition::Short(short), Place::Instance(instance)) => shortage::short(strike, (instance, short), history),
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),

@@ -144,6 +144,15 @@ pub struct LinkCounts {
     /// Connections that were closed after so many bytes.
     #[serde(default)]
     pub truncated: u64,
+    /// Requests that could be told apart, where any were looked for.
+    #[serde(default)]
+    pub requests: u64,
+    /// Requests that failed, waited or lost their reply.
+    #[serde(default)]
+    pub intercepted: u64,
+    /// Connections on which no request could be told from another: encrypted, or of another protocol.
+    #[serde(default)]
+    pub foreign: u64,
 }
 
 /// One look at a service that is short of something.

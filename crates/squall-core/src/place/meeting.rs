@@ -16,7 +16,7 @@ pub enum Meeting {
 impl Condition {
     /// What becomes of `new` at the place where this holds.
     pub fn meets(&self, new: &Condition) -> Meeting {
-        use Condition::{Cut, Down, Frozen, Impaired, Replicas, Short};
+        use Condition::{Cut, Down, Frozen, Impaired, Intercepted, Replicas, Short};
         match (self, new) {
             (Down(_), Down(_)) => Meeting::Turn("it is down already"),
             (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
@@ -27,14 +27,23 @@ impl Condition {
             (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
             (Short(short), Down(_)) => outlives(short),
             (Short(held), Short(new)) => short_twice(held, new),
-            (Cut(_), Cut(_) | Impaired(_)) => Meeting::Turn("a cut link carries nothing that could be hindered"),
+            (Cut(_), Cut(_) | Impaired(_) | Intercepted(_)) => {
+                Meeting::Turn("a cut link carries nothing that could be hindered")
+            }
             (Impaired(_), Cut(_)) => Meeting::Turn("of a link that is cut nobody can tell that it was hindered before"),
+            (Intercepted(_), Cut(_)) => {
+                Meeting::Turn("of a link that is cut nobody can tell that it was hindered before")
+            }
+            (Intercepted(_), Intercepted(_)) => Meeting::Turn("two can't pick the same requests out of one link"),
+            (Intercepted(_), Impaired(impairment)) | (Impaired(impairment), Intercepted(_)) => {
+                beside_silence(&impairment.what)
+            }
             (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
             (Replicas(_), Replicas(_)) => Meeting::Instead,
             // They hold at places of different kinds, so they never meet.
-            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Replicas(_))
-            | (Cut(_) | Impaired(_), Down(_) | Frozen | Short(_) | Replicas(_))
-            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_)) => Meeting::Both,
+            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_))
+            | (Cut(_) | Impaired(_) | Intercepted(_), Down(_) | Frozen | Short(_) | Replicas(_))
+            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_) | Intercepted(_)) => Meeting::Both,
         }
     }
 }
@@ -75,6 +84,14 @@ fn hindered_twice(held: &Impair, new: &Impair) -> Meeting {
     }
 }
 
+/// Requests that are picked out of a link whose bytes are hindered: both, unless it lets none pass.
+fn beside_silence(what: &Impair) -> Meeting {
+    match silences(what) {
+        true => Meeting::Turn("of a silent link nobody can tell what becomes of its requests"),
+        false => Meeting::Both,
+    }
+}
+
 /// Whether bytes get lost, which hides whatever else happens to them.
 fn silences(what: &Impair) -> bool {
     match what {
@@ -92,7 +109,8 @@ fn silences(what: &Impair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::{Cut, Death, Share};
+    use crate::place::{Cut, Death, Intercept, Share, Which};
+    use crate::protocol::{Act, Protocol};
     use std::time::Duration;
 
     /// One condition of each kind that can hold at a link.
@@ -113,7 +131,14 @@ mod tests {
         ];
         let others = impairs.map(|what| Condition::Impaired(what.into()));
         let first = [Condition::Cut(Cut::Reset), Condition::delay(second, second)];
-        first.into_iter().chain(others).collect()
+        let intercepted = Condition::Intercepted(Intercept {
+            protocol: Protocol::Http,
+            command: None,
+            path: None,
+            which: Which::All,
+            then: Act::HangUp,
+        });
+        first.into_iter().chain(others).chain([intercepted]).collect()
     }
 
     /// A row for each condition that holds, a letter for each that is new: b(oth), i(nstead), t(urn).
@@ -159,17 +184,18 @@ mod tests {
 
     #[test]
     fn a_link_is_hindered_in_several_ways_at_once_but_not_twice_in_one_and_not_while_it_carries_nothing() {
-        // cut, delayed, throttled, stalled, corrupted, sliced, slow to close, truncated, silenced
+        // cut, delayed, throttled, stalled, corrupted, sliced, slow to close, truncated, silenced, intercepted
         let all = [
-            "ttttttttt",
-            "ttbbbbbbt",
-            "tbtbbbbbt",
-            "tbbtbbbbt",
-            "tbbbtbbbt",
-            "tbbbbtbbt",
-            "tbbbbbtbt",
-            "tbbbbbbtt",
-            "ttttttttt",
+            "tttttttttt",
+            "ttbbbbbbtb",
+            "tbtbbbbbtb",
+            "tbbtbbbbtb",
+            "tbbbtbbbtb",
+            "tbbbbtbbtb",
+            "tbbbbbtbtb",
+            "tbbbbbbttb",
+            "tttttttttt",
+            "tbbbbbbbtt",
         ];
         assert_eq!(matrix(&of_links()), all);
     }

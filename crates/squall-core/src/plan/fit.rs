@@ -4,7 +4,8 @@ use super::Start;
 use super::draw::Drawer;
 use crate::demand::{Alarmed, Demand};
 use crate::diagnostic::nearest;
-use crate::fault::Fault;
+use crate::fault::{Fault, InterceptLink};
+use crate::protocol::Protocol;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::system::Preset;
@@ -29,6 +30,9 @@ impl Drawer<'_> {
         let Some(facts) = self.facts.services.get(service) else {
             return true;
         };
+        if let Fault::Intercept(intercept) = fault {
+            return self.speaks(at, intercept);
+        }
         let (message, help) = match fault {
             Fault::DiskFull(_) if !facts.disk => (
                 format!("`{service}` has no disk that can be filled"),
@@ -41,6 +45,21 @@ impl Drawer<'_> {
             _ => return true,
         };
         self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));
+        false
+    }
+
+    /// Whether a service squall makes itself speaks the protocol its requests are to be picked out of.
+    fn speaks(&mut self, at: &str, intercept: &InterceptLink) -> bool {
+        let preset = self.facts.services.get(&intercept.to).and_then(|facts| facts.preset);
+        if preset != Some(Preset::Postgres) || intercept.protocol == Protocol::Postgres {
+            return true;
+        }
+        let message = format!("`{}` is spoken to in PostgreSQL's protocol", intercept.to);
+        self.wrong(
+            &format!("{at}/protocol"),
+            message,
+            Some("write `protocol: postgres`".to_owned()),
+        );
         false
     }
 

@@ -135,6 +135,10 @@ impl ProcessWorld {
             let proxy = Proxy::open(any, *upstream, seed)
                 .await
                 .map_err(Trouble::io(format!("the proxy on {place}")))?;
+            let ends = (from.service.clone(), to.clone());
+            if let Some(speaks) = setting.spoken.get(&ends) {
+                proxy.follow(*speaks);
+            }
             let before = std::sync::Mutex::new((proxy.stats(), true));
             self.links.insert(place, Link { proxy, before });
         }
@@ -363,6 +367,9 @@ impl ProcessWorld {
             slices: now.slices - before.slices,
             slow_closes: now.slow_closes - before.slow_closes,
             truncated: now.truncated - before.truncated,
+            requests: now.requests - before.requests,
+            intercepted: now.intercepted - before.intercepted,
+            foreign: now.foreign - before.foreign,
         })
     }
 
