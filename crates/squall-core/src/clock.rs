@@ -129,6 +129,7 @@ fn exit(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> Opti
 /// were no way back, whatever they answered.
 fn reborn<'h>(strike: &Strike<'_>, instance: &Instance, history: &'h History<'_>) -> (Option<&'h Life>, bool) {
     let lives = history.lives.get(instance).into_iter().flatten();
+    let lives = lives.filter(|life| !strike.ended(life));
     let mut since = lives.filter(|life| life.started.1 >= strike.imposing.1).peekable();
     let fell = since.peek().is_some_and(|life| history.fell_at_once(instance, life));
     (since.find(|life| !history.fell_at_once(instance, life)), fell)

@@ -5,6 +5,7 @@
 mod connections_taken;
 mod corrupt;
 mod cpu_load;
+mod crash_loop;
 mod cut;
 mod delay;
 mod disk_full;
@@ -20,12 +21,14 @@ mod silence;
 mod slice;
 mod slow_close;
 mod stall;
+mod start_failure;
 mod throttle;
 mod truncate;
 
 pub use connections_taken::ConnectionsTaken;
 pub use corrupt::CorruptLink;
 pub use cpu_load::CpuLoad;
+pub use crash_loop::CrashLoop;
 pub use cut::CutLink;
 pub use delay::DelayLink;
 pub use disk_full::DiskFull;
@@ -41,6 +44,7 @@ pub use silence::SilenceLink;
 pub use slice::SliceLink;
 pub use slow_close::SlowClose;
 pub use stall::StallLink;
+pub use start_failure::StartFailure;
 pub use throttle::ThrottleLink;
 pub use truncate::TruncateLink;
 
@@ -60,6 +64,10 @@ pub enum Fault {
     Terminate(Terminate),
     /// The service's own fast stop.
     Stop(Stop),
+    /// Kills one copy again and again.
+    CrashLoop(CrashLoop),
+    /// Kills one copy and lets its next starts fail.
+    StartFailure(StartFailure),
     /// SIGSTOP to every process of one copy, SIGCONT afterwards.
     Freeze(Freeze),
     /// Cuts a link: refused, black-holed, half open or reset.
@@ -105,6 +113,8 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("kill", kill::KILL, kill::PROOF),
     ("terminate", kill::TERMINATE, kill::PROOF),
     ("stop", kill::STOP, kill::PROOF),
+    ("crash_loop", crash_loop::DOES, crash_loop::PROOF),
+    ("start_failure", start_failure::DOES, start_failure::PROOF),
     ("freeze", freeze::DOES, freeze::PROOF),
     ("cut", cut::DOES, cut::PROOF),
     ("delay", delay::DOES, delay::PROOF),
@@ -231,6 +241,8 @@ impl Fault {
             Fault::Kill(_) => "kill",
             Fault::Terminate(_) => "terminate",
             Fault::Stop(_) => "stop",
+            Fault::CrashLoop(_) => "crash_loop",
+            Fault::StartFailure(_) => "start_failure",
             Fault::Freeze(_) => "freeze",
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
@@ -259,6 +271,8 @@ impl Fault {
             Fault::Kill(fault) => fault.timing(),
             Fault::Terminate(fault) => fault.timing(),
             Fault::Stop(fault) => fault.timing(),
+            Fault::CrashLoop(fault) => fault.timing(),
+            Fault::StartFailure(fault) => fault.timing(),
             Fault::Freeze(fault) => fault.timing(),
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
@@ -287,6 +301,8 @@ impl Fault {
             Fault::Kill(fault) => Target::Service(&fault.on),
             Fault::Terminate(fault) => Target::Service(&fault.on),
             Fault::Stop(fault) => Target::Service(&fault.on),
+            Fault::CrashLoop(fault) => Target::Service(&fault.on),
+            Fault::StartFailure(fault) => Target::Service(&fault.on),
             Fault::Freeze(fault) => Target::Service(&fault.on),
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
@@ -315,6 +331,8 @@ impl Fault {
             Fault::Kill(fault) => fault.condition(),
             Fault::Terminate(fault) => fault.condition(),
             Fault::Stop(fault) => fault.condition(),
+            Fault::CrashLoop(fault) => fault.condition(),
+            Fault::StartFailure(fault) => fault.condition(),
             Fault::Freeze(fault) => fault.condition(),
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
@@ -351,6 +369,8 @@ impl Fault {
             Fault::Kill(fault) => fault.down,
             Fault::Terminate(fault) => fault.down,
             Fault::Stop(fault) => fault.down,
+            Fault::CrashLoop(fault) => Some(fault.lasts),
+            Fault::StartFailure(fault) => Some(fault.lasts),
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),

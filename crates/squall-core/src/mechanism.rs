@@ -144,6 +144,14 @@ pub const TABLE: &[Row] = &[
     processes("kill", "SIGKILL to the copy's whole process tree"),
     processes("terminate", "SIGTERM to the copy's first process"),
     processes("stop", "the signal of its fast stop to the copy's first process"),
+    processes(
+        "crash_loop",
+        "SIGKILL to the copy's whole process tree, each time it is ready again",
+    ),
+    processes(
+        "start_failure",
+        "SIGKILL to the copy's whole process tree, and `false` started in its program's place",
+    ),
     processes("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
     proxy("cut"),
     proxy("delay"),

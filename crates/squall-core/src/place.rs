@@ -139,6 +139,25 @@ pub enum Death {
     Terminate,
     /// The service's own fast stop: for PostgreSQL SIGINT to the postmaster, else SIGTERM.
     Stop,
+    /// SIGKILL, and again each time it has come back.
+    Again {
+        /// How long each process lives once it is ready.
+        lives: Duration,
+        /// So many deaths in all, after which it lives on; without end when absent.
+        most: Option<u32>,
+    },
+    /// SIGKILL, and its next starts fail before its program is reached.
+    Unstartable {
+        /// So many starts, after which they succeed; all when absent.
+        most: Option<u32>,
+    },
+}
+
+impl Death {
+    /// Whether it is tried to bring it back meanwhile.
+    pub fn recurs(self) -> bool {
+        matches!(self, Death::Again { .. } | Death::Unstartable { .. })
+    }
 }
 
 /// How a link is cut.
@@ -200,6 +219,8 @@ impl Condition {
             Condition::Down(Death::Kill) => "killed",
             Condition::Down(Death::Terminate) => "terminated",
             Condition::Down(Death::Stop) => "stopped",
+            Condition::Down(Death::Again { .. }) => "killed again and again",
+            Condition::Down(Death::Unstartable { .. }) => "kept from starting",
             Condition::Frozen => "frozen",
             Condition::Cut(Cut::Refuse) => "cut (refused)",
             Condition::Cut(Cut::BlackHole) => "cut (black hole)",

@@ -78,6 +78,14 @@ pub struct Strike<'a> {
 }
 
 impl Strike<'_> {
+    /// Whether a process that came back meanwhile was brought down again by the same strike.
+    pub fn ended(&self, life: &Life) -> bool {
+        let recurs = matches!(self.condition, Condition::Down(death) if death.recurs());
+        let lifted = self.healing.map_or(Nanos::MAX, |healing| healing.1);
+        let came = life.started.1 >= self.imposing.1;
+        recurs && came && life.exited.is_some_and(|exited| exited.2 && exited.1 <= lifted)
+    }
+
     /// Whether what is struck itself can't be asked to answer meanwhile: it is gone, stands still, or can take no connection.
     pub fn silences(&self) -> bool {
         match self.condition {

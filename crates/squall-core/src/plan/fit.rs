@@ -42,6 +42,10 @@ impl Drawer<'_> {
                 format!("`{service}` is no database squall knows how to connect to"),
                 "name a service with `preset: postgres`",
             ),
+            Fault::CrashLoop(_) | Fault::StartFailure(_) if facts.restart_after.is_none() => (
+                format!("nothing starts `{service}` again, so it can neither crash again nor fail to start"),
+                "add `restart: { after: … }` to the service, or use `kill`",
+            ),
             _ => return true,
         };
         self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));

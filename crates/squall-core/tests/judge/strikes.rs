@@ -50,7 +50,7 @@ pub fn struck(step: Step, at: &str, gone: Gone) -> Run {
 }
 
 /// What was asked while the entry service was gone found nobody, or hung until `gone.to`.
-fn unanswered(run: &mut Run, gone: Gone, answer: Answer) {
+pub fn unanswered(run: &mut Run, gone: Gone, answer: Answer) {
     run.each(|_, fact| match fact {
         Fact::Pulse(pulse) if (gone.from..gone.to).contains(&pulse.call) => pulse.answer = answer,
         Fact::Op(op) if op.role == Role::Traffic && (gone.from..gone.to).contains(&op.due) => op.answer = answer,
