@@ -4,6 +4,7 @@
 
 mod instance;
 mod keep;
+mod link;
 mod logs;
 mod ports;
 mod postgres;
@@ -25,6 +26,7 @@ use squall_core::place::{Condition, Instance, Place, Shortage};
 use squall_core::system::{Preset, System};
 
 use self::instance::{Command, Keeper};
+use self::link::Link;
 use self::ports::Ports;
 use self::short::{Shorts, Target};
 use super::{Setting, Trouble, gate};
@@ -44,12 +46,6 @@ pub struct ProcessWorld {
     entry: SocketAddr,
     /// Kept for as long as the system is.
     _ports: Ports,
-}
-
-struct Link {
-    proxy: Proxy,
-    /// The proxy's counters when the link was last healthy, and whether it is.
-    before: std::sync::Mutex<(crate::proxy::Stats, bool)>,
 }
 
 /// What starting needs besides the system and the setting.
@@ -139,8 +135,7 @@ impl ProcessWorld {
             if let Some(speaks) = setting.spoken.get(&ends) {
                 proxy.follow(*speaks);
             }
-            let before = std::sync::Mutex::new((proxy.stats(), true));
-            self.links.insert(place, Link { proxy, before });
+            self.links.insert(place, Link::new(proxy));
         }
         Ok(())
     }
@@ -299,14 +294,7 @@ impl ProcessWorld {
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                if let Ok(mut before) = link.before.lock() {
-                    // What one fault did is not forgotten because another joins it.
-                    if before.1 {
-                        before.0 = link.proxy.stats();
-                    }
-                    before.1 = wanted.is_empty();
-                }
-                link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
+                link.impose(wanted).await.map_err(Trouble::io(place.to_string()))
             }
             // Copies come and go one by one: whoever scales says which.
             Place::Service(_) => Err(Trouble::NoPlace(place.clone())),
@@ -353,24 +341,7 @@ impl ProcessWorld {
 
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
-        let link = self.links.get(place)?;
-        let before = link.before.lock().ok()?.0;
-        let now = link.proxy.stats();
-        Some(LinkCounts {
-            opened: now.accepted - before.accepted,
-            closed: now.cut - before.cut,
-            swallowed: now.bytes_swallowed - before.bytes_swallowed,
-            delayed: now.bytes_delayed - before.bytes_delayed,
-            throttled: now.bytes_throttled - before.bytes_throttled,
-            stalls: now.stalls - before.stalls,
-            corrupted: now.bytes_corrupted - before.bytes_corrupted,
-            slices: now.slices - before.slices,
-            slow_closes: now.slow_closes - before.slow_closes,
-            truncated: now.truncated - before.truncated,
-            requests: now.requests - before.requests,
-            intercepted: now.intercepted - before.intercepted,
-            foreign: now.foreign - before.foreign,
-        })
+        self.links.get(place)?.counts()
     }
 
     /// Ends everything at once: all that could be learned was read back by now.
