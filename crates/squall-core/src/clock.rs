@@ -239,7 +239,7 @@ fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
 
 /// Whether what was frozen, or short of something, neither ended nor was started anew.
 fn lived_on(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> bool {
-    matches!(strike.condition, Condition::Frozen | Condition::Short(_))
+    !matches!(strike.condition, Condition::Down(_))
         && exit(strike, instance, history).is_none()
         && reborn(strike, instance, history).0.is_none()
 }

@@ -1,12 +1,14 @@
 //! Faults: what a scenario may break. Each compiles to a condition while planning and never touches a system.
 //!
-//! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in [`CATALOGUE`].
+//! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in `fault/catalogue.rs`.
 
+mod catalogue;
 mod connections_taken;
 mod corrupt;
 mod cpu_load;
 mod crash_loop;
 mod cut;
+mod damage;
 mod delay;
 mod disk_full;
 mod fds_taken;
@@ -25,11 +27,13 @@ mod start_failure;
 mod throttle;
 mod truncate;
 
+pub use catalogue::CATALOGUE;
 pub use connections_taken::ConnectionsTaken;
 pub use corrupt::CorruptLink;
 pub use cpu_load::CpuLoad;
 pub use crash_loop::CrashLoop;
 pub use cut::CutLink;
+pub use damage::DamageFiles;
 pub use delay::DelayLink;
 pub use disk_full::DiskFull;
 pub use fds_taken::FdsTaken;
@@ -98,6 +102,8 @@ pub enum Fault {
     FdsTaken(FdsTaken),
     /// Fills the disk of one copy.
     DiskFull(DiskFull),
+    /// Changes what one copy has on disk.
+    Damage(DamageFiles),
     /// Takes all connections a database allows.
     ConnectionsTaken(ConnectionsTaken),
     /// Cuts every link between two sides.
@@ -107,34 +113,6 @@ pub enum Fault {
     /// Runs a command of one's own.
     Script(RunScript),
 }
-
-/// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
-pub const CATALOGUE: &[(&str, &str, &str)] = &[
-    ("kill", kill::KILL, kill::PROOF),
-    ("terminate", kill::TERMINATE, kill::PROOF),
-    ("stop", kill::STOP, kill::PROOF),
-    ("crash_loop", crash_loop::DOES, crash_loop::PROOF),
-    ("start_failure", start_failure::DOES, start_failure::PROOF),
-    ("freeze", freeze::DOES, freeze::PROOF),
-    ("cut", cut::DOES, cut::PROOF),
-    ("delay", delay::DOES, delay::PROOF),
-    ("throttle", throttle::DOES, throttle::PROOF),
-    ("stall", stall::DOES, stall::PROOF),
-    ("corrupt", corrupt::DOES, corrupt::PROOF),
-    ("slice", slice::DOES, slice::PROOF),
-    ("slow_close", slow_close::DOES, slow_close::PROOF),
-    ("truncate", truncate::DOES, truncate::PROOF),
-    ("silence", silence::DOES, silence::PROOF),
-    ("intercept", intercept::DOES, intercept::PROOF),
-    ("cpu_load", cpu_load::DOES, cpu_load::PROOF),
-    ("memory_load", memory_load::DOES, memory_load::PROOF),
-    ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
-    ("disk_full", disk_full::DOES, disk_full::PROOF),
-    ("connections_taken", connections_taken::DOES, connections_taken::PROOF),
-    ("partition", partition::DOES, partition::PROOF),
-    ("scale", scale::DOES, scale::PROOF),
-    ("script", script::DOES, script::PROOF),
-];
 
 /// A state of the system a fault waits for before it strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -258,6 +236,7 @@ impl Fault {
             Fault::MemoryLoad(_) => "memory_load",
             Fault::FdsTaken(_) => "fds_taken",
             Fault::DiskFull(_) => "disk_full",
+            Fault::Damage(_) => "damage",
             Fault::ConnectionsTaken(_) => "connections_taken",
             Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
@@ -288,6 +267,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => fault.timing(),
             Fault::FdsTaken(fault) => fault.timing(),
             Fault::DiskFull(fault) => fault.timing(),
+            Fault::Damage(fault) => fault.timing(),
             Fault::ConnectionsTaken(fault) => fault.timing(),
             Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
@@ -318,6 +298,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => Target::Service(&fault.on),
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
             Fault::DiskFull(fault) => Target::Service(&fault.on),
+            Fault::Damage(fault) => Target::Service(&fault.on),
             Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
             Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
@@ -348,6 +329,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => fault.condition(),
             Fault::FdsTaken(fault) => fault.condition(),
             Fault::DiskFull(fault) => fault.condition(),
+            Fault::Damage(fault) => fault.condition(),
             Fault::ConnectionsTaken(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
             // Each of its links has its own.
@@ -386,6 +368,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => Some(fault.lasts),
             Fault::FdsTaken(fault) => Some(fault.lasts),
             Fault::DiskFull(fault) => Some(fault.lasts),
+            Fault::Damage(fault) => Some(fault.lasts),
             Fault::ConnectionsTaken(fault) => Some(fault.lasts),
             Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,

@@ -187,6 +187,10 @@ pub const TABLE: &[Row] = &[
         ),
         attached: Means::Nothing("no handle on its disks", LET_START),
     },
+    processes(
+        "damage",
+        "writes to files in the copy's own folder, whose bytes are put back where they are as they were left",
+    ),
     Row {
         fault: "connections_taken",
         process: Means::By("connections squall opens and holds, past the link's proxy", &[]),

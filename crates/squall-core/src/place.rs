@@ -3,11 +3,13 @@
 //! A fault compiles to [`Effect`]s while planning; a world is told the whole list of
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
+mod damage;
 mod impair;
 mod intercept;
 mod meeting;
 mod shortage;
 
+pub use damage::{Damage, Harm};
 pub use impair::{Impair, Impairment, Share, Spread, Way};
 pub use intercept::{Intercept, Which};
 pub use meeting::Meeting;
@@ -190,6 +192,8 @@ pub enum Condition {
     Intercepted(Intercept),
     /// The instance is short of something.
     Short(Shortage),
+    /// Files of the instance are not what it wrote.
+    Damaged(Damage),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
@@ -229,6 +233,7 @@ impl Condition {
             Condition::Impaired(impairment) => impairment.what.word(),
             Condition::Intercepted(_) => "intercepted",
             Condition::Short(shortage) => shortage.word(),
+            Condition::Damaged(_) => "damaged",
             Condition::Replicas(_) => "scaled",
         }
     }

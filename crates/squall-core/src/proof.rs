@@ -69,6 +69,9 @@ fn at_once(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         (Condition::Intercepted(_), _) => link::intercepted(strike),
         (Condition::Cut(_), _) => link::cut(strike, history),
         (Condition::Short(short), Place::Instance(instance)) => shortage::short(strike, (instance, short), history),
+        (Condition::Damaged(damage), Place::Instance(instance)) => {
+            shortage::damaged(strike, (instance, damage), history)
+        }
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             nobody_there(strike, instance, *condition == Condition::Frozen, history)

@@ -155,6 +155,17 @@ pub struct LinkCounts {
     pub foreign: u64,
 }
 
+/// A spot of a file that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The file, below the instance's folder.
+    pub file: String,
+    /// Where in it.
+    pub offset: u64,
+    /// So many bytes are others, or missing.
+    pub bytes: u64,
+}
+
 /// One look at a service that is short of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ pub enum Meeting {
 impl Condition {
     /// What becomes of `new` at the place where this holds.
     pub fn meets(&self, new: &Condition) -> Meeting {
-        use Condition::{Cut, Down, Frozen, Impaired, Intercepted, Replicas, Short};
+        use Condition::{Cut, Damaged, Down, Frozen, Impaired, Intercepted, Replicas, Short};
         match (self, new) {
             (Down(_), Down(_)) => Meeting::Turn("it is down already"),
             (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
@@ -27,6 +27,14 @@ impl Condition {
             (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
             (Short(short), Down(_)) => outlives(short),
             (Short(held), Short(new)) => short_twice(held, new),
+            (Down(_), Damaged(_)) => Meeting::Turn("what is down reads no file; `stopped` stops it for this alone"),
+            (Frozen, Damaged(_)) => Meeting::Turn("what is frozen reads no file"),
+            (Damaged(_), Damaged(_)) => Meeting::Turn("the effects of two of one kind can't be told apart"),
+            (Damaged(damage), Frozen) if damage.stopped => {
+                Meeting::Turn("what is frozen can't be stopped for its files")
+            }
+            (Damaged(damage), Short(short)) | (Short(short), Damaged(damage)) if damage.stopped => outlives(short),
+            (Damaged(_), Down(_) | Frozen | Short(_)) | (Short(_), Damaged(_)) => Meeting::Both,
             (Cut(_), Cut(_) | Impaired(_) | Intercepted(_)) => {
                 Meeting::Turn("a cut link carries nothing that could be hindered")
             }
@@ -41,9 +49,11 @@ impl Condition {
             (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
             (Replicas(_), Replicas(_)) => Meeting::Instead,
             // They hold at places of different kinds, so they never meet.
-            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_))
-            | (Cut(_) | Impaired(_) | Intercepted(_), Down(_) | Frozen | Short(_) | Replicas(_))
-            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_) | Intercepted(_)) => Meeting::Both,
+            (Down(_) | Frozen | Short(_) | Damaged(_), Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_))
+            | (Cut(_) | Impaired(_) | Intercepted(_), Down(_) | Frozen | Short(_) | Damaged(_) | Replicas(_))
+            | (Replicas(_), Down(_) | Frozen | Short(_) | Damaged(_) | Cut(_) | Impaired(_) | Intercepted(_)) => {
+                Meeting::Both
+            }
         }
     }
 }
@@ -109,7 +119,7 @@ fn silences(what: &Impair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::{Cut, Death, Intercept, Share, Which};
+    use crate::place::{Cut, Damage, Death, Harm, Intercept, Share, Which};
     use crate::protocol::{Act, Protocol};
     use std::time::Duration;
 
@@ -198,6 +208,38 @@ mod tests {
             "tbbbbbbbtt",
         ];
         assert_eq!(matrix(&of_links()), all);
+    }
+
+    #[test]
+    fn damaged_files_outlive_their_process_and_it_is_stopped_for_them_only_where_it_loses_nothing_by_that() {
+        let damaged = |stopped| {
+            Condition::Damaged(Damage {
+                files: "*".to_owned(),
+                how: Harm::Truncate,
+                spots: 1,
+                stopped,
+            })
+        };
+        let others = [
+            Condition::Down(Death::Kill),
+            Condition::Frozen,
+            Condition::Short(Shortage::Disk),
+            Condition::Short(Shortage::Fds { left: 0 }),
+        ];
+        let row = |stopped| {
+            let own = damaged(stopped);
+            let turns = |meeting: Meeting| matches!(meeting, Meeting::Turn(_));
+            let each = others
+                .iter()
+                .map(|other| (turns(own.meets(other)), turns(other.meets(&own))));
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            row(false),
+            [(false, true), (false, true), (false, false), (false, false)]
+        );
+        assert_eq!(row(true), [(false, true), (true, true), (false, false), (true, true)]);
+        assert_eq!(matrix(&[damaged(false)]), ["t"]);
     }
 
     #[test]

@@ -38,6 +38,10 @@ impl Drawer<'_> {
                 format!("`{service}` has no disk that can be filled"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
             ),
+            Fault::Damage(_) if !facts.disk && facts.preset.is_none() => (
+                format!("squall made no folder for what `{service}` keeps, and damages nothing else"),
+                "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
+            ),
             Fault::ConnectionsTaken(_) if facts.preset != Some(Preset::Postgres) => (
                 format!("`{service}` is no database squall knows how to connect to"),
                 "name a service with `preset: postgres`",

@@ -50,7 +50,11 @@ pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, 
         Condition::Cut(_) => Some((counts.closed + counts.swallowed, "connections closed or bytes vanished")),
         Condition::Impaired(impairment) => Some(felt(&impairment.what, counts)),
         Condition::Intercepted(_) => Some((counts.intercepted, "requests taken")),
-        Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => None,
+        Condition::Down(_)
+        | Condition::Frozen
+        | Condition::Short(_)
+        | Condition::Damaged(_)
+        | Condition::Replicas(_) => None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What goes down again each time it has come back: what proves it, and which process counts as its way back.
 
 use squall_core::check::Outcome as Came;
-use squall_core::event::{Answer, Fact};
-use squall_core::place::{Condition, Death};
+use squall_core::event::{Answer, Fact, PulseOf, Spot};
+use squall_core::place::{Condition, Damage, Death, Harm};
 use squall_core::plan::Hold;
 
 use super::queue::Gone;
-use super::run::{MS, Run, SEC, step};
+use super::run::{MS, Run, SEC, instance, step};
 use super::strikes::{struck, unanswered};
 
 const GONE: Gone = Gone {
@@ -80,6 +80,83 @@ fn starts_that_failed_prove_themselves_where_somebody_missed_the_service() {
     let mut unmissed = down(death, false, 2);
     unanswered(&mut unmissed, GONE, Answer::Right);
     assert!(!unmissed.judge().proofs[0].seen);
+}
+
+/// The database is stopped, damaged and started at 7 s; that start is given up on; it is stopped again and mended at 10 s.
+fn rotten(spots: usize, late: bool) -> Run {
+    let damage = Damage {
+        files: "base/*".to_owned(),
+        how: Harm::Truncate,
+        spots: 1,
+        stopped: true,
+    };
+    let damaged = step(0, "db", Condition::Damaged(damage), Hold::For(3 * SEC));
+    let mut run = struck(damaged, "db-1", GONE);
+    let (instance, waited) = (instance("db-1"), 100 * MS);
+    let file = "base/1".to_owned();
+    let (offset, bytes) = (0, 1);
+    let spots = vec![Spot { file, offset, bytes }; spots];
+    run.add(
+        7 * SEC + MS / 2,
+        Fact::Damaged {
+            instance: instance.clone(),
+            spots,
+        },
+    );
+    run.exit("db-1", 7 * SEC + MS / 4, true);
+    run.started("db-1", 7 * SEC + 10 * MS);
+    run.add(
+        7 * SEC + 110 * MS,
+        Fact::NotReady {
+            instance: instance.clone(),
+            waited,
+        },
+    );
+    run.exit("db-1", 10 * SEC - MS / 2, true);
+    run.started("db-1", 10 * SEC - MS / 4);
+    if late {
+        run.add(
+            10 * SEC + 50 * MS,
+            Fact::NotReady {
+                instance: instance.clone(),
+                waited,
+            },
+        );
+    }
+    run.add(
+        10 * SEC + 60 * MS,
+        Fact::Ready {
+            instance,
+            took: 60 * MS,
+        },
+    );
+    unanswered(&mut run, GONE, Answer::Refused);
+    run.each(|_, fact| match fact {
+        Fact::Pulse(pulse) if pulse.of == PulseOf::Live => pulse.answer = Answer::Right,
+        _ => {}
+    });
+    run
+}
+
+#[test]
+fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_way_back() {
+    let judgement = rotten(1, false).judge();
+    let proof = &judgement.proofs[0];
+    assert!(
+        proof.seen
+            && proof
+                .says
+                .starts_with("db-1 was damaged: 1 files truncated, while it was used "),
+        "{proof:?}"
+    );
+    rotten(1, false).finds(&[]);
+    // A start after they were mended is one.
+    rotten(1, true).finds(&["recovery: slow-recovery"]);
+    let proof = &rotten(0, false).judge().proofs[0];
+    assert!(
+        !proof.seen && proof.says.contains("no file of its own fits base/*"),
+        "{proof:?}"
+    );
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
         Condition::Impaired(impairment) => format!(" {impairment}"),
         Condition::Intercepted(intercept) => format!(" {intercept}"),
         Condition::Short(shortage) => format!(", {shortage},"),
+        Condition::Damaged(damage) => format!(", {damage},"),
         Condition::Cut(_) => format!(", {},", step.condition.word()),
         _ => String::new(),
     };

@@ -60,7 +60,11 @@ impl Rules {
                 Condition::Cut(how) => cuts.push(What::Cut(*how, Share::ALL)),
                 Condition::Impaired(impairment) => impairments.push(*impairment),
                 Condition::Intercepted(intercept) => intercepts.push(intercept.clone()),
-                Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => {
+                Condition::Down(_)
+                | Condition::Frozen
+                | Condition::Short(_)
+                | Condition::Damaged(_)
+                | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
                 }

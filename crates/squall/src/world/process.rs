@@ -2,6 +2,8 @@
 //!
 //! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
 
+mod damage;
+mod files;
 mod instance;
 mod keep;
 mod link;
@@ -17,6 +19,7 @@ pub use short::{burn, hold, within};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use squall_core::command;
@@ -25,6 +28,8 @@ use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place, Shortage};
 use squall_core::system::{Preset, System};
 
+use self::damage::Damages;
+use self::files::disk_folder;
 use self::instance::{Command, Keeper};
 use self::link::Link;
 use self::ports::Ports;
@@ -41,6 +46,11 @@ pub struct ProcessWorld {
     clusters: BTreeMap<Instance, Postgres>,
     disks: BTreeMap<Instance, Disk>,
     shorts: Shorts,
+    damages: Damages,
+    /// The folders squall made for what instances keep.
+    folders: BTreeMap<Instance, PathBuf>,
+    recorder: Recorder,
+    seed: u64,
     run: String,
     addresses: BTreeMap<Instance, SocketAddr>,
     entry: SocketAddr,
@@ -86,6 +96,10 @@ impl ProcessWorld {
             clusters: BTreeMap::new(),
             disks: BTreeMap::new(),
             shorts: Shorts::default(),
+            damages: Damages::default(),
+            folders: BTreeMap::new(),
+            recorder: means.recorder.clone(),
+            seed: setting.seed,
             run: setting.run.to_string(),
             addresses: addresses.clone(),
             entry: entry_addr,
@@ -157,6 +171,7 @@ impl ProcessWorld {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
             let postgres = {
                 let folder = setting.scratch.join(instance.to_string());
+                self.folders.insert(instance.clone(), folder.clone());
                 cluster.copy(&setting.run, &folder, addr).await?
             };
             let command = postgres.command(setting, within, restart);
@@ -286,6 +301,7 @@ impl ProcessWorld {
                     self.shorts.lift(instance, wanted, target).await;
                 })
                 .await;
+                self.damage(instance, wanted, keeper).await?;
                 keeper.impose(wanted).await?;
                 self.short_of(instance, async |target| {
                     self.shorts.hold(instance, wanted, target).await
@@ -323,22 +339,6 @@ impl ProcessWorld {
         .await
     }
 
-    /// A folder for what an instance writes; a disk of its own where a fault will fill it.
-    fn make_disk(&mut self, instance: &Instance, setting: &Setting) -> Result<(), Trouble> {
-        let Some(disk) = self.system.services[&instance.service].disk else {
-            return Ok(());
-        };
-        let folder = disk_folder(instance, setting);
-        let what = || format!("the disk of {instance}");
-        if setting.disks.contains(&instance.service) {
-            let bytes = u64::from(disk.megabytes.get()) * 1_000_000;
-            let disk = Disk::make(&folder, bytes, &self.run).map_err(Trouble::io(what()))?;
-            self.disks.insert(instance.clone(), disk);
-            return Ok(());
-        }
-        gate::pass(|| std::fs::create_dir_all(&folder)).map_err(Trouble::io(what()))
-    }
-
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.links.get(place)?.counts()
@@ -351,9 +351,4 @@ impl ProcessWorld {
             link.proxy.close().await;
         }
     }
-}
-
-/// What `${self.disk}` stands for.
-fn disk_folder(instance: &Instance, setting: &Setting) -> std::path::PathBuf {
-    setting.scratch.join(format!("{instance}-disk"))
 }
