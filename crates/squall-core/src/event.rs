@@ -10,7 +10,9 @@ mod script;
 mod task;
 
 pub use line::{Line, line, shortened};
-pub use look::{AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Usage};
+pub use look::{
+    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Usage,
+};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Call, Record, State, TaskEvent, TaskFact};
