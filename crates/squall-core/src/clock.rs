@@ -139,6 +139,7 @@ fn exit(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> Opti
 /// were no way back, whatever they answered.
 fn reborn<'h>(strike: &Strike<'_>, instance: &Instance, history: &'h History<'_>) -> (Option<&'h Life>, bool) {
     let lives = history.lives.get(instance).into_iter().flatten();
+    let lives = lives.filter(|life| !strike.ended(life));
     let mut since = lives.filter(|life| life.started.1 >= strike.imposing.1).peekable();
     let fell = since.peek().is_some_and(|life| history.fell_at_once(instance, life));
     (since.find(|life| !history.fell_at_once(instance, life)), fell)
@@ -183,7 +184,7 @@ fn noticed(strike: &Strike<'_>, history: &History<'_>) -> Option<Nanos> {
 fn serves_clients(strike: &Strike<'_>, from: Nanos, history: &History<'_>) -> Way {
     let expected = !matches!(
         strike.condition,
-        Condition::Impaired(_) | Condition::Short(Shortage::Cpu { .. })
+        Condition::Impaired(_) | Condition::Intercepted(_) | Condition::Short(Shortage::Cpu { .. })
     );
     let (life, fell) = match strike.place {
         Place::Instance(instance) => reborn(strike, instance, history),
@@ -255,7 +256,7 @@ fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
 
 /// Whether what was frozen, or short of something, neither ended nor was started anew.
 fn lived_on(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> bool {
-    matches!(strike.condition, Condition::Frozen | Condition::Short(_))
+    !matches!(strike.condition, Condition::Down(_))
         && exit(strike, instance, history).is_none()
         && reborn(strike, instance, history).0.is_none()
 }

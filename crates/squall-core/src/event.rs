@@ -11,7 +11,9 @@ mod task;
 mod touch;
 
 pub use line::{Line, line, shortened};
-pub use look::{AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Usage};
+pub use look::{
+    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Usage,
+};
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
 pub use task::{Call, Record, State, TaskEvent, TaskFact};
@@ -200,6 +202,22 @@ pub enum Fact {
         step: usize,
         /// What was seen.
         look: ShortageLook,
+    },
+    /// Written, and flushed, before files of an instance are changed.
+    Damaged {
+        /// Whose.
+        instance: Instance,
+        /// Where in which files; nowhere when none fitted.
+        spots: Vec<Spot>,
+    },
+    /// What was changed in files of an instance was put back.
+    Repaired {
+        /// Whose.
+        instance: Instance,
+        /// Spots that are as they were.
+        back: usize,
+        /// Spots that had been written to since, and were left so.
+        rewritten: usize,
     },
     /// A line an instance wrote.
     Log {

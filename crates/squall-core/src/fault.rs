@@ -1,15 +1,19 @@
 //! Faults: what a scenario may break. Each compiles to a condition while planning and never touches a system.
 //!
-//! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in [`CATALOGUE`].
+//! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in `fault/catalogue.rs`.
 
+mod catalogue;
 mod connections_taken;
 mod corrupt;
 mod cpu_load;
+mod crash_loop;
 mod cut;
+mod damage;
 mod delay;
 mod disk_full;
 mod fds_taken;
 mod freeze;
+mod intercept;
 mod kill;
 mod memory_load;
 mod partition;
@@ -19,17 +23,22 @@ mod silence;
 mod slice;
 mod slow_close;
 mod stall;
+mod start_failure;
 mod throttle;
 mod truncate;
 
+pub use catalogue::CATALOGUE;
 pub use connections_taken::ConnectionsTaken;
 pub use corrupt::CorruptLink;
 pub use cpu_load::CpuLoad;
+pub use crash_loop::CrashLoop;
 pub use cut::CutLink;
+pub use damage::DamageFiles;
 pub use delay::DelayLink;
 pub use disk_full::DiskFull;
 pub use fds_taken::FdsTaken;
 pub use freeze::Freeze;
+pub use intercept::{InterceptLink, Then};
 pub use kill::{Kill, Stop, Terminate};
 pub use memory_load::MemoryLoad;
 pub use partition::{Crossing, Direction, Partition, Split};
@@ -39,6 +48,7 @@ pub use silence::SilenceLink;
 pub use slice::SliceLink;
 pub use slow_close::SlowClose;
 pub use stall::StallLink;
+pub use start_failure::StartFailure;
 pub use throttle::ThrottleLink;
 pub use truncate::TruncateLink;
 
@@ -58,6 +68,10 @@ pub enum Fault {
     Terminate(Terminate),
     /// The service's own fast stop.
     Stop(Stop),
+    /// Kills one copy again and again.
+    CrashLoop(CrashLoop),
+    /// Kills one copy and lets its next starts fail.
+    StartFailure(StartFailure),
     /// SIGSTOP to every process of one copy, SIGCONT afterwards.
     Freeze(Freeze),
     /// Cuts a link: refused, black-holed, half open or reset.
@@ -78,6 +92,8 @@ pub enum Fault {
     Truncate(TruncateLink),
     /// Lets bytes vanish, one way or both.
     Silence(SilenceLink),
+    /// Does something with requests picked out by what they say.
+    Intercept(InterceptLink),
     /// Takes processor time away from one copy.
     CpuLoad(CpuLoad),
     /// Leaves one copy little more memory than it has.
@@ -86,6 +102,8 @@ pub enum Fault {
     FdsTaken(FdsTaken),
     /// Fills the disk of one copy.
     DiskFull(DiskFull),
+    /// Changes what one copy has on disk.
+    Damage(DamageFiles),
     /// Takes all connections a database allows.
     ConnectionsTaken(ConnectionsTaken),
     /// Cuts every link between two sides.
@@ -95,31 +113,6 @@ pub enum Fault {
     /// Runs a command of one's own.
     Script(RunScript),
 }
-
-/// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
-pub const CATALOGUE: &[(&str, &str, &str)] = &[
-    ("kill", kill::KILL, kill::PROOF),
-    ("terminate", kill::TERMINATE, kill::PROOF),
-    ("stop", kill::STOP, kill::PROOF),
-    ("freeze", freeze::DOES, freeze::PROOF),
-    ("cut", cut::DOES, cut::PROOF),
-    ("delay", delay::DOES, delay::PROOF),
-    ("throttle", throttle::DOES, throttle::PROOF),
-    ("stall", stall::DOES, stall::PROOF),
-    ("corrupt", corrupt::DOES, corrupt::PROOF),
-    ("slice", slice::DOES, slice::PROOF),
-    ("slow_close", slow_close::DOES, slow_close::PROOF),
-    ("truncate", truncate::DOES, truncate::PROOF),
-    ("silence", silence::DOES, silence::PROOF),
-    ("cpu_load", cpu_load::DOES, cpu_load::PROOF),
-    ("memory_load", memory_load::DOES, memory_load::PROOF),
-    ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
-    ("disk_full", disk_full::DOES, disk_full::PROOF),
-    ("connections_taken", connections_taken::DOES, connections_taken::PROOF),
-    ("partition", partition::DOES, partition::PROOF),
-    ("scale", scale::DOES, scale::PROOF),
-    ("script", script::DOES, script::PROOF),
-];
 
 /// A state of the system a fault waits for before it strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -229,6 +222,8 @@ impl Fault {
             Fault::Kill(_) => "kill",
             Fault::Terminate(_) => "terminate",
             Fault::Stop(_) => "stop",
+            Fault::CrashLoop(_) => "crash_loop",
+            Fault::StartFailure(_) => "start_failure",
             Fault::Freeze(_) => "freeze",
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
@@ -239,10 +234,12 @@ impl Fault {
             Fault::SlowClose(_) => "slow_close",
             Fault::Truncate(_) => "truncate",
             Fault::Silence(_) => "silence",
+            Fault::Intercept(_) => "intercept",
             Fault::CpuLoad(_) => "cpu_load",
             Fault::MemoryLoad(_) => "memory_load",
             Fault::FdsTaken(_) => "fds_taken",
             Fault::DiskFull(_) => "disk_full",
+            Fault::Damage(_) => "damage",
             Fault::ConnectionsTaken(_) => "connections_taken",
             Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
@@ -256,6 +253,8 @@ impl Fault {
             Fault::Kill(fault) => fault.timing(),
             Fault::Terminate(fault) => fault.timing(),
             Fault::Stop(fault) => fault.timing(),
+            Fault::CrashLoop(fault) => fault.timing(),
+            Fault::StartFailure(fault) => fault.timing(),
             Fault::Freeze(fault) => fault.timing(),
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
@@ -266,10 +265,12 @@ impl Fault {
             Fault::SlowClose(fault) => fault.timing(),
             Fault::Truncate(fault) => fault.timing(),
             Fault::Silence(fault) => fault.timing(),
+            Fault::Intercept(fault) => fault.timing(),
             Fault::CpuLoad(fault) => fault.timing(),
             Fault::MemoryLoad(fault) => fault.timing(),
             Fault::FdsTaken(fault) => fault.timing(),
             Fault::DiskFull(fault) => fault.timing(),
+            Fault::Damage(fault) => fault.timing(),
             Fault::ConnectionsTaken(fault) => fault.timing(),
             Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
@@ -283,6 +284,8 @@ impl Fault {
             Fault::Kill(fault) => Target::Service(&fault.on),
             Fault::Terminate(fault) => Target::Service(&fault.on),
             Fault::Stop(fault) => Target::Service(&fault.on),
+            Fault::CrashLoop(fault) => Target::Service(&fault.on),
+            Fault::StartFailure(fault) => Target::Service(&fault.on),
             Fault::Freeze(fault) => Target::Service(&fault.on),
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
@@ -293,10 +296,12 @@ impl Fault {
             Fault::SlowClose(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Truncate(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Silence(fault) => Target::Link(&fault.from, &fault.to),
+            Fault::Intercept(fault) => Target::Link(&fault.from, &fault.to),
             Fault::CpuLoad(fault) => Target::Service(&fault.on),
             Fault::MemoryLoad(fault) => Target::Service(&fault.on),
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
             Fault::DiskFull(fault) => Target::Service(&fault.on),
+            Fault::Damage(fault) => Target::Service(&fault.on),
             Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
             Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
@@ -310,6 +315,8 @@ impl Fault {
             Fault::Kill(fault) => fault.condition(),
             Fault::Terminate(fault) => fault.condition(),
             Fault::Stop(fault) => fault.condition(),
+            Fault::CrashLoop(fault) => fault.condition(),
+            Fault::StartFailure(fault) => fault.condition(),
             Fault::Freeze(fault) => fault.condition(),
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
@@ -320,10 +327,12 @@ impl Fault {
             Fault::SlowClose(fault) => fault.condition(),
             Fault::Truncate(fault) => fault.condition(),
             Fault::Silence(fault) => fault.condition(),
+            Fault::Intercept(fault) => fault.condition(),
             Fault::CpuLoad(fault) => fault.condition(),
             Fault::MemoryLoad(fault) => fault.condition(),
             Fault::FdsTaken(fault) => fault.condition(),
             Fault::DiskFull(fault) => fault.condition(),
+            Fault::Damage(fault) => fault.condition(),
             Fault::ConnectionsTaken(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
             // Each of its links has its own.
@@ -345,6 +354,8 @@ impl Fault {
             Fault::Kill(fault) => fault.down,
             Fault::Terminate(fault) => fault.down,
             Fault::Stop(fault) => fault.down,
+            Fault::CrashLoop(fault) => Some(fault.lasts),
+            Fault::StartFailure(fault) => Some(fault.lasts),
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),
@@ -355,10 +366,12 @@ impl Fault {
             Fault::SlowClose(fault) => Some(fault.lasts),
             Fault::Truncate(fault) => Some(fault.lasts),
             Fault::Silence(fault) => Some(fault.lasts),
+            Fault::Intercept(fault) => Some(fault.lasts),
             Fault::CpuLoad(fault) => Some(fault.lasts),
             Fault::MemoryLoad(fault) => Some(fault.lasts),
             Fault::FdsTaken(fault) => Some(fault.lasts),
             Fault::DiskFull(fault) => Some(fault.lasts),
+            Fault::Damage(fault) => Some(fault.lasts),
             Fault::ConnectionsTaken(fault) => Some(fault.lasts),
             Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,

@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod expr;
 pub mod command;
 pub mod document;
+pub mod protocol;
 pub mod place;
 pub mod contract;
 pub mod system;

@@ -144,6 +144,14 @@ pub const TABLE: &[Row] = &[
     processes("kill", "SIGKILL to the copy's whole process tree"),
     processes("terminate", "SIGTERM to the copy's first process"),
     processes("stop", "the signal of its fast stop to the copy's first process"),
+    processes(
+        "crash_loop",
+        "SIGKILL to the copy's whole process tree, each time it is ready again",
+    ),
+    processes(
+        "start_failure",
+        "SIGKILL to the copy's whole process tree, and `false` started in its program's place",
+    ),
     processes("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
     proxy("cut"),
     proxy("delay"),
@@ -154,6 +162,11 @@ pub const TABLE: &[Row] = &[
     proxy("slow_close"),
     proxy("truncate"),
     proxy("silence"),
+    Row {
+        fault: "intercept",
+        process: Means::By("squall's own TCP proxy on the link, which reads along", &[]),
+        attached: NO_LINK,
+    },
     processes(
         "cpu_load",
         "busy threads of squall's own, bound with the copy's to the same processors",
@@ -174,6 +187,10 @@ pub const TABLE: &[Row] = &[
         ),
         attached: Means::Nothing("no handle on its disks", LET_START),
     },
+    processes(
+        "damage",
+        "writes to files in the copy's own folder, whose bytes are put back where they are as they were left",
+    ),
     Row {
         fault: "connections_taken",
         process: Means::By("connections squall opens and holds, past the link's proxy", &[]),

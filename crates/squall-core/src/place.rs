@@ -3,11 +3,15 @@
 //! A fault compiles to [`Effect`]s while planning; a world is told the whole list of
 //! [`Condition`]s wanted at a [`Place`] and makes it so. An empty list means healthy.
 
+mod damage;
 mod impair;
+mod intercept;
 mod meeting;
 mod shortage;
 
+pub use damage::{Damage, Harm};
 pub use impair::{Impair, Impairment, Share, Spread, Way};
+pub use intercept::{Intercept, Which};
 pub use meeting::Meeting;
 pub use shortage::Shortage;
 
@@ -137,6 +141,25 @@ pub enum Death {
     Terminate,
     /// The service's own fast stop: for PostgreSQL SIGINT to the postmaster, else SIGTERM.
     Stop,
+    /// SIGKILL, and again each time it has come back.
+    Again {
+        /// How long each process lives once it is ready.
+        lives: Duration,
+        /// So many deaths in all, after which it lives on; without end when absent.
+        most: Option<u32>,
+    },
+    /// SIGKILL, and its next starts fail before its program is reached.
+    Unstartable {
+        /// So many starts, after which they succeed; all when absent.
+        most: Option<u32>,
+    },
+}
+
+impl Death {
+    /// Whether it is tried to bring it back meanwhile.
+    pub fn recurs(self) -> bool {
+        matches!(self, Death::Again { .. } | Death::Unstartable { .. })
+    }
 }
 
 /// How a link is cut.
@@ -165,8 +188,12 @@ pub enum Condition {
     Cut(Cut),
     /// The link's bytes are hindered.
     Impaired(Impairment),
+    /// Some of the link's requests are picked out.
+    Intercepted(Intercept),
     /// The instance is short of something.
     Short(Shortage),
+    /// Files of the instance are not what it wrote.
+    Damaged(Damage),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
@@ -196,13 +223,17 @@ impl Condition {
             Condition::Down(Death::Kill) => "killed",
             Condition::Down(Death::Terminate) => "terminated",
             Condition::Down(Death::Stop) => "stopped",
+            Condition::Down(Death::Again { .. }) => "killed again and again",
+            Condition::Down(Death::Unstartable { .. }) => "kept from starting",
             Condition::Frozen => "frozen",
             Condition::Cut(Cut::Refuse) => "cut (refused)",
             Condition::Cut(Cut::BlackHole) => "cut (black hole)",
             Condition::Cut(Cut::Reset) => "cut (reset)",
             Condition::Cut(Cut::HalfOpen) => "cut (half open)",
             Condition::Impaired(impairment) => impairment.what.word(),
+            Condition::Intercepted(_) => "intercepted",
             Condition::Short(shortage) => shortage.word(),
+            Condition::Damaged(_) => "damaged",
             Condition::Replicas(_) => "scaled",
         }
     }

@@ -56,9 +56,23 @@ impl Proof {
 /// What shows that `strike` had an effect.
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
+        (Condition::Down(death), Place::Instance(instance)) if death.recurs() => {
+            again(strike, (instance, *death), history)
+        }
+        _ => at_once(strike, history),
+    }
+}
+
+/// What shows that it had an effect when it struck.
+fn at_once(strike: &Strike<'_>, history: &History<'_>) -> Proof {
+    match (strike.condition, strike.place) {
         (Condition::Impaired(impairment), _) => link::hindered(strike, &impairment.what),
+        (Condition::Intercepted(_), _) => link::intercepted(strike),
         (Condition::Cut(_), _) => link::cut(strike, history),
         (Condition::Short(short), Place::Instance(instance)) => shortage::short(strike, (instance, short), history),
+        (Condition::Damaged(damage), Place::Instance(instance)) => {
+            shortage::damaged(strike, (instance, damage), history)
+        }
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             if let Some(held_up) = objects::held_up(strike, instance, history) {
@@ -73,6 +87,31 @@ pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
             interrupted(strike, instance, *death, history)
         }
         (_, place) => missed(strike, place, history),
+    }
+}
+
+/// What went down again and again: proven by what its first death did, and by the ones that followed.
+fn again(strike: &Strike<'_>, (instance, death): (&Instance, Death), history: &History<'_>) -> Proof {
+    let starts = matches!(death, Death::Unstartable { .. });
+    let lives = history.lives.get(instance).into_iter().flatten();
+    let fell = lives.filter(|life| strike.ended(life) && life.ready.is_none() == starts);
+    let fell: Vec<EventId> = fell.filter_map(|life| life.exited).map(|exited| exited.0).collect();
+    let first = at_once(strike, history);
+    let what = if starts {
+        "starts failed"
+    } else {
+        "times it came back and was killed"
+    };
+    match (first.seen, fell.len()) {
+        (false, _) => first,
+        (true, 0) => Proof::unseen(
+            format!("{}, but then it was left in peace: 0 {what}", first.says),
+            strike,
+        ),
+        (true, count) => {
+            let evidence = fell.into_iter().chain(first.evidence).collect();
+            Proof::seen(format!("{}; {count} {what}", first.says), evidence)
+        }
     }
 }
 

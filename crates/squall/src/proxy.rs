@@ -26,6 +26,7 @@
 //! | `stats` | what is counted |
 //! | `stage` | one impairment at work: when each piece may leave, and as what |
 //! | `buffers` | what is read into, used again |
+//! | `exchange` | requests that are picked out, on links where that is wanted |
 //! | `line` | held bytes, in order |
 //! | `pump` | one direction: copied, held, or through a pipe past everything |
 //! | `connection` | the two sockets of a connection |
@@ -35,6 +36,7 @@
 mod buffers;
 mod connection;
 mod engine;
+mod exchange;
 mod line;
 mod port;
 mod pump;
@@ -49,6 +51,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use squall_core::place::Condition;
+use squall_core::protocol::Protocol;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
@@ -101,6 +104,8 @@ impl Proxy {
             seed,
             rules: Rules::default(),
             counters: Arc::clone(&counters),
+            speaks: None,
+            picking: None,
             listener: None,
         };
         engine.tell(Command::Open(id, link));
@@ -141,6 +146,12 @@ impl Proxy {
     /// Leads new connections to other addresses.
     pub fn lead_to(&self, upstream: Vec<SocketAddr>) {
         self.engine.tell(Command::Lead(self.id, upstream));
+    }
+
+    /// Follows what new connections say from their beginning, for requests that will be picked out: a statement that
+    /// was prepared before is known then by its name. Only such a link pays for it.
+    pub fn follow(&self, speaks: Protocol) {
+        self.engine.tell(Command::Follow(self.id, speaks));
     }
 
     async fn apply(&self, rules: Rules) -> io::Result<()> {

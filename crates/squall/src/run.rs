@@ -15,7 +15,7 @@ mod storm;
 mod strike;
 mod traffic;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use squall_core::demand::Demand;
 use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
 use squall_core::place::{Condition, Shortage};
 use squall_core::plan::{Plan, Step};
+use squall_core::protocol::Protocol;
 use squall_core::system::{Facts, System};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -187,6 +188,7 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
         witness: witness.url().to_owned(),
         seed: order.plan.seed,
         disks: filled(order.plan),
+        spoken: spoken(order.plan),
     };
     let means = Means {
         recorder,
@@ -204,6 +206,18 @@ fn filled(plan: &Plan) -> BTreeSet<String> {
         .filter(fills)
         .map(|step| step.service.clone())
         .collect()
+}
+
+/// The links whose requests a plan picks out, and what they speak.
+fn spoken(plan: &Plan) -> BTreeMap<(String, String), Protocol> {
+    let steps = plan
+        .steps
+        .iter()
+        .filter_map(|step| match (&step.condition, &step.link_to) {
+            (Condition::Intercepted(what), Some(to)) => Some(((step.service.clone(), to.clone()), what.protocol)),
+            _ => None,
+        });
+    steps.collect()
 }
 
 fn client(world: &World) -> Result<Client, Trouble> {

@@ -244,4 +244,6 @@ pub struct Setting {
     pub seed: u64,
     /// The services whose disks will be filled: these get disks of their own.
     pub disks: std::collections::BTreeSet<String>,
+    /// The links whose requests will be picked out, by who connects and to whom: what they speak.
+    pub spoken: std::collections::BTreeMap<(String, String), squall_core::protocol::Protocol>,
 }

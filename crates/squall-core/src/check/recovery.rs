@@ -120,6 +120,7 @@ fn given_up(strike: &Strike<'_>, history: &History<'_>) -> Option<EventId> {
     let lives = history.lives.get(instance)?.iter();
     lives
         .filter(|life| life.started.1 >= strike.imposing.1 && next.is_none_or(|next| life.started.1 < next))
+        .filter(|life| !strike.ended(life))
         .find_map(|life| life.not_ready)
         .map(|not_ready| not_ready.0)
 }

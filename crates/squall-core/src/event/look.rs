@@ -144,6 +144,26 @@ pub struct LinkCounts {
     /// Connections that were closed after so many bytes.
     #[serde(default)]
     pub truncated: u64,
+    /// Requests that could be told apart, where any were looked for.
+    #[serde(default)]
+    pub requests: u64,
+    /// Requests that failed, waited or lost their reply.
+    #[serde(default)]
+    pub intercepted: u64,
+    /// Connections on which no request could be told from another: encrypted, or of another protocol.
+    #[serde(default)]
+    pub foreign: u64,
+}
+
+/// A spot of a file that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The file, below the instance's folder.
+    pub file: String,
+    /// Where in it.
+    pub offset: u64,
+    /// So many bytes are others, or missing.
+    pub bytes: u64,
 }
 
 /// One look at a service that is short of something.

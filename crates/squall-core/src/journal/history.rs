@@ -73,15 +73,31 @@ pub struct Strike<'a> {
     pub healed: Option<Nanos>,
     /// What the link's proxy counted meanwhile.
     pub counts: Option<(EventId, LinkCounts)>,
+    /// Files were changed, at so many spots.
+    pub damaged: Option<(EventId, usize)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
 }
 
 impl Strike<'_> {
+    /// Whether a process that came back meanwhile was brought down again by the same strike.
+    pub fn ended(&self, life: &Life) -> bool {
+        let lifted = self.healing.map_or(Nanos::MAX, |healing| healing.1);
+        let until = match self.condition {
+            Condition::Down(death) if death.recurs() => lifted,
+            // It is stopped once more, to be healed.
+            Condition::Damaged(damage) if damage.stopped => self.healed.unwrap_or(Nanos::MAX),
+            _ => return false,
+        };
+        let came = (self.imposing.1..=lifted).contains(&life.started.1);
+        came && life.exited.is_some_and(|exited| exited.2 && exited.1 <= until)
+    }
+
     /// Whether what is struck itself can't be asked to answer meanwhile: it is gone, stands still, or can take no connection.
     pub fn silences(&self) -> bool {
         match self.condition {
             Condition::Short(shortage) => shortage.silences(),
+            Condition::Damaged(damage) => damage.stopped,
             _ => true,
         }
     }
@@ -168,6 +184,15 @@ impl<'a> History<'a> {
             Fact::Healing { step, .. } => self.struck(*step, |strike| strike.healing = Some((id, at))),
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
+            Fact::Damaged { instance, spots } => {
+                let mine = |strike: &&mut Strike<'_>| {
+                    let here = matches!(strike.place, Place::Instance(place) if place == instance);
+                    here && matches!(strike.condition, Condition::Damaged(_))
+                };
+                if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
+                    strike.damaged = Some((id, spots.len()));
+                }
+            }
             Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
@@ -186,7 +211,7 @@ impl<'a> History<'a> {
             Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } | Fact::Machine(_) => {}
             Fact::Database(_) => {}
             Fact::ScriptBegan { .. } | Fact::ScriptEnded { .. } => {}
-            Fact::Log { .. } | Fact::Note { .. } => {}
+            Fact::Log { .. } | Fact::Note { .. } | Fact::Repaired { .. } => {}
         }
     }
 
@@ -212,6 +237,7 @@ impl<'a> History<'a> {
             healing: None,
             healed: None,
             counts: None,
+            damaged: None,
             looks: Vec::new(),
         });
     }

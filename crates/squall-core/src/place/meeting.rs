@@ -16,7 +16,7 @@ pub enum Meeting {
 impl Condition {
     /// What becomes of `new` at the place where this holds.
     pub fn meets(&self, new: &Condition) -> Meeting {
-        use Condition::{Cut, Down, Frozen, Impaired, Replicas, Short};
+        use Condition::{Cut, Damaged, Down, Frozen, Impaired, Intercepted, Replicas, Short};
         match (self, new) {
             (Down(_), Down(_)) => Meeting::Turn("it is down already"),
             (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
@@ -27,14 +27,33 @@ impl Condition {
             (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
             (Short(short), Down(_)) => outlives(short),
             (Short(held), Short(new)) => short_twice(held, new),
-            (Cut(_), Cut(_) | Impaired(_)) => Meeting::Turn("a cut link carries nothing that could be hindered"),
+            (Down(_), Damaged(_)) => Meeting::Turn("what is down reads no file; `stopped` stops it for this alone"),
+            (Frozen, Damaged(_)) => Meeting::Turn("what is frozen reads no file"),
+            (Damaged(_), Damaged(_)) => Meeting::Turn("the effects of two of one kind can't be told apart"),
+            (Damaged(damage), Frozen) if damage.stopped => {
+                Meeting::Turn("what is frozen can't be stopped for its files")
+            }
+            (Damaged(damage), Short(short)) | (Short(short), Damaged(damage)) if damage.stopped => outlives(short),
+            (Damaged(_), Down(_) | Frozen | Short(_)) | (Short(_), Damaged(_)) => Meeting::Both,
+            (Cut(_), Cut(_) | Impaired(_) | Intercepted(_)) => {
+                Meeting::Turn("a cut link carries nothing that could be hindered")
+            }
             (Impaired(_), Cut(_)) => Meeting::Turn("of a link that is cut nobody can tell that it was hindered before"),
+            (Intercepted(_), Cut(_)) => {
+                Meeting::Turn("of a link that is cut nobody can tell that it was hindered before")
+            }
+            (Intercepted(_), Intercepted(_)) => Meeting::Turn("two can't pick the same requests out of one link"),
+            (Intercepted(_), Impaired(impairment)) | (Impaired(impairment), Intercepted(_)) => {
+                beside_silence(&impairment.what)
+            }
             (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
             (Replicas(_), Replicas(_)) => Meeting::Instead,
             // They hold at places of different kinds, so they never meet.
-            (Down(_) | Frozen | Short(_), Cut(_) | Impaired(_) | Replicas(_))
-            | (Cut(_) | Impaired(_), Down(_) | Frozen | Short(_) | Replicas(_))
-            | (Replicas(_), Down(_) | Frozen | Short(_) | Cut(_) | Impaired(_)) => Meeting::Both,
+            (Down(_) | Frozen | Short(_) | Damaged(_), Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_))
+            | (Cut(_) | Impaired(_) | Intercepted(_), Down(_) | Frozen | Short(_) | Damaged(_) | Replicas(_))
+            | (Replicas(_), Down(_) | Frozen | Short(_) | Damaged(_) | Cut(_) | Impaired(_) | Intercepted(_)) => {
+                Meeting::Both
+            }
         }
     }
 }
@@ -75,6 +94,14 @@ fn hindered_twice(held: &Impair, new: &Impair) -> Meeting {
     }
 }
 
+/// Requests that are picked out of a link whose bytes are hindered: both, unless it lets none pass.
+fn beside_silence(what: &Impair) -> Meeting {
+    match silences(what) {
+        true => Meeting::Turn("of a silent link nobody can tell what becomes of its requests"),
+        false => Meeting::Both,
+    }
+}
+
 /// Whether bytes get lost, which hides whatever else happens to them.
 fn silences(what: &Impair) -> bool {
     match what {
@@ -92,7 +119,8 @@ fn silences(what: &Impair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::{Cut, Death, Share};
+    use crate::place::{Cut, Damage, Death, Harm, Intercept, Share, Which};
+    use crate::protocol::{Act, Protocol};
     use std::time::Duration;
 
     /// One condition of each kind that can hold at a link.
@@ -113,7 +141,14 @@ mod tests {
         ];
         let others = impairs.map(|what| Condition::Impaired(what.into()));
         let first = [Condition::Cut(Cut::Reset), Condition::delay(second, second)];
-        first.into_iter().chain(others).collect()
+        let intercepted = Condition::Intercepted(Intercept {
+            protocol: Protocol::Http,
+            command: None,
+            path: None,
+            which: Which::All,
+            then: Act::HangUp,
+        });
+        first.into_iter().chain(others).chain([intercepted]).collect()
     }
 
     /// A row for each condition that holds, a letter for each that is new: b(oth), i(nstead), t(urn).
@@ -159,19 +194,52 @@ mod tests {
 
     #[test]
     fn a_link_is_hindered_in_several_ways_at_once_but_not_twice_in_one_and_not_while_it_carries_nothing() {
-        // cut, delayed, throttled, stalled, corrupted, sliced, slow to close, truncated, silenced
+        // cut, delayed, throttled, stalled, corrupted, sliced, slow to close, truncated, silenced, intercepted
         let all = [
-            "ttttttttt",
-            "ttbbbbbbt",
-            "tbtbbbbbt",
-            "tbbtbbbbt",
-            "tbbbtbbbt",
-            "tbbbbtbbt",
-            "tbbbbbtbt",
-            "tbbbbbbtt",
-            "ttttttttt",
+            "tttttttttt",
+            "ttbbbbbbtb",
+            "tbtbbbbbtb",
+            "tbbtbbbbtb",
+            "tbbbtbbbtb",
+            "tbbbbtbbtb",
+            "tbbbbbtbtb",
+            "tbbbbbbttb",
+            "tttttttttt",
+            "tbbbbbbbtt",
         ];
         assert_eq!(matrix(&of_links()), all);
+    }
+
+    #[test]
+    fn damaged_files_outlive_their_process_and_it_is_stopped_for_them_only_where_it_loses_nothing_by_that() {
+        let damaged = |stopped| {
+            Condition::Damaged(Damage {
+                files: "*".to_owned(),
+                how: Harm::Truncate,
+                spots: 1,
+                stopped,
+            })
+        };
+        let others = [
+            Condition::Down(Death::Kill),
+            Condition::Frozen,
+            Condition::Short(Shortage::Disk),
+            Condition::Short(Shortage::Fds { left: 0 }),
+        ];
+        let row = |stopped| {
+            let own = damaged(stopped);
+            let turns = |meeting: Meeting| matches!(meeting, Meeting::Turn(_));
+            let each = others
+                .iter()
+                .map(|other| (turns(own.meets(other)), turns(other.meets(&own))));
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            row(false),
+            [(false, true), (false, true), (false, false), (false, false)]
+        );
+        assert_eq!(row(true), [(false, true), (true, true), (false, false), (true, true)]);
+        assert_eq!(matrix(&[damaged(false)]), ["t"]);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use super::draw::Drawer;
 use crate::contract::Object;
 use crate::demand::{Alarmed, Demand};
 use crate::diagnostic::nearest;
-use crate::fault::{Aim, Fault};
+use crate::fault::{Aim, Fault, InterceptLink};
 use crate::place::Condition;
+use crate::protocol::Protocol;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::system::Preset;
@@ -49,18 +50,44 @@ impl Drawer<'_> {
             );
             return false;
         }
+        if let Fault::Intercept(intercept) = fault {
+            return self.speaks(at, intercept);
+        }
         let (message, help) = match fault {
             Fault::DiskFull(_) if !facts.disk => (
                 format!("`{service}` has no disk that can be filled"),
+                "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
+            ),
+            Fault::Damage(_) if !facts.disk && facts.preset.is_none() => (
+                format!("squall made no folder for what `{service}` keeps, and damages nothing else"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
             ),
             Fault::ConnectionsTaken(_) if facts.preset != Some(Preset::Postgres) => (
                 format!("`{service}` is no database squall knows how to connect to"),
                 "name a service with `preset: postgres`",
             ),
+            Fault::CrashLoop(_) | Fault::StartFailure(_) if facts.restart_after.is_none() => (
+                format!("nothing starts `{service}` again, so it can neither crash again nor fail to start"),
+                "add `restart: { after: … }` to the service, or use `kill`",
+            ),
             _ => return true,
         };
         self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));
+        false
+    }
+
+    /// Whether a service squall makes itself speaks the protocol its requests are to be picked out of.
+    fn speaks(&mut self, at: &str, intercept: &InterceptLink) -> bool {
+        let preset = self.facts.services.get(&intercept.to).and_then(|facts| facts.preset);
+        if preset != Some(Preset::Postgres) || intercept.protocol == Protocol::Postgres {
+            return true;
+        }
+        let message = format!("`{}` is spoken to in PostgreSQL's protocol", intercept.to);
+        self.wrong(
+            &format!("{at}/protocol"),
+            message,
+            Some("write `protocol: postgres`".to_owned()),
+        );
         false
     }
 

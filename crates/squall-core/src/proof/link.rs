@@ -21,12 +21,40 @@ pub(super) fn hindered(strike: &Strike<'_>, what: &Impair) -> Proof {
     Proof::seen(format!("{place} was {word}: {count} {felt}"), vec![event])
 }
 
+/// A link whose requests are picked out: its proxy counted those it did something with.
+pub(super) fn intercepted(strike: &Strike<'_>) -> Proof {
+    let (place, word) = (strike.place, strike.condition.word());
+    let Some((event, counts)) = strike.counts else {
+        return Proof::unseen(format!("{place} was {word}, but its proxy reported no counts"), strike);
+    };
+    let (read, foreign) = (counts.requests, counts.foreign);
+    let unread = match foreign {
+        0 => String::new(),
+        _ => format!("; {foreign} connections could not be read: encrypted, or of another protocol"),
+    };
+    match counts.intercepted {
+        0 => Proof::unseen(
+            format!("{place} was {word}, but none of {read} requests was taken{unread}"),
+            strike,
+        ),
+        count => Proof::seen(
+            format!("{place} was {word}: {count} of {read} requests{unread}"),
+            vec![event],
+        ),
+    }
+}
+
 /// What a link's proxy counted that shows a condition's effect, and what was counted; `None` for what is none of a link's.
 pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, &'static str)> {
     match condition {
         Condition::Cut(_) => Some((counts.closed + counts.swallowed, "connections closed or bytes vanished")),
         Condition::Impaired(impairment) => Some(felt(&impairment.what, counts)),
-        Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => None,
+        Condition::Intercepted(_) => Some((counts.intercepted, "requests taken")),
+        Condition::Down(_)
+        | Condition::Frozen
+        | Condition::Short(_)
+        | Condition::Damaged(_)
+        | Condition::Replicas(_) => None,
     }
 }
 

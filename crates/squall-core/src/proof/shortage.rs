@@ -3,7 +3,7 @@
 use super::{Proof, at_work, window};
 use crate::event::{EventId, Fact, Op, PulseOf, ShortageLook};
 use crate::journal::{History, Strike};
-use crate::place::{Instance, Shortage};
+use crate::place::{Damage, Instance, Shortage};
 use crate::time::Nanos;
 
 /// Of what was to be taken of processors at least this share must have been: on a machine that is busy anyway others take
@@ -22,6 +22,19 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
         // These two are withheld quietly: nobody may have asked for any.
         (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
+    }
+}
+
+/// An instance whose files are not what it wrote: they were changed, and it was used with them.
+pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Damage), history: &History<'_>) -> Proof {
+    let what = format!("{instance} was damaged");
+    match strike.damaged {
+        None => Proof::unseen(format!("{what}, but no file was seen to be changed"), strike),
+        Some((_, 0)) => Proof::unseen(format!("{what}, but no file of its own fits {}", damage.files), strike),
+        Some((event, count)) => {
+            let says = format!("{count} {}", damage.how.word());
+            felt(strike, (&what, instance), (event, says), history)
+        }
     }
 }
 

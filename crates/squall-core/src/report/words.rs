@@ -1,10 +1,10 @@
 //! Amounts and facts in words, the same in every format.
 
+mod looks;
+
 use super::touch::touch;
 use crate::check::{Outcome, Verdict};
-use crate::event::{
-    Answer, End, Fact, LinkCounts, NoteKind, Op, PulseOf, ScriptEnd, ShortageLook, State, TaskEvent, TaskFact,
-};
+use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
 use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
 
@@ -252,8 +252,8 @@ fn seen(fact: &Fact) -> String {
             left_out,
             ..
         } => script(how, *took, output, *left_out),
-        Fact::Traffic { place, counts, .. } => format!("{place}: {}", traffic(counts)),
-        Fact::Shortage { look, .. } => shortage(look),
+        Fact::Traffic { place, counts, .. } => format!("{place}: {}", looks::traffic(counts)),
+        Fact::Shortage { .. } | Fact::Damaged { .. } | Fact::Repaired { .. } => looks::of_instance(fact),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {
@@ -277,60 +277,6 @@ fn script(how: &ScriptEnd, took: Nanos, output: &[String], left_out: u64) -> Str
         lines => format!("it wrote: {before}{}", lines.join(" / ")),
     };
     format!("it {} after {}; {said}", how.words(), length(took))
-}
-
-/// What a link's proxy counted: the three oldest counts always, the others where there was anything.
-fn traffic(counts: &LinkCounts) -> String {
-    let mut text = format!(
-        "{} connections cut, {} bytes swallowed, {} bytes delayed",
-        counts.closed, counts.swallowed, counts.delayed
-    );
-    let others = [
-        (counts.throttled, "bytes throttled"),
-        (counts.stalls, "stalls"),
-        (counts.corrupted, "bytes changed"),
-        (counts.slices, "pieces cut off"),
-        (counts.slow_closes, "ends held back"),
-        (counts.truncated, "connections truncated"),
-    ];
-    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        text += &format!(", {count} {what}");
-    }
-    text
-}
-
-fn shortage(look: &ShortageLook) -> String {
-    match *look {
-        ShortageLook::Cpu {
-            there_us,
-            taken_us,
-            waited_us,
-        } => {
-            let waited = waited_us.map_or(String::new(), |waited| {
-                format!("; it waited {:.0} ms for its turn", waited as f64 / 1e3)
-            });
-            format!(
-                "others took {:.0} of {:.0} ms of processor time{waited}",
-                taken_us as f64 / 1e3,
-                there_us as f64 / 1e3
-            )
-        }
-        ShortageLook::Memory { limit, used } => format!(
-            "it had {} of memory and could have {}",
-            memory(used as f64 / 1024.0),
-            memory(limit as f64 / 1024.0)
-        ),
-        ShortageLook::Fds { open, free, waiting } => {
-            format!("it had {open} descriptors and {free} to come; {waiting} connections waited for it")
-        }
-        ShortageLook::Disk { free, refused } => {
-            let refused = if refused { "was refused" } else { "was taken" };
-            format!("its disk had {free} bytes left; a write there {refused}")
-        }
-        ShortageLook::Connections { held, refused } => {
-            format!("squall held {held} connections, and {refused} more were refused")
-        }
-    }
 }
 
 fn note(kind: NoteKind) -> &'static str {

@@ -45,6 +45,11 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
         }
+        if let Fault::Intercept(intercept) = fault
+            && let Some((key, message, help)) = intercept.objection()
+        {
+            found.push(doc.mistake(&format!("{at}{key}"), message, Some(help.to_owned())));
+        }
         if let Fault::CpuLoad(load) = fault
             && !LOADS.contains(&load.share.fraction())
         {

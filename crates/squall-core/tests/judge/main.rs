@@ -1,5 +1,6 @@
 //! Judging made-up journals: what is sound passes, what is planted is found by the right check.
 
+mod again;
 mod alarms;
 mod attached;
 mod behaviour;

@@ -301,18 +301,20 @@ impl Run {
     }
 
     pub fn life(&mut self, name: &str, started: u64, ready: u64) {
-        let instance = instance(name);
-        let (pid, restarts) = (1, 0);
-        self.add(
-            started,
-            Fact::Started {
-                instance: instance.clone(),
-                pid,
-                restarts,
-            },
-        );
-        let took = ready - started;
+        self.started(name, started);
+        let (instance, took) = (instance(name), ready - started);
         self.add(ready, Fact::Ready { instance, took });
+    }
+
+    /// A process that is not seen to become ready.
+    pub fn started(&mut self, name: &str, at: u64) {
+        let (instance, pid, restarts) = (instance(name), 1, 0);
+        let fact = Fact::Started {
+            instance,
+            pid,
+            restarts,
+        };
+        self.add(at, fact);
     }
 
     pub fn exit(&mut self, name: &str, at: u64, wanted: bool) {

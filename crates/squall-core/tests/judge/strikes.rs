@@ -3,8 +3,9 @@
 use squall_core::check::Outcome as Came;
 use squall_core::clock::{Band, Origin, Sample, samples};
 use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, TaskEvent};
-use squall_core::place::{Condition, Cut, Death, Impair, Share};
+use squall_core::place::{Condition, Cut, Death, Impair, Intercept, Share, Which};
 use squall_core::plan::{Hold, Step};
+use squall_core::protocol::{Act, Protocol};
 
 use super::queue::Gone;
 use super::run::{MS, Run, SEC, line, op, place, step};
@@ -49,7 +50,7 @@ pub fn struck(step: Step, at: &str, gone: Gone) -> Run {
 }
 
 /// What was asked while the entry service was gone found nobody, or hung until `gone.to`.
-fn unanswered(run: &mut Run, gone: Gone, answer: Answer) {
+pub fn unanswered(run: &mut Run, gone: Gone, answer: Answer) {
     run.each(|_, fact| match fact {
         Fact::Pulse(pulse) if (gone.from..gone.to).contains(&pulse.call) => pulse.answer = answer,
         Fact::Op(op) if op.role == Role::Traffic && (gone.from..gone.to).contains(&op.due) => op.answer = answer,
@@ -243,6 +244,41 @@ fn whatever_hinders_a_link_is_proven_by_its_own_count_and_no_other() {
             let proof = &run.judge().proofs[0];
             assert_eq!(proof.seen, mine == other, "{proof:?}");
         }
+    }
+}
+
+#[test]
+fn requests_picked_out_are_proven_by_those_something_was_done_with_and_not_by_those_read() {
+    let read = LinkCounts {
+        requests: 40,
+        swallowed: 9,
+        foreign: 2,
+        ..LinkCounts::default()
+    };
+    for (intercepted, says) in [
+        (0, "but none of 40 requests was taken; 2 connections"),
+        (3, ": 3 of 40 requests"),
+    ] {
+        let condition = Condition::Intercepted(Intercept {
+            protocol: Protocol::Postgres,
+            command: Some("COMMIT".to_owned()),
+            path: None,
+            which: Which::Nth(3),
+            then: Act::HangUp,
+        });
+        let mut picked = step(0, "server", condition, Hold::For(SEC));
+        picked.link_to = Some("db".to_owned());
+        let mut run = struck(picked, "server-1->db", GONE);
+        let (place, counts) = (place("server-1->db"), LinkCounts { intercepted, ..read });
+        run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
+        let judgement = run.judge();
+        let proof = &judgement.proofs[0];
+        assert!(
+            proof.seen == (intercepted > 0) && proof.says.contains(says),
+            "{proof:?}"
+        );
+        let outcome = if proof.seen { Came::Pass } else { Came::Inconclusive };
+        assert_eq!(judgement.outcome, outcome);
     }
 }
 

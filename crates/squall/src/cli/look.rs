@@ -180,10 +180,12 @@ fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
     let or_done = step.or_done.map_or(String::new(), |share| {
         format!(" or once {:.0} % are done", share * 100.0)
     });
-    let what = match step.condition {
+    let what = match &step.condition {
         Condition::Replicas(copies) => format!(" to {copies}"),
-        Condition::Impaired(impairment) => format!(" {}", impairment),
+        Condition::Impaired(impairment) => format!(" {impairment}"),
+        Condition::Intercepted(intercept) => format!(" {intercept}"),
         Condition::Short(shortage) => format!(", {shortage},"),
+        Condition::Damaged(damage) => format!(", {damage},"),
         Condition::Cut(_) => format!(", {},", step.condition.word()),
         _ => String::new(),
     };

@@ -2,11 +2,14 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libc::EINPROGRESS;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use squall_core::protocol::Ending;
 
+use super::exchange::{Exchange, Picking};
 use super::port::uncongested;
 use super::pump::{Pump, Side, Tools, Turn};
 use super::rule::{Gate, Rules};
@@ -50,6 +53,8 @@ pub(super) struct Connection {
     upstream: Option<Side>,
     up: Pump,
     down: Pump,
+    /// Who reads along, where requests are picked out.
+    exchange: Option<Box<Exchange>>,
     gate: Gate,
     chance: Chance,
     /// Which of the upstream's addresses is tried next.
@@ -67,6 +72,7 @@ impl Connection {
             upstream: None,
             up: Pump::new(true),
             down: Pump::new(false),
+            exchange: None,
             gate: Gate::Open,
             chance,
             attempt: 0,
@@ -79,7 +85,11 @@ impl Connection {
     }
 
     /// Takes up other rules.
-    pub(super) fn obey(&mut self, rules: &Rules, tools: &mut Tools<'_>) -> Result<(), Fate> {
+    pub(super) fn obey(
+        &mut self,
+        (rules, picking): (&Rules, Option<&Arc<Picking>>),
+        tools: &mut Tools<'_>,
+    ) -> Result<(), Fate> {
         if matches!(self.phase, Phase::Parting { .. }) {
             return Ok(());
         }
@@ -100,9 +110,10 @@ impl Connection {
             self.up.vanish(tools);
             self.down.vanish(tools);
         }
-        let now = Instant::now();
+        self.read_along(picking, tools)?;
+        let (now, reads) = (Instant::now(), self.exchange.is_some());
         for pump in [&mut self.up, &mut self.down] {
-            match pump.obey(&mine, (self.chance, now), tools) {
+            match pump.obey((&mine, reads), (self.chance, now), tools) {
                 Ok(()) => {}
                 Err(Verdict::Reset) => return Err(cut),
                 Err(Verdict::Close) => self.phase = Phase::Parting { until: now + PARTING },
@@ -110,6 +121,31 @@ impl Connection {
         }
         if let Phase::Parting { .. } = self.phase {
             self.part(now);
+        }
+        Ok(())
+    }
+
+    /// Takes up, or leaves off, reading along.
+    fn read_along(&mut self, picking: Option<&Arc<Picking>>, tools: &mut Tools<'_>) -> Result<(), Fate> {
+        match &mut self.exchange {
+            Some(exchange) if !exchange.is_for(picking) => {
+                let reads_on = exchange.turn_to(picking);
+                if exchange.has_lost() || (!reads_on && exchange.has_hole()) {
+                    return Err(Fate::Reset(Cause::Condition));
+                }
+                for pump in [&mut self.up, &mut self.down] {
+                    pump.catch_up(exchange, reads_on, tools);
+                }
+                if !reads_on {
+                    self.exchange = None;
+                }
+            }
+            _ => {}
+        }
+        if let (None, Some(picking)) = (&self.exchange, picking) {
+            // Bytes pass only once the upstream is there.
+            let fresh = self.phase != Phase::Open;
+            self.exchange = Some(Exchange::new(picking.clone(), fresh));
         }
         Ok(())
     }
@@ -179,8 +215,19 @@ impl Connection {
             self.up.swallow(&mut self.client, tools);
             return Ok(Turn::Waits);
         };
+        tools.exchange = self.exchange.take();
         let up = self.up.run(&mut self.client, upstream, tools).map_err(Fate::Reset)?;
+        if tools.exchange.is_some() {
+            self.down.tell(tools);
+        }
         let down = self.down.run(upstream, &mut self.client, tools).map_err(Fate::Reset)?;
+        self.exchange = tools.exchange.take();
+        if let Some(exchange) = &self.exchange
+            && exchange.ending() == Some(Ending::Reset)
+            && self.down.is_clear()
+        {
+            return Err(Fate::Reset(Cause::Condition));
+        }
         let closes = up == Turn::Closes || down == Turn::Closes;
         let verdicts = [self.up.verdict(), self.down.verdict()];
         if verdicts.contains(&Some(Verdict::Reset)) {

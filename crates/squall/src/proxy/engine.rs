@@ -16,10 +16,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{SocketFlags, accept_with};
+use squall_core::protocol::Protocol;
 use tokio::sync::oneshot;
 
 use super::buffers::Buffers;
 use super::connection::{Connection, Fate, Phase};
+use super::exchange::Picking;
 use super::pump::{Tools, Turn};
 use super::rule::{Gate, Rules};
 use super::stage::Chance;
@@ -47,6 +49,8 @@ pub(super) enum Command {
     Obey(u64, Rules, oneshot::Sender<()>),
     /// A link leads elsewhere from now on; open connections stay where they are.
     Lead(u64, Vec<SocketAddr>),
+    /// A link speaks this: what its new connections say is followed, so that requests can be picked out later.
+    Follow(u64, Protocol),
     /// A link is no more. Answered when its connections have been reset.
     Close(u64, oneshot::Sender<()>),
 }
@@ -58,7 +62,21 @@ pub(super) struct Link {
     pub(super) seed: u64,
     pub(super) rules: Rules,
     pub(super) counters: Arc<Counters>,
+    /// What it is known to speak, where requests will be picked out.
+    pub(super) speaks: Option<Protocol>,
+    /// The requests that are picked out, with how many there were.
+    pub(super) picking: Option<Arc<Picking>>,
     pub(super) listener: Option<OwnedFd>,
+}
+
+impl Link {
+    /// Takes up which requests are picked out; those that are already go on being counted.
+    fn pick(&mut self) {
+        let wanted = self.rules.intercept();
+        if !self.picking.as_ref().is_some_and(|picking| picking.is(wanted)) {
+            self.picking = Picking::of(wanted, self.speaks, self.seed);
+        }
+    }
 }
 
 struct Engine {
@@ -150,6 +168,12 @@ impl Engine {
                     link.upstream = upstream;
                 }
             }
+            Command::Follow(id, speaks) => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.speaks = Some(speaks);
+                    link.pick();
+                }
+            }
             Command::Obey(id, rules, done) => {
                 self.obey(id, rules);
                 _ = done.send(());
@@ -179,13 +203,14 @@ impl Engine {
             return;
         }
         link.rules = rules;
+        link.pick();
         let keys: Vec<u64> = self.connections.keys(|connection| connection.link == id).collect();
         for key in keys {
             let (Some(link), Some(connection)) = (self.links.get(&id), self.connections.get(key)) else {
                 continue;
             };
             let mut tools = tools(&mut self.buffers, &link.counters);
-            match connection.obey(&link.rules, &mut tools) {
+            match connection.obey((&link.rules, link.picking.as_ref()), &mut tools) {
                 Ok(()) => self.serve(key),
                 Err(fate) => self.end(key, fate),
             }
@@ -219,7 +244,7 @@ impl Engine {
             return;
         };
         let mut tools = tools(&mut self.buffers, &link.counters);
-        let obeyed = connection.obey(&link.rules, &mut tools);
+        let obeyed = connection.obey((&link.rules, link.picking.as_ref()), &mut tools);
         let key = self.connections.put(Box::new(connection));
         let watched = self.connections.get(key).map(|connection| {
             _ = connection.client().set_nodelay(true);
@@ -298,10 +323,10 @@ impl Engine {
 }
 
 fn tools<'a>(buffers: &'a mut Buffers, counters: &'a Counters) -> Tools<'a> {
-    let gate = Gate::Open;
     Tools {
         buffers,
         counters,
-        gate,
+        gate: Gate::Open,
+        exchange: None,
     }
 }

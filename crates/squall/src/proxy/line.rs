@@ -134,6 +134,11 @@ impl Line {
         }
     }
 
+    /// Lets what was to come later count as come by now.
+    pub(super) fn hasten(&mut self, now: Instant) {
+        self.pieces.iter_mut().for_each(|piece| piece.at = piece.at.min(now));
+    }
+
     /// Lets all held bytes vanish and says how many they were. The end of the stream stays.
     pub(super) fn vanish(&mut self) -> usize {
         self.pieces.clear();

@@ -8,8 +8,10 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use squall_core::place::{Impair, Impairment, Way};
+use squall_core::protocol::Ending;
 
 use super::buffers::Buffers;
+use super::exchange::Exchange;
 use super::line::{CAPACITY, End, Line};
 use super::rule::Gate;
 use super::stage::{Chance, Piece, Stage, Verdict};
@@ -30,6 +32,8 @@ pub(super) struct Tools<'a> {
     pub(super) buffers: &'a mut Buffers,
     pub(super) counters: &'a Counters,
     pub(super) gate: Gate,
+    /// Who reads along, while a pump runs whose requests are picked out.
+    pub(super) exchange: Option<Box<Exchange>>,
 }
 
 /// Where a run of a pump has come to.
@@ -48,6 +52,8 @@ pub(super) struct Pump {
     up: bool,
     line: Line,
     stages: Vec<Stage>,
+    /// Nothing hinders its bytes, and nobody reads along.
+    plain: bool,
     /// Bytes that may be held before nothing more is read.
     room: usize,
     /// The end has been passed on.
@@ -63,6 +69,7 @@ impl Pump {
             up,
             line: Line::new(),
             stages: Vec::new(),
+            plain: true,
             room: CAPACITY,
             done: false,
             lost: false,
@@ -77,7 +84,7 @@ impl Pump {
     /// When the connection must not go on under other rules than it had.
     pub(super) fn obey(
         &mut self,
-        all: &[(u64, Impairment)],
+        (all, reads): (&[(u64, Impairment)], bool),
         (chance, now): (Chance, Instant),
         tools: &mut Tools<'_>,
     ) -> Result<(), Verdict> {
@@ -94,7 +101,8 @@ impl Pump {
                 None => Stage::new(*key, it.what, chance.rng(*key, self.up), now),
             });
         }
-        if !self.stages.is_empty() {
+        self.plain = self.stages.is_empty() && !reads;
+        if !self.plain {
             self.leave_bypass(tools);
         }
         let least = self.stages.iter().filter_map(Stage::room).min();
@@ -155,11 +163,11 @@ impl Pump {
                 return Ok(turn);
             }
             // Where nothing hinders, what is held waits for the other end alone: reading more would hide that.
-            let blocked = self.stages.is_empty() && !self.line.is_clear();
+            let blocked = self.plain && !self.line.is_clear();
             if blocked || !from.readable || self.line.has_ended() || !self.line.has_room(self.room, 0) {
                 return Ok(Turn::Waits);
             }
-            match self.stages.is_empty() {
+            match self.plain {
                 true => self.copy(from, to, tools)?,
                 false => self.gather(from, tools),
             }
@@ -268,11 +276,48 @@ impl Pump {
                 due: now,
                 bytes,
             };
-            self.pass(read.into_iter().map(piece).collect(), count, tools);
+            let mut pieces = read.into_iter().map(piece).collect();
+            if let Some(exchange) = &mut tools.exchange {
+                pieces = exchange.read(self.up, pieces, tools.counters);
+                count = pieces.iter().map(|piece: &Piece| piece.bytes.len()).sum();
+            }
+            self.pass(pieces, count, tools);
         }
         if let Some(how) = ending {
+            if let Some(rest) = tools.exchange.as_mut().and_then(|it| it.rest(self.up, tools.counters)) {
+                self.pass(vec![rest], 0, tools);
+            }
             self.end(how, tools);
         }
+    }
+
+    /// Passes on what the client is told although the upstream has said nothing.
+    pub(super) fn tell(&mut self, tools: &mut Tools<'_>) {
+        let Some(exchange) = &mut tools.exchange else { return };
+        let (told, ending) = (exchange.told(tools.counters), exchange.ending());
+        if let Some(piece) = told {
+            let count = piece.bytes.len();
+            self.pass(vec![piece], count, tools);
+        }
+        if ending == Some(Ending::Close) {
+            let now = Instant::now();
+            self.line.push_end(now, Some(now), End::Close);
+        }
+    }
+
+    /// Nothing is late any more on account of who read along so far; when they read no further, what they held goes on.
+    pub(super) fn catch_up(&mut self, exchange: &mut Exchange, reads_on: bool, tools: &mut Tools<'_>) {
+        let now = Instant::now();
+        self.line.hasten(now);
+        if !reads_on && let Some(rest) = exchange.rest(self.up, tools.counters) {
+            self.pass(vec![rest], 0, tools);
+        }
+        self.reschedule(now);
+    }
+
+    /// Whether nothing is held.
+    pub(super) fn is_clear(&self) -> bool {
+        self.line.is_clear()
     }
 
     fn pass(&mut self, mut pieces: Vec<Piece>, count: usize, tools: &mut Tools<'_>) {

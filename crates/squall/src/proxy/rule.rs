@@ -2,7 +2,7 @@
 
 use std::io;
 
-use squall_core::place::{Condition, Cut, Impairment, Share};
+use squall_core::place::{Condition, Cut, Impairment, Intercept, Share};
 
 /// How a connection is cut. Later ones win over earlier ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +21,7 @@ pub(super) enum Gate {
 }
 
 /// One thing that holds on a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Tells it apart from all others on the link, and stays the same for as long as it holds. Chance
     /// depends on it and on nothing else that others do.
@@ -31,12 +31,14 @@ pub struct Wanted {
 }
 
 /// What can hold on a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum What {
     /// Connections are cut, so large a share of them. Refusing knows no shares.
     Cut(Cut, Share),
     /// Bytes are hindered.
     Impaired(Impairment),
+    /// Requests are picked out; of several such things the first one holds.
+    Intercepted(Intercept),
 }
 
 /// Everything that holds on a link, in the order in which bytes meet it.
@@ -52,18 +54,27 @@ impl Rules {
     pub(super) fn of(conditions: &[Condition]) -> io::Result<Self> {
         let mut cuts = Vec::new();
         let mut impairments = Vec::new();
+        let mut intercepts = Vec::new();
         for condition in conditions {
             match condition {
                 Condition::Cut(how) => cuts.push(What::Cut(*how, Share::ALL)),
                 Condition::Impaired(impairment) => impairments.push(*impairment),
-                Condition::Down(_) | Condition::Frozen | Condition::Short(_) | Condition::Replicas(_) => {
+                Condition::Intercepted(intercept) => intercepts.push(intercept.clone()),
+                Condition::Down(_)
+                | Condition::Frozen
+                | Condition::Short(_)
+                | Condition::Damaged(_)
+                | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
                 }
             }
         }
         impairments.sort_unstable();
-        let all = cuts.into_iter().chain(impairments.into_iter().map(What::Impaired));
+        intercepts.sort_unstable();
+        let impairments = impairments.into_iter().map(What::Impaired);
+        let intercepts = intercepts.into_iter().map(What::Intercepted);
+        let all = cuts.into_iter().chain(impairments).chain(intercepts);
         let mut wanted: Vec<Wanted> = Vec::new();
         for what in all {
             let twins = wanted.iter().filter(|other| other.what == what).count() as u64;
@@ -92,7 +103,7 @@ impl Rules {
 
     /// How the connection with this `chance` is cut.
     pub(super) fn gate(&self, chance: impl Fn(u64) -> f64) -> Gate {
-        let cuts = self.0.iter().filter_map(|wanted| match wanted.what {
+        let cuts = self.0.iter().filter_map(|wanted| match &wanted.what {
             What::Cut(Cut::Refuse, _) => Some(Gate::Refuse),
             What::Cut(how, share) if chance(wanted.key) < share.fraction() => Some(match how {
                 Cut::BlackHole => Gate::BlackHole,
@@ -100,15 +111,23 @@ impl Rules {
                 Cut::Reset => Gate::Reset,
                 Cut::Refuse => Gate::Refuse,
             }),
-            What::Cut(..) | What::Impaired(_) => None,
+            What::Cut(..) | What::Impaired(_) | What::Intercepted(_) => None,
         });
         cuts.max().unwrap_or_default()
     }
 
     /// What hinders the connection with this `chance`, with its key.
     pub(super) fn impairments(&self, chance: impl Fn(u64) -> f64) -> impl Iterator<Item = (u64, Impairment)> {
-        self.0.iter().filter_map(move |wanted| match wanted.what {
-            What::Impaired(it) if chance(wanted.key) < it.share.fraction() => Some((wanted.key, it)),
+        self.0.iter().filter_map(move |wanted| match &wanted.what {
+            What::Impaired(it) if chance(wanted.key) < it.share.fraction() => Some((wanted.key, *it)),
+            What::Cut(..) | What::Impaired(_) | What::Intercepted(_) => None,
+        })
+    }
+
+    /// Which requests are picked out, with its key.
+    pub(super) fn intercept(&self) -> Option<(u64, &Intercept)> {
+        self.0.iter().find_map(|wanted| match &wanted.what {
+            What::Intercepted(it) => Some((wanted.key, it)),
             What::Cut(..) | What::Impaired(_) => None,
         })
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use squall_core::protocol::Counts;
+
 /// Counts since the proxy was opened. All but `open` only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -32,6 +34,12 @@ pub struct Stats {
     pub slow_closes: u64,
     /// Connections that were closed after so many bytes.
     pub truncated: u64,
+    /// Requests that were told apart.
+    pub requests: u64,
+    /// Requests that failed, waited or lost their reply.
+    pub intercepted: u64,
+    /// Connections on which no request could be told from another.
+    pub foreign: u64,
     /// How often a delay held so many bytes that one direction stopped reading for a while.
     pub full_lines: u64,
     /// Connections open now.
@@ -66,6 +74,9 @@ pub(super) struct Counters {
     slices: AtomicU64,
     slow_closes: AtomicU64,
     truncated: AtomicU64,
+    requests: AtomicU64,
+    intercepted: AtomicU64,
+    foreign: AtomicU64,
     full_lines: AtomicU64,
 }
 
@@ -122,6 +133,14 @@ impl Counters {
         self.truncated.fetch_add(1, Relaxed);
     }
 
+    /// Counts what reading along has shown since it was last asked.
+    pub(super) fn read_along(&self, before: &Counts, now: &Counts) {
+        self.requests.fetch_add(now.requests - before.requests, Relaxed);
+        self.intercepted
+            .fetch_add(now.intercepted - before.intercepted, Relaxed);
+        self.foreign.fetch_add(now.foreign - before.foreign, Relaxed);
+    }
+
     pub(super) fn line_filled(&self) {
         self.full_lines.fetch_add(1, Relaxed);
     }
@@ -144,6 +163,9 @@ impl Counters {
             slices: self.slices.load(Relaxed),
             slow_closes: self.slow_closes.load(Relaxed),
             truncated: self.truncated.load(Relaxed),
+            requests: self.requests.load(Relaxed),
+            intercepted: self.intercepted.load(Relaxed),
+            foreign: self.foreign.load(Relaxed),
             full_lines: self.full_lines.load(Relaxed),
             open: accepted.saturating_sub(closed),
         }

@@ -216,7 +216,13 @@ impl Up {
         if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)
             && !matches!(strike.condition, Condition::Short(_))
         {
-            strike.seen = process_seen(pid, &strike.condition).await;
+            strike.seen = match (&strike.condition, &strike.place) {
+                (Condition::Damaged(damage), Place::Instance(instance)) => match self.world.damaged(instance).await {
+                    0 => Err(format!("no file of its own fits {}", damage.files)),
+                    spots => Ok(format!("{spots} {}", damage.how.word())),
+                },
+                (condition, _) => process_seen(pid, condition).await,
+            };
         }
         Ok(())
     }

@@ -2,8 +2,11 @@
 //!
 //! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
 
+mod damage;
+mod files;
 mod instance;
 mod keep;
+mod link;
 mod logs;
 mod ports;
 mod postgres;
@@ -16,6 +19,7 @@ pub use short::{burn, hold, within};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use squall_core::command;
@@ -24,7 +28,10 @@ use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place, Shortage};
 use squall_core::system::{Preset, System};
 
+use self::damage::Damages;
+use self::files::disk_folder;
 use self::instance::{Command, Keeper};
+use self::link::Link;
 use self::ports::Ports;
 use self::short::{Shorts, Target};
 use super::{Setting, Trouble, gate};
@@ -39,17 +46,16 @@ pub struct ProcessWorld {
     clusters: BTreeMap<Instance, Postgres>,
     disks: BTreeMap<Instance, Disk>,
     shorts: Shorts,
+    damages: Damages,
+    /// The folders squall made for what instances keep.
+    folders: BTreeMap<Instance, PathBuf>,
+    recorder: Recorder,
+    seed: u64,
     run: String,
     addresses: BTreeMap<Instance, SocketAddr>,
     entry: SocketAddr,
     /// Kept for as long as the system is.
     _ports: Ports,
-}
-
-struct Link {
-    proxy: Proxy,
-    /// The proxy's counters when the link was last healthy, and whether it is.
-    before: std::sync::Mutex<(crate::proxy::Stats, bool)>,
 }
 
 /// What starting needs besides the system and the setting.
@@ -90,6 +96,10 @@ impl ProcessWorld {
             clusters: BTreeMap::new(),
             disks: BTreeMap::new(),
             shorts: Shorts::default(),
+            damages: Damages::default(),
+            folders: BTreeMap::new(),
+            recorder: means.recorder.clone(),
+            seed: setting.seed,
             run: setting.run.to_string(),
             addresses: addresses.clone(),
             entry: entry_addr,
@@ -135,8 +145,11 @@ impl ProcessWorld {
             let proxy = Proxy::open(any, *upstream, seed)
                 .await
                 .map_err(Trouble::io(format!("the proxy on {place}")))?;
-            let before = std::sync::Mutex::new((proxy.stats(), true));
-            self.links.insert(place, Link { proxy, before });
+            let ends = (from.service.clone(), to.clone());
+            if let Some(speaks) = setting.spoken.get(&ends) {
+                proxy.follow(*speaks);
+            }
+            self.links.insert(place, Link::new(proxy));
         }
         Ok(())
     }
@@ -158,6 +171,7 @@ impl ProcessWorld {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
             let postgres = {
                 let folder = setting.scratch.join(instance.to_string());
+                self.folders.insert(instance.clone(), folder.clone());
                 cluster.copy(&setting.run, &folder, addr).await?
             };
             let command = postgres.command(setting, within, restart);
@@ -287,6 +301,7 @@ impl ProcessWorld {
                     self.shorts.lift(instance, wanted, target).await;
                 })
                 .await;
+                self.damage(instance, wanted, keeper).await?;
                 keeper.impose(wanted).await?;
                 self.short_of(instance, async |target| {
                     self.shorts.hold(instance, wanted, target).await
@@ -295,14 +310,7 @@ impl ProcessWorld {
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                if let Ok(mut before) = link.before.lock() {
-                    // What one fault did is not forgotten because another joins it.
-                    if before.1 {
-                        before.0 = link.proxy.stats();
-                    }
-                    before.1 = wanted.is_empty();
-                }
-                link.proxy.impose(wanted).await.map_err(Trouble::io(place.to_string()))
+                link.impose(wanted).await.map_err(Trouble::io(place.to_string()))
             }
             // Copies come and go one by one: whoever scales says which.
             Place::Service(_) => Err(Trouble::NoPlace(place.clone())),
@@ -331,39 +339,9 @@ impl ProcessWorld {
         .await
     }
 
-    /// A folder for what an instance writes; a disk of its own where a fault will fill it.
-    fn make_disk(&mut self, instance: &Instance, setting: &Setting) -> Result<(), Trouble> {
-        let Some(disk) = self.system.services[&instance.service].disk else {
-            return Ok(());
-        };
-        let folder = disk_folder(instance, setting);
-        let what = || format!("the disk of {instance}");
-        if setting.disks.contains(&instance.service) {
-            let bytes = u64::from(disk.megabytes.get()) * 1_000_000;
-            let disk = Disk::make(&folder, bytes, &self.run).map_err(Trouble::io(what()))?;
-            self.disks.insert(instance.clone(), disk);
-            return Ok(());
-        }
-        gate::pass(|| std::fs::create_dir_all(&folder)).map_err(Trouble::io(what()))
-    }
-
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
-        let link = self.links.get(place)?;
-        let before = link.before.lock().ok()?.0;
-        let now = link.proxy.stats();
-        Some(LinkCounts {
-            opened: now.accepted - before.accepted,
-            closed: now.cut - before.cut,
-            swallowed: now.bytes_swallowed - before.bytes_swallowed,
-            delayed: now.bytes_delayed - before.bytes_delayed,
-            throttled: now.bytes_throttled - before.bytes_throttled,
-            stalls: now.stalls - before.stalls,
-            corrupted: now.bytes_corrupted - before.bytes_corrupted,
-            slices: now.slices - before.slices,
-            slow_closes: now.slow_closes - before.slow_closes,
-            truncated: now.truncated - before.truncated,
-        })
+        self.links.get(place)?.counts()
     }
 
     /// Ends everything at once: all that could be learned was read back by now.
@@ -373,9 +351,4 @@ impl ProcessWorld {
             link.proxy.close().await;
         }
     }
-}
-
-/// What `${self.disk}` stands for.
-fn disk_folder(instance: &Instance, setting: &Setting) -> std::path::PathBuf {
-    setting.scratch.join(format!("{instance}-disk"))
 }

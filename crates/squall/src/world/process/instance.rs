@@ -44,6 +44,18 @@ pub(super) enum State {
     Down(Death),
 }
 
+impl State {
+    /// Whether it is down again and again.
+    pub(super) fn recurs(self) -> bool {
+        matches!(self, State::Down(death) if death.recurs())
+    }
+
+    /// Whether what ends is started again.
+    pub(super) fn comes_back(self) -> bool {
+        self == State::Up || self.recurs()
+    }
+}
+
 /// An order: a state, and who waits for it to be in force.
 pub(super) type Order = (State, oneshot::Sender<Result<(), Trouble>>);
 

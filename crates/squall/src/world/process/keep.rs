@@ -46,12 +46,13 @@ impl Again {
             self.at = Some(tokio::time::Instant::now() + pause);
         }
     }
+}
 
-    async fn due(&self) {
-        match self.at {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
+/// Waits for a moment, if there is one.
+async fn due(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -64,6 +65,10 @@ pub(super) struct Kept {
     pid: watch::Sender<Option<u32>>,
     starts: u32,
     child: Option<(Child, Instant)>,
+    /// When it was ready, or given up on.
+    ready: Option<Instant>,
+    /// Deaths or failing starts that are still to come, where it goes down again and again.
+    left: u32,
     /// Who reads what it writes.
     readers: Vec<JoinHandle<()>>,
 }
@@ -84,6 +89,8 @@ impl Kept {
             pid,
             starts: 0,
             child: None,
+            ready: None,
+            left: 0,
             readers: Vec::new(),
         }
     }
@@ -94,30 +101,65 @@ impl Kept {
         let mut state = State::Up;
         let mut again = Again::default();
         loop {
-            if state == State::Up && self.child.is_none() {
+            if state.comes_back() && self.child.is_none() {
                 again.plan(self.command.restart);
             }
+            let doom = self.doom(state);
             tokio::select! {
                 order = inbox.recv() => match order {
                     Some((wanted, done)) => {
-                        again = Again::default();
-                        let result = self.change(state, wanted).await;
+                        let holds = wanted == state && state.recurs();
+                        let result = match holds {
+                            true => Ok(()),
+                            false => {
+                                again = Again::default();
+                                self.change(state, wanted).await
+                            }
+                        };
                         state = wanted;
                         let _ = done.send(result);
                     }
                     None => break,
                 },
                 how = Self::ended(&mut self.child) => self.exited(&how, matches!(state, State::Down(_))),
-                () = again.due() => {
+                () = due(again.at) => {
                     again.at = None;
                     // It ended by itself, so its way back is its own: not being ready is an observation.
-                    if self.spawn().is_ok() && self.wait_ready().await.is_ok() {
+                    if self.come_back(state).await {
                         again = Again::default();
                     }
+                }
+                () = due(doom) => {
+                    self.left -= 1;
+                    // One that will not die is found by whoever heals it.
+                    _ = self.bring_down(Death::Kill).await;
                 }
             }
         }
         self.kill_all();
+    }
+
+    /// When what has come back is to be killed again.
+    fn doom(&self, state: State) -> Option<tokio::time::Instant> {
+        match (state, self.ready, &self.child) {
+            (State::Down(Death::Again { lives, .. }), Some(ready), Some(_)) if self.left > 0 => {
+                Some((ready + lives).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Starts what has ended again, and says whether it is ready.
+    async fn come_back(&mut self, state: State) -> bool {
+        if let State::Down(Death::Unstartable { .. }) = state
+            && self.left > 0
+        {
+            self.left -= 1;
+            // It says nothing and ends with an error, as a program does whose libraries are missing.
+            _ = self.spawn_as(&["false".to_owned()]);
+            return false;
+        }
+        self.spawn().is_ok() && self.wait_ready().await.is_ok()
     }
 
     /// Waits until the process ends; for ever when there is none.
@@ -133,6 +175,7 @@ impl Kept {
 
     fn exited(&mut self, how: &str, wanted: bool) {
         let Some((_, _)) = self.child.take() else { return };
+        self.ready = None;
         let pid = self.pid.send_replace(None).unwrap_or(0);
         self.recorder.record(Fact::Exited {
             instance: self.instance.clone(),
@@ -146,12 +189,24 @@ impl Kept {
         if from == State::Frozen && to != State::Frozen {
             self.signal_all(Signal::SIGCONT);
         }
+        if from.recurs() && self.child.is_some() && self.ready.is_none() {
+            // What stands in for its program is not it.
+            self.bring_down(Death::Kill).await?;
+        }
         match to {
             State::Frozen => {
                 self.signal_all(Signal::SIGSTOP);
                 Ok(())
             }
-            State::Down(death) => self.bring_down(death).await,
+            State::Down(death) => {
+                self.left = match death {
+                    // The one that is about to be is the first.
+                    Death::Again { most, .. } => most.unwrap_or(u32::MAX) - 1,
+                    Death::Unstartable { most } => most.unwrap_or(u32::MAX),
+                    Death::Kill | Death::Terminate | Death::Stop => 0,
+                };
+                self.bring_down(death).await
+            }
             State::Up if self.child.is_some() => Ok(()),
             State::Up => {
                 self.spawn()?;
@@ -179,7 +234,7 @@ impl Kept {
     async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {
         let all = self.all();
         let within = match death {
-            Death::Kill => {
+            Death::Kill | Death::Again { .. } | Death::Unstartable { .. } => {
                 processes::signal(&all, Signal::SIGKILL);
                 GONE
             }
@@ -211,7 +266,7 @@ impl Kept {
             }
             processes::signal(
                 &all,
-                if death == Death::Kill {
+                if death == Death::Kill || death.recurs() {
                     Signal::SIGKILL
                 } else {
                     Signal::SIGCONT
@@ -223,13 +278,13 @@ impl Kept {
     }
 
     pub(super) fn spawn(&mut self) -> Result<(), Trouble> {
+        let words = self.command.words.clone();
+        self.spawn_as(&words)
+    }
+
+    fn spawn_as(&mut self, words: &[String]) -> Result<(), Trouble> {
         let Command {
-            words,
-            env,
-            tag,
-            user,
-            folder,
-            ..
+            env, tag, user, folder, ..
         } = &self.command;
         let trouble = |cause| Trouble::Spawn {
             instance: self.instance.clone(),
@@ -309,6 +364,7 @@ impl Kept {
                     });
                 }
                 Ok(true) => {
+                    self.ready = Some(Instant::now());
                     let took = nanos(started.elapsed());
                     self.recorder.record(Fact::Ready {
                         instance: self.instance.clone(),
@@ -317,6 +373,7 @@ impl Kept {
                     return Ok(());
                 }
                 Ok(false) if started.elapsed() > within => {
+                    self.ready = Some(Instant::now());
                     let waited = nanos(started.elapsed());
                     self.recorder.record(Fact::NotReady {
                         instance: self.instance.clone(),

@@ -37,6 +37,12 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// Where it is for those who stand outside its namespace.
+    pub(in crate::world) fn seen_from_outside(&self) -> PathBuf {
+        let inside = self.folder.strip_prefix("/").unwrap_or(&self.folder);
+        PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
+    }
+
     /// Makes one at a folder, with room for so many bytes.
     ///
     /// # Errors

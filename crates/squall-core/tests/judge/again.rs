@@ -1,0 +1,174 @@
+//! What goes down again each time it has come back: what proves it, and which process counts as its way back.
+
+use squall_core::check::Outcome as Came;
+use squall_core::event::{Answer, Fact, PulseOf, Spot};
+use squall_core::place::{Condition, Damage, Death, Harm};
+use squall_core::plan::Hold;
+
+use super::queue::Gone;
+use super::run::{MS, Run, SEC, instance, step};
+use super::strikes::{struck, unanswered};
+
+const GONE: Gone = Gone {
+    from: 7 * SEC,
+    to: 10 * SEC,
+};
+
+/// The server goes down, comes back `lives` times, and for good at last.
+fn down(death: Death, ready: bool, lives: u64) -> Run {
+    let mut run = struck(
+        step(0, "server", Condition::Down(death), Hold::For(3 * SEC)),
+        "server-1",
+        GONE,
+    );
+    run.exit("server-1", 7 * SEC + 2 * MS, true);
+    for life in 1..=lives {
+        let at = 7 * SEC + life * 500 * MS;
+        match ready {
+            true => run.life("server-1", at, at + 100 * MS),
+            false => run.started("server-1", at),
+        }
+        run.exit("server-1", at + 110 * MS, true);
+    }
+    run.life("server-1", 10 * SEC - MS, 10 * SEC + 200 * MS);
+    unanswered(&mut run, GONE, Answer::Down);
+    run
+}
+
+const LOOP: Death = Death::Again {
+    lives: std::time::Duration::ZERO,
+    most: None,
+};
+
+#[test]
+fn a_crash_loop_is_proven_by_those_it_left_alone_and_by_each_death_after_the_first() {
+    let run = down(LOOP, true, 3);
+    let judgement = run.judge();
+    let proof = &judgement.proofs[0];
+    assert!(proof.seen, "{proof:?}");
+    assert!(
+        proof.says.ends_with("; 3 times it came back and was killed"),
+        "{}",
+        proof.says
+    );
+    assert_eq!(
+        judgement.outcome,
+        Came::Pass,
+        "{:?} {:?}",
+        judgement.doubts,
+        run.findings()
+    );
+    // Its way back is the process that stays.
+    let clock = &judgement.clocks[0];
+    assert!(clock.expected && clock.serving.is_some(), "{clock:?}");
+}
+
+#[test]
+fn a_crash_loop_that_killed_once_was_none() {
+    let proof = &down(LOOP, true, 0).judge().proofs[0];
+    assert!(!proof.seen && proof.says.contains("0 times it came back"), "{proof:?}");
+    // Starts that failed are another fault's.
+    assert!(!down(LOOP, false, 3).judge().proofs[0].seen);
+}
+
+#[test]
+fn starts_that_failed_prove_themselves_where_somebody_missed_the_service() {
+    let death = Death::Unstartable { most: Some(2) };
+    let proof = &down(death, false, 2).judge().proofs[0];
+    assert!(proof.seen && proof.says.ends_with("; 2 starts failed"), "{proof:?}");
+    assert!(!down(death, false, 0).judge().proofs[0].seen);
+    let mut unmissed = down(death, false, 2);
+    unanswered(&mut unmissed, GONE, Answer::Right);
+    assert!(!unmissed.judge().proofs[0].seen);
+}
+
+/// The database is stopped, damaged and started at 7 s; that start is given up on; it is stopped again and mended at 10 s.
+fn rotten(spots: usize, late: bool) -> Run {
+    let damage = Damage {
+        files: "base/*".to_owned(),
+        how: Harm::Truncate,
+        spots: 1,
+        stopped: true,
+    };
+    let damaged = step(0, "db", Condition::Damaged(damage), Hold::For(3 * SEC));
+    let mut run = struck(damaged, "db-1", GONE);
+    let (instance, waited) = (instance("db-1"), 100 * MS);
+    let file = "base/1".to_owned();
+    let (offset, bytes) = (0, 1);
+    let spots = vec![Spot { file, offset, bytes }; spots];
+    run.add(
+        7 * SEC + MS / 2,
+        Fact::Damaged {
+            instance: instance.clone(),
+            spots,
+        },
+    );
+    run.exit("db-1", 7 * SEC + MS / 4, true);
+    run.started("db-1", 7 * SEC + 10 * MS);
+    run.add(
+        7 * SEC + 110 * MS,
+        Fact::NotReady {
+            instance: instance.clone(),
+            waited,
+        },
+    );
+    run.exit("db-1", 10 * SEC - MS / 2, true);
+    run.started("db-1", 10 * SEC - MS / 4);
+    if late {
+        run.add(
+            10 * SEC + 50 * MS,
+            Fact::NotReady {
+                instance: instance.clone(),
+                waited,
+            },
+        );
+    }
+    run.add(
+        10 * SEC + 60 * MS,
+        Fact::Ready {
+            instance,
+            took: 60 * MS,
+        },
+    );
+    unanswered(&mut run, GONE, Answer::Refused);
+    run.each(|_, fact| match fact {
+        Fact::Pulse(pulse) if pulse.of == PulseOf::Live => pulse.answer = Answer::Right,
+        _ => {}
+    });
+    run
+}
+
+#[test]
+fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_way_back() {
+    let judgement = rotten(1, false).judge();
+    let proof = &judgement.proofs[0];
+    assert!(
+        proof.seen
+            && proof
+                .says
+                .starts_with("db-1 was damaged: 1 files truncated, while it was used "),
+        "{proof:?}"
+    );
+    rotten(1, false).finds(&[]);
+    // A start after they were mended is one.
+    rotten(1, true).finds(&["recovery: slow-recovery"]);
+    let proof = &rotten(0, false).judge().proofs[0];
+    assert!(
+        !proof.seen && proof.says.contains("no file of its own fits base/*"),
+        "{proof:?}"
+    );
+}
+
+#[test]
+fn what_came_back_only_to_be_killed_again_is_no_recovery() {
+    let mut run = down(LOOP, true, 2);
+    run.keep(|at, fact| !(at > 9 * SEC + 900 * MS && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
+    let forever = Gone { to: 60 * SEC, ..GONE };
+    unanswered(&mut run, forever, Answer::Down);
+    run.facts.iter_mut().for_each(|(at, fact)| {
+        if matches!(fact, Fact::Closed { .. }) {
+            *at = 60 * SEC;
+        }
+    });
+    run.finds(&["recovery: no-recovery"]);
+}
