@@ -74,7 +74,7 @@ pub enum Found {
 /// What a mechanism needs of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Processes can be found with all they started.
+    /// Processes can be started, and found with all they started: also squall's own, whatever the fault.
     Processes,
     /// A copy can get a disk of its own.
     Disks,
@@ -85,7 +85,7 @@ impl Need {
     fn lacking(self, machine: &Machine) -> Option<Impossible> {
         match self {
             Need::Processes => (!machine.processes).then(|| Impossible {
-                why: "the processes of a copy can't be found: there is no /proc".to_owned(),
+                why: "no process can be started and found: there is no /proc".to_owned(),
                 enable: "run it on Linux, with /proc mounted".to_owned(),
             }),
             Need::Disks => match &machine.disks {
@@ -133,6 +133,10 @@ const ENABLE_DISKS: &str = "run squall as root, or let everybody have user names
                             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
 
 const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
+const SCRIPT: Means = Means::By(
+    "a process of its own, killed with its group at its bound",
+    &[Need::Processes],
+);
 const NO_PROCESS: Means = Means::Nothing("no handle on its processes", LET_START);
 const NO_LINK: Means = Means::Nothing(
     "no handle on its links",
@@ -170,13 +174,16 @@ pub const TABLE: &[Row] = &[
         fault: "disk_full",
         process: Means::By(
             "a file that fills the copy's disk: a tmpfs in a mount namespace, made for the storm",
-            &[Need::Disks],
+            &[Need::Processes, Need::Disks],
         ),
         attached: Means::Nothing("no handle on its disks", LET_START),
     },
     Row {
         fault: "connections_taken",
-        process: Means::By("connections squall opens and holds, past the link's proxy", &[]),
+        process: Means::By(
+            "connections squall opens and holds, past the link's proxy",
+            &[Need::Processes],
+        ),
         attached: Means::Nothing("no handle on its database", LET_START),
     },
     proxy("partition"),
@@ -186,8 +193,8 @@ pub const TABLE: &[Row] = &[
     ),
     Row {
         fault: "script",
-        process: Means::By("a process of its own, killed with its group at its bound", &[]),
-        attached: Means::By("a process of its own, killed with its group at its bound", &[]),
+        process: SCRIPT,
+        attached: SCRIPT,
     },
 ];
 
@@ -202,7 +209,7 @@ const fn processes(fault: &'static str, by: &'static str) -> Row {
 const fn proxy(fault: &'static str) -> Row {
     Row {
         fault,
-        process: Means::By("squall's own TCP proxy on the link", &[]),
+        process: Means::By("squall's own TCP proxy on the link", &[Need::Processes]),
         attached: NO_LINK,
     }
 }
@@ -361,10 +368,15 @@ mod tests {
         };
         assert!(refusals(&doc, &scenario, &linux()).is_empty());
         let refused = doc.mistakes(refusals(&doc, &scenario, &bare)).plain();
-        assert!(refused.starts_with("s.yaml:6:"), "{refused}");
-        assert!(refused.contains("`freeze`") && refused.contains("Linux"), "{refused}");
+        let lines: Vec<&str> = refused.lines().filter(|line| line.starts_with("s.yaml:")).collect();
+        assert!(lines.len() == 2 && lines[0].contains("`cut`"), "{refused}");
+        assert!(
+            lines[1].starts_with("s.yaml:6:") && lines[1].contains("`freeze`"),
+            "{refused}"
+        );
+        assert!(refused.contains("Linux"), "{refused}");
         let left_out = refusal(&scenario, &bare).unwrap();
-        assert!(left_out.contains("`freeze`"), "{left_out}");
+        assert!(left_out.contains("`cut`"), "{left_out}");
         let parts: Vec<String> = handles(&scenario, &linux()).into_iter().collect();
         assert_eq!(parts, ["a", "a->b"]);
     }

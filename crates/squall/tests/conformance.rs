@@ -8,6 +8,8 @@
 
 #[path = "conformance/cases.rs"]
 mod cases;
+#[path = "conformance/hidden.rs"]
+mod hidden;
 #[path = "rig/place.rs"]
 mod place;
 #[path = "rig/residue.rs"]
