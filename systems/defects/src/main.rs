@@ -3,6 +3,7 @@
 
 mod queue;
 mod server;
+mod values;
 mod worker;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::queue::Queue;
+use crate::values::Values;
 
 #[derive(Parser)]
 struct Cli {
@@ -28,6 +30,9 @@ enum Role {
         /// Where to listen.
         #[arg(long)]
         listen: String,
+        /// How it keeps values.
+        #[arg(long, default_value = "plain")]
+        values: Values,
     },
     /// Does one job after the other.
     Worker(Settings),
@@ -103,7 +108,7 @@ fn say(text: &str) {
 async fn run(cli: Cli) -> Result<(), String> {
     let queue = Queue::open(&cli.database_url)?;
     match cli.role {
-        Role::Server { listen } => server::serve(&listen, queue).await,
+        Role::Server { listen, values } => server::serve(&listen, queue, values).await,
         Role::Worker(settings) => worker::work(settings, queue).await,
     }
 }
