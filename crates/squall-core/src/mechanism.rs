@@ -78,7 +78,12 @@ pub enum Need {
     Processes,
     /// A copy can get a disk of its own.
     Disks,
+    /// Squall may have as many descriptors as a database allows connections.
+    Descriptors,
 }
+
+/// What a cluster of squall's own allows, 100 connections, and more than squall itself needs for a small system.
+const ENOUGH: u64 = 256;
 
 impl Need {
     /// Why a machine has it not, and what would give it.
@@ -94,6 +99,13 @@ impl Need {
                     why: format!("no copy can get a disk of its own ({why})"),
                     enable: ENABLE_DISKS.to_owned(),
                 }),
+            },
+            Need::Descriptors => match machine.descriptors {
+                Some((soft, _)) if soft < ENOUGH => Some(Impossible {
+                    why: format!("squall may have no more than {soft} descriptors, and takes 100 connections"),
+                    enable: format!("allow it {ENOUGH} at least: `ulimit -n 1024`"),
+                }),
+                _ => None,
             },
         }
     }
@@ -182,7 +194,7 @@ pub const TABLE: &[Row] = &[
         fault: "connections_taken",
         process: Means::By(
             "connections squall opens and holds, past the link's proxy",
-            &[Need::Processes],
+            &[Need::Processes, Need::Descriptors],
         ),
         attached: Means::Nothing("no handle on its database", LET_START),
     },
@@ -341,9 +353,17 @@ mod tests {
             disks: Found::Missing("EPERM".to_owned()),
             ..linux()
         };
+        let narrow = Machine {
+            descriptors: Some((255, 4096)),
+            ..linux()
+        };
         for row in TABLE {
             assert!(row.by(Home::Process, &linux()).is_ok(), "{}", row.fault);
-            for (machine, need) in [(&bare, Need::Processes), (&diskless, Need::Disks)] {
+            for (machine, need) in [
+                (&bare, Need::Processes),
+                (&diskless, Need::Disks),
+                (&narrow, Need::Descriptors),
+            ] {
                 let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));
                 assert_eq!(row.by(Home::Process, machine).is_err(), needs, "{}", row.fault);
             }

@@ -50,6 +50,11 @@ const HIDDEN: &[Hidden] = &[
         impossible: Some(|fault| fault == "disk_full"),
     },
     Hidden {
+        what: "most descriptors",
+        through: &["prlimit", "--nofile=128:128"],
+        impossible: Some(|fault| fault == "connections_taken"),
+    },
+    Hidden {
         what: "other users",
         through: inside!("true"),
         impossible: None,
