@@ -74,18 +74,23 @@ pub enum Found {
 /// What a mechanism needs of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Processes can be found with all they started.
+    /// Processes can be started, and found with all they started: also squall's own, whatever the fault.
     Processes,
     /// A copy can get a disk of its own.
     Disks,
+    /// Squall may have as many descriptors as a database allows connections.
+    Descriptors,
 }
+
+/// What a cluster of squall's own allows, 100 connections, and more than squall itself needs for a small system.
+const ENOUGH: u64 = 256;
 
 impl Need {
     /// Why a machine has it not, and what would give it.
     fn lacking(self, machine: &Machine) -> Option<Impossible> {
         match self {
             Need::Processes => (!machine.processes).then(|| Impossible {
-                why: "the processes of a copy can't be found: there is no /proc".to_owned(),
+                why: "no process can be started and found: there is no /proc".to_owned(),
                 enable: "run it on Linux, with /proc mounted".to_owned(),
             }),
             Need::Disks => match &machine.disks {
@@ -94,6 +99,13 @@ impl Need {
                     why: format!("no copy can get a disk of its own ({why})"),
                     enable: ENABLE_DISKS.to_owned(),
                 }),
+            },
+            Need::Descriptors => match machine.descriptors {
+                Some((soft, _)) if soft < ENOUGH => Some(Impossible {
+                    why: format!("squall may have no more than {soft} descriptors, and takes 100 connections"),
+                    enable: format!("allow it {ENOUGH} at least: `ulimit -n 1024`"),
+                }),
+                _ => None,
             },
         }
     }
@@ -133,6 +145,10 @@ const ENABLE_DISKS: &str = "run squall as root, or let everybody have user names
                             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
 
 const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
+const SCRIPT: Means = Means::By(
+    "a process of its own, killed with its group at its bound",
+    &[Need::Processes],
+);
 const NO_PROCESS: Means = Means::Nothing("no handle on its processes", LET_START);
 const NO_LINK: Means = Means::Nothing(
     "no handle on its links",
@@ -183,7 +199,7 @@ pub const TABLE: &[Row] = &[
         fault: "disk_full",
         process: Means::By(
             "a file that fills the copy's disk: a tmpfs in a mount namespace, made for the storm",
-            &[Need::Disks],
+            &[Need::Processes, Need::Disks],
         ),
         attached: Means::Nothing("no handle on its disks", LET_START),
     },
@@ -193,7 +209,10 @@ pub const TABLE: &[Row] = &[
     ),
     Row {
         fault: "connections_taken",
-        process: Means::By("connections squall opens and holds, past the link's proxy", &[]),
+        process: Means::By(
+            "connections squall opens and holds, past the link's proxy",
+            &[Need::Processes, Need::Descriptors],
+        ),
         attached: Means::Nothing("no handle on its database", LET_START),
     },
     proxy("partition"),
@@ -203,8 +222,8 @@ pub const TABLE: &[Row] = &[
     ),
     Row {
         fault: "script",
-        process: Means::By("a process of its own, killed with its group at its bound", &[]),
-        attached: Means::By("a process of its own, killed with its group at its bound", &[]),
+        process: SCRIPT,
+        attached: SCRIPT,
     },
 ];
 
@@ -219,7 +238,7 @@ const fn processes(fault: &'static str, by: &'static str) -> Row {
 const fn proxy(fault: &'static str) -> Row {
     Row {
         fault,
-        process: Means::By("squall's own TCP proxy on the link", &[]),
+        process: Means::By("squall's own TCP proxy on the link", &[Need::Processes]),
         attached: NO_LINK,
     }
 }
@@ -351,9 +370,17 @@ mod tests {
             disks: Found::Missing("EPERM".to_owned()),
             ..linux()
         };
+        let narrow = Machine {
+            descriptors: Some((255, 4096)),
+            ..linux()
+        };
         for row in TABLE {
             assert!(row.by(Home::Process, &linux()).is_ok(), "{}", row.fault);
-            for (machine, need) in [(&bare, Need::Processes), (&diskless, Need::Disks)] {
+            for (machine, need) in [
+                (&bare, Need::Processes),
+                (&diskless, Need::Disks),
+                (&narrow, Need::Descriptors),
+            ] {
                 let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));
                 assert_eq!(row.by(Home::Process, machine).is_err(), needs, "{}", row.fault);
             }
@@ -378,10 +405,15 @@ mod tests {
         };
         assert!(refusals(&doc, &scenario, &linux()).is_empty());
         let refused = doc.mistakes(refusals(&doc, &scenario, &bare)).plain();
-        assert!(refused.starts_with("s.yaml:6:"), "{refused}");
-        assert!(refused.contains("`freeze`") && refused.contains("Linux"), "{refused}");
+        let lines: Vec<&str> = refused.lines().filter(|line| line.starts_with("s.yaml:")).collect();
+        assert!(lines.len() == 2 && lines[0].contains("`cut`"), "{refused}");
+        assert!(
+            lines[1].starts_with("s.yaml:6:") && lines[1].contains("`freeze`"),
+            "{refused}"
+        );
+        assert!(refused.contains("Linux"), "{refused}");
         let left_out = refusal(&scenario, &bare).unwrap();
-        assert!(left_out.contains("`freeze`"), "{left_out}");
+        assert!(left_out.contains("`cut`"), "{left_out}");
         let parts: Vec<String> = handles(&scenario, &linux()).into_iter().collect();
         assert_eq!(parts, ["a", "a->b"]);
     }

@@ -72,7 +72,7 @@ pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
             }
         }
     })?;
-    let mut worker = Command::new("/proc/self/exe")
+    let mut worker = itself()?
         .args(std::env::args_os().skip(1))
         .env(CHILD, id.to_string())
         .stdin(Stdio::piped())
@@ -121,6 +121,22 @@ pub fn stand_guard(id: &RunId, output: &Path) -> io::Result<u8> {
             crate::exit::ENVIRONMENT
         }
     })
+}
+
+/// The command that starts this program again.
+///
+/// # Errors
+/// There is no `/proc`, through which it is found.
+pub fn itself() -> io::Result<Command> {
+    let program = "/proc/self/exe";
+    match std::fs::symlink_metadata(program) {
+        Ok(_) => Ok(Command::new(program)),
+        Err(error) => {
+            let why =
+                "there is no /proc, and nothing can be started or found without: run it on Linux, with /proc mounted";
+            Err(io::Error::new(error.kind(), why))
+        }
+    }
 }
 
 fn complain(text: &str) {

@@ -27,7 +27,7 @@ pub fn survey() -> Machine {
         timer_error_us: None,
         priority: priority::may_go_ahead(),
         cgroup: cgroup(text("/proc/self/cgroup").unwrap_or_default().as_str()),
-        postgres: match Cluster::find() {
+        postgres: match Cluster::possible() {
             Ok(folder) => Found::At(folder.display().to_string()),
             Err(missing) => Found::Missing(missing.to_string()),
         },

@@ -37,6 +37,9 @@ fn storm(row: &Row, control: bool) -> (Option<i32>, Report) {
     let text = file(row, control).replace("build: cargo build -p defects\n", "");
     let text = text.replace("target/debug/defects", built("defects").to_str().unwrap());
     place.write(&format!("systems/defects/{}.yaml", row.file(control)), text);
+    if let Some(file) = row.own_scenario() {
+        place.write(&file, fs::read_to_string(workspace().join(&file)).unwrap());
+    }
     let mut arguments = row.arguments(control);
     arguments.extend(["--seed", "11"].map(str::to_owned));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -129,6 +132,16 @@ fn k19_a_counter_added_to_in_one_step_does_not() {
     passes("k19");
 }
 
+#[test]
+fn c7_a_value_that_is_changed_on_its_way_is_kept_as_it_came() {
+    found("c7");
+}
+
+#[test]
+fn c7_with_a_checksum_from_end_to_end_it_is_refused_and_sent_again() {
+    passes("c7");
+}
+
 /// What differs is the defect, and nothing that would help to find it.
 #[test]
 fn a_defect_differs_from_its_control_by_one_setting() {
@@ -146,6 +159,7 @@ fn a_defect_differs_from_its_control_by_one_setting() {
         ("--done unchecked", "--done owner-checked"),
         ("--lease none", "--lease ${paced(1s)}"),
         ("--add read-then-write", "--add in-place"),
+        ("--values plain", "--values checked"),
     ];
     for (row, (defect, sound)) in ROWS.iter().zip(settled) {
         let (text, control) = (settings(row, false), settings(row, true));

@@ -4,9 +4,9 @@
 #[path = "rig/place.rs"]
 mod place;
 
-use place::Place;
+use place::{Place, workspace};
 use serde_json::Value;
-use squall_core::mechanism::TABLE;
+use squall_core::mechanism::{Means, Need, TABLE};
 
 fn text(output: &std::process::Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -76,5 +76,71 @@ fn the_machine_is_told_as_it_is() {
         "✓ squall's own TCP proxy on the link",
     ] {
         assert!(said.contains(part), "nothing of `{part}` in\n{said}");
+    }
+}
+
+/// Where a fault works, of those who have root and those who have not.
+fn works(needs: &[Need]) -> [&'static str; 2] {
+    match needs.contains(&Need::Disks) {
+        true => [
+            "where a mount namespace may be made",
+            "where every user may have namespaces",
+        ],
+        false => ["yes", "yes"],
+    }
+}
+
+/// The book's table of what works with root and without, as it follows from the table `doctor` prints.
+fn of_the_book() -> String {
+    let mut lines: Vec<(&str, &[Need], Vec<String>)> = Vec::new();
+    for row in TABLE {
+        let Means::By(by, needs) = row.process else {
+            panic!("{}: a fault nobody can have put in force", row.fault)
+        };
+        let name = format!("[`{0}`](#{0})", row.fault);
+        match lines.iter_mut().find(|(known, ..)| *known == by) {
+            Some((.., names)) => names.push(name),
+            None => lines.push((by, needs, vec![name])),
+        }
+    }
+    let lines = lines.into_iter().map(|(by, needs, names)| {
+        let [root, without] = works(needs);
+        format!("| {} | {by} | {root} | {without} |\n", names.join(", "))
+    });
+    let head = "| fault | put in force by | with root | without |\n|---|---|---|---|\n".to_owned();
+    head + &lines.collect::<String>()
+}
+
+#[test]
+fn the_book_tells_by_what_each_fault_is_put_in_force_and_whether_that_needs_root() {
+    let book = std::fs::read_to_string(workspace().join("docs/src/faults.md")).unwrap();
+    let table = of_the_book();
+    assert!(book.contains(&table), "docs/src/faults.md must hold this:\n{table}");
+}
+
+/// What the book says works with and without root is what `doctor` says to who has it and who has not.
+#[test]
+fn with_root_and_without_doctor_says_what_the_book_does() {
+    let mut users: Vec<&[&str]> = vec![&[]];
+    if nix::unistd::Uid::effective().is_root() {
+        users.push(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    for through in users {
+        let mut place = Place::new();
+        place.through(through);
+        let seen: Value = serde_json::from_str(&text(&place.output(&["doctor", "--json"]))).unwrap();
+        let root = seen["machine"]["root"].as_bool().unwrap();
+        assert_eq!(root, through.is_empty() && nix::unistd::Uid::effective().is_root());
+        for (row, fault) in TABLE.iter().zip(seen["faults"].as_array().unwrap()) {
+            let Means::By(_, needs) = row.process else { continue };
+            let here = &fault["worlds"]["process"];
+            if works(needs)[usize::from(!root)] == "yes" {
+                assert_eq!(here["possible"], true, "root: {root}: {fault}");
+            } else {
+                // The kernel's word, as told of the machine.
+                let missing = seen["machine"]["disks"]["missing"].is_string();
+                assert_eq!(here["possible"], !missing, "root: {root}: {fault}");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod desk;
 mod queue;
 mod server;
 mod store;
+mod values;
 mod worker;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::values::Values;
 
 #[derive(Parser)]
 struct Cli {
@@ -32,6 +34,9 @@ enum Role {
         /// Where to listen.
         #[arg(long)]
         listen: String,
+        /// How it keeps values.
+        #[arg(long, default_value = "plain")]
+        values: Values,
     },
     /// Does one job after the other.
     Worker(Settings),
@@ -126,7 +131,7 @@ async fn run(cli: Cli) -> Result<(), String> {
     let store = |tables, bound| Store::open(&cli.database_url, tables, bound);
     let queue = || store(queue::TABLES, queue::BOUND).map(Queue);
     match cli.role {
-        Role::Server { listen } => server::open(&listen, queue()?).await,
+        Role::Server { listen, values } => server::open(&listen, queue()?, values).await,
         Role::Worker(settings) => worker::work(settings, queue()?).await,
         Role::Desk(settings) => desk::open(settings, store(desk::TABLES, desk::BOUND)?).await,
     }

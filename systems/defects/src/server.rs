@@ -9,16 +9,20 @@ use serde_json::{Value, json};
 
 use crate::queue::Queue;
 use crate::say;
+use crate::values::Values;
+
+/// What requests need.
+type Means = State<(Queue, Values)>;
 
 pub(crate) type Answer = (StatusCode, Json<Value>);
 
 /// Takes jobs until it is ended.
-pub(crate) async fn open(listen: &str, queue: Queue) -> Result<(), String> {
+pub(crate) async fn open(listen: &str, queue: Queue, values: Values) -> Result<(), String> {
     let router = Router::new()
         .route("/jobs", post(add))
         .route("/jobs/{id}", get(show))
         .route("/health", get(health))
-        .with_state(queue);
+        .with_state((queue, values));
     serve(listen, router).await
 }
 
@@ -42,17 +46,17 @@ pub(crate) fn answered<T>(answer: Result<T, String>, then: impl FnOnce(T) -> Ans
     }
 }
 
-async fn add(State(queue): State<Queue>, body: Result<Json<Value>, JsonRejection>) -> Answer {
+async fn add(State((queue, values)): Means, body: Result<Json<Value>, JsonRejection>) -> Answer {
     match body {
-        Ok(Json(payload)) if payload.is_object() => answered(queue.add(&payload).await, |id| {
+        Ok(Json(payload)) if payload.is_object() => answered(values.add(&queue, &payload).await, |id| {
             (StatusCode::CREATED, Json(json!({ "id": id })))
         }),
         _ => refused(StatusCode::BAD_REQUEST, "a job is a JSON object"),
     }
 }
 
-async fn show(State(queue): State<Queue>, Path(id): Path<i64>) -> Answer {
-    answered(queue.show(id).await, |job| match job {
+async fn show(State((queue, values)): Means, Path(id): Path<i64>) -> Answer {
+    answered(values.show(&queue, id).await, |job| match job {
         Some((state, attempts, payload)) => {
             let job = json!({ "id": id, "state": state, "attempts": attempts, "payload": payload });
             (StatusCode::OK, Json(job))
@@ -61,7 +65,7 @@ async fn show(State(queue): State<Queue>, Path(id): Path<i64>) -> Answer {
     })
 }
 
-async fn health(State(queue): State<Queue>) -> Answer {
+async fn health(State((queue, _)): Means) -> Answer {
     answered(queue.there().await, |()| {
         (StatusCode::OK, Json(json!({ "ready": true })))
     })

@@ -5,7 +5,7 @@ use crate::fault::fault;
 use crate::place::{Condition, Cut};
 
 pub(super) const DOES: &str = "cuts the connections of one copy to a service: refuse, black_hole, half_open or reset";
-pub(super) const PROOF: &str = "connections closed or refused, or bytes that vanished, counted by the link's proxy";
+pub(super) const PROOF: &str = "connections closed, or bytes that vanished, counted by the link's proxy";
 
 fault! {
     /// Cuts a link.

@@ -10,8 +10,7 @@ use crate::place::{Condition, Cut, Impair, Instance, Way};
 use crate::system::Facts;
 
 pub(super) const DOES: &str = "cuts every link between two sides: a service or copy from the rest, halves, a majority, a ring, a bridge; one way or both";
-pub(super) const PROOF: &str =
-    "on one of its links: connections closed or refused, or bytes that vanished, counted by its proxy";
+pub(super) const PROOF: &str = "on one of its links: connections closed, or bytes that vanished, counted by its proxy";
 
 /// So many shuffles are tried until a link crosses.
 const SHUFFLES: usize = 32;

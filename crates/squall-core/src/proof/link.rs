@@ -83,7 +83,7 @@ pub(super) fn cut(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         return Proof::unseen(format!("{place} was {word}, but its proxy reported no counts"), strike);
     };
     if counts.closed + counts.swallowed == 0 {
-        let says = format!("{place} was {word}, but nothing used it meanwhile: no connection closed or refused");
+        let says = format!("{place} was {word}, but nothing used it meanwhile: no connection closed, no byte vanished");
         return Proof::unseen(says, strike);
     }
     let met = used(strike, history);

@@ -123,7 +123,9 @@ fn run(row: &Row, control: bool, seed: u64) -> Result<Run, Box<dyn Error>> {
     let report = fs::read_to_string(latest.join("report.json"));
     let report = report.map_err(|_| format!("{}: {}", row.file(control), String::from_utf8_lossy(&done.stderr)))?;
     let report: Report = serde_json::from_str(&report)?;
-    let journal = Journal::parse(&fs::read_to_string(latest.join(row.scenario).join("journal.jsonl"))?)?;
+    let journal = Journal::parse(&fs::read_to_string(
+        latest.join(row.scenario_name()).join("journal.jsonl"),
+    )?)?;
     let scenario = report.scenarios.first().ok_or("no scenario was run")?;
     let failed = scenario
         .verdicts
@@ -175,7 +177,7 @@ fn told(row: &Row, control: bool, runs: &[Run], good: fn(&Run) -> bool) -> bool 
     println!(
         "| {} | {} | {wanted} | {hits} of {} | {:.0}-{:.0} % | {:.0} % | {} | {} | {} |",
         row.file(control),
-        row.scenario,
+        row.scenario_name(),
         runs.len(),
         least * 100.0,
         most * 100.0,

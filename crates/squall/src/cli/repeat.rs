@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use squall_core::amount::Dur;
 use super::inputs::{Bad, inputs};
 use super::{Choice, RunArgs, say};
 use crate::client::Address;
-use crate::exit;
+use crate::{exit, guard};
 
 /// At most so many seeds are named at the end.
 const SHOWN: usize = 10;
@@ -142,7 +142,7 @@ fn turns(args: &RunArgs, first: u64) -> io::Result<Tally> {
         let seed = seed(first, turn);
         let of = times.map_or(String::new(), |times| format!(" of {times}"));
         say::err(&format!("Run {}{of}, seed {seed}", turn + 1));
-        let mut child = Command::new("/proc/self/exe")
+        let mut child = guard::itself()?
             .args(std::env::args_os().skip(1))
             .args(["--turn", &seed.to_string()])
             .stdin(Stdio::null())

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
@@ -198,7 +198,7 @@ fn launch(args: &UpArgs) -> io::Result<u8> {
         .for_each(|signal| signals.add(signal));
     signals.thread_block()?;
     let (said, say_into) = io::pipe()?;
-    let mut guard = Command::new("/proc/self/exe")
+    let mut guard = guard::itself()?
         .args(std::env::args_os().skip(1))
         .arg("--launched")
         .stdin(Stdio::piped())

@@ -9,12 +9,18 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use nix::unistd::User;
+
 /// The program under test.
 pub const SQUALL: &str = env!("CARGO_BIN_EXE_squall");
 
 /// A folder of its own; it goes with the value.
 #[derive(Debug)]
-pub struct Place(tempfile::TempDir);
+pub struct Place {
+    folder: tempfile::TempDir,
+    /// What squall is started by; by nothing when empty.
+    through: Vec<String>,
+}
 
 impl Place {
     /// An empty one, but for the folder squall's scratch folders go to.
@@ -23,7 +29,8 @@ impl Place {
         // A database server started by root runs as someone else, who must get through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(folder.path().join("scratch")).unwrap();
-        Self(folder)
+        let through = Vec::new();
+        Self { folder, through }
     }
 
     /// One with taskhub's system file, its build replaced by `build`.
@@ -39,7 +46,26 @@ impl Place {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+
+    /// Starts squall through another program from now on, which becomes it.
+    pub fn through(&mut self, words: &[&str]) {
+        self.through = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Gives all there is to another user, and starts squall as that one. For root.
+    pub fn give_to(&mut self, user: &User) {
+        let mut folders = vec![self.path().to_owned()];
+        while let Some(path) = folders.pop() {
+            nix::unistd::chown(&path, Some(user.uid), Some(user.gid)).unwrap();
+            if path.is_dir() {
+                let entries = fs::read_dir(&path).unwrap().flatten();
+                folders.extend(entries.map(|entry| entry.path()));
+            }
+        }
+        let (user, group) = (format!("--reuid={}", user.uid), format!("--regid={}", user.gid));
+        self.through(&["setpriv", &user, &group, "--clear-groups"]);
     }
 
     /// Writes a file.
@@ -49,8 +75,10 @@ impl Place {
 
     /// A command of squall's, to be started here, as the leader of a process group of its own.
     pub fn squall(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(SQUALL);
-        command.args(args).current_dir(self.path()).process_group(0);
+        let words = self.through.iter().map(String::as_str).chain([SQUALL]);
+        let words: Vec<&str> = words.chain(args.iter().copied()).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(self.path()).process_group(0);
         // Nothing of the caller's own settings.
         for name in [
             "DIFFICULTY",

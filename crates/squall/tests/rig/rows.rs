@@ -8,7 +8,7 @@ pub struct Row {
     pub name: &'static str,
     /// What it is.
     pub what: &'static str,
-    /// The bundled scenario, as it is.
+    /// The bundled scenario, as it is; or one that lies beside the systems, as `NAME.yaml`.
     pub scenario: &'static str,
     /// What is said with `--set`.
     pub set: &'static [&'static str],
@@ -19,7 +19,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 6] = [
+pub const ROWS: [Row; 7] = [
     Row {
         name: "k1",
         what: "acknowledged before it is on disk",
@@ -69,25 +69,38 @@ pub const ROWS: [Row; 6] = [
         check: "counted",
         class: "lost-increment",
     },
+    Row {
+        name: "c7",
+        what: "values have no checksum on their way to the database",
+        scenario: "corruption.yaml",
+        set: &[],
+        check: "data_intact",
+        class: "corruption",
+    },
 ];
 
 impl Row {
     /// What follows `squall`, but for seed and output.
     pub fn arguments(&self, control: bool) -> Vec<String> {
         let system = format!("systems/defects/{}.yaml", self.file(control));
-        let words = [
-            "run",
-            "--system",
-            &system,
-            "-s",
-            self.scenario,
-            "-d",
-            "1",
-            "--pace",
-            "10",
-        ];
+        let scenario = match self.own_scenario() {
+            Some(file) => file,
+            None => self.scenario.to_owned(),
+        };
+        let words = ["run", "--system", &system, "-s", &scenario, "-d", "1", "--pace", "10"];
         let set = self.set.iter().flat_map(|value| ["--set", value]);
         words.into_iter().chain(set).map(str::to_owned).collect()
+    }
+
+    /// The file of its scenario, where that is no bundled one.
+    pub fn own_scenario(&self) -> Option<String> {
+        let own = self.scenario.ends_with(".yaml");
+        own.then(|| format!("systems/defects/{}", self.scenario))
+    }
+
+    /// The name of its scenario.
+    pub fn scenario_name(&self) -> &'static str {
+        self.scenario.trim_end_matches(".yaml")
     }
 
     /// The system file's name, without its ending.

@@ -106,12 +106,23 @@ impl Cluster {
             .ok_or_else(Self::missing)
     }
 
+    /// The folder of its programs, where all else is there, too, that a cluster needs.
+    ///
+    /// # Errors
+    /// Something is missing; with the remedy.
+    pub fn possible() -> Result<PathBuf, Trouble> {
+        let binaries = Self::find()?;
+        stand_in()?;
+        copier()?;
+        Ok(binaries)
+    }
+
     /// Makes a cluster below `scratch`.
     ///
     /// # Errors
     /// PostgreSQL is missing, or `initdb` failed; with its last lines.
     pub async fn prepare(run: &RunId, secrets: &Secrets) -> Result<Self, Trouble> {
-        let binaries = Self::find()?;
+        let binaries = Self::possible()?;
         let scratch = run.scratch();
         let user = stand_in()?;
         let data = scratch.join("cluster");
@@ -164,7 +175,7 @@ impl Cluster {
     pub(super) async fn copy(&self, run: &RunId, folder: &Path, addr: SocketAddr) -> Result<Postgres, Trouble> {
         let what = format!("the copy of the prepared cluster to {}", folder.display());
         // By a program of its own: if squall must clear up in the middle of it, it dies like all others.
-        let mut command = tokio::process::Command::new("cp");
+        let mut command = tokio::process::Command::new(copier()?);
         command.args(["-a", "--reflink=auto"]).arg(&self.data).arg(folder);
         command.env(processes::TAG, run.to_string());
         let output = finished(&what, command, PATIENCE).await?;
@@ -235,17 +246,52 @@ fn stand_in() -> Result<Option<(Uid, Gid)>, Trouble> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let found = STAND_INS.iter().find_map(|name| User::from_name(name).ok().flatten());
-    match found {
+    // Root of a user namespace can become only those who have a number in there.
+    let reachable = |user: &User| maps("uid_map", user.uid.as_raw()) && maps("gid_map", user.gid.as_raw());
+    let users = STAND_INS.iter().filter_map(|name| User::from_name(name).ok().flatten());
+    match users.into_iter().find(reachable) {
         Some(user) => Ok(Some((user.uid, user.gid))),
         None => Err(Trouble::Missing {
             what: format!(
                 "a user PostgreSQL can run as (it refuses root; tried {})",
                 STAND_INS.join(", ")
             ),
-            remedy: "run squall as an ordinary user, or add one: `useradd --system postgres`".to_owned(),
+            remedy:
+                "run squall as an ordinary user, or add one: `useradd --system postgres`; in a container, one that \
+                     has more users than root"
+                    .to_owned(),
         }),
     }
+}
+
+/// Whether a number is one in this process's user namespace. A kernel without such namespaces has no table.
+fn maps(table: &str, number: u32) -> bool {
+    let text = fs::read_to_string(Path::new("/proc/self").join(table));
+    text.map_or(true, |text| listed(&text, number))
+}
+
+/// A line of such a table says which number is the first, whose that is outside, and how many there are.
+fn listed(table: &str, number: u32) -> bool {
+    table.lines().any(|line| {
+        let mut words = line.split_whitespace().map(str::parse::<u64>);
+        let (Some(Ok(first)), Some(Ok(count))) = (words.next(), words.nth(1)) else {
+            return false;
+        };
+        (first..first.saturating_add(count)).contains(&u64::from(number))
+    })
+}
+
+/// The program that copies folders: in PATH, or where systems have it.
+fn copier() -> Result<PathBuf, Trouble> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/bin", "/usr/bin"].map(PathBuf::from));
+    let mut programs = folders.map(|folder| folder.join("cp"));
+    programs
+        .find(|program| program.is_file())
+        .ok_or_else(|| Trouble::Missing {
+            what: "`cp`, which copies the prepared database cluster,".to_owned(),
+            remedy: "put its folder into PATH".to_owned(),
+        })
 }
 
 /// Gives `path` to the stand-in, and to nobody else.
@@ -295,6 +341,15 @@ fn random_text() -> String {
 mod tests {
     use super::*;
     use std::time::Instant;
+
+    #[test]
+    fn who_has_no_number_in_a_user_namespace_can_not_be_become() {
+        let everybody = "         0          0 4294967295\n";
+        assert!(listed(everybody, 0) && listed(everybody, 65_534));
+        let some = "0 1000 1\n1 100000 65536\n";
+        assert!(listed(some, 0) && listed(some, 101) && listed(some, 65_536) && !listed(some, 65_537));
+        assert!(listed("0 0 1\n", 0) && !listed("0 0 1\n", 101) && !listed("", 0));
+    }
 
     #[tokio::test]
     async fn what_does_not_end_is_killed_and_named() {

@@ -49,7 +49,7 @@ impl Disk {
     /// The kernel refuses: what it said.
     pub fn make(folder: &Path, bytes: u64, tag: &str) -> io::Result<Self> {
         gate::pass(|| fs::create_dir_all(folder))?;
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = guard::itself()?;
         command
             .args(["inner", "disk", "--bytes", &bytes.to_string(), "--folder"])
             .arg(folder)

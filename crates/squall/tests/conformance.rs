@@ -1,0 +1,312 @@
+//! Every fault that `squall doctor` says this machine can be made to feel is put in force, is seen from outside, is
+//! healed, and leaves everything as it was; also when either of squall's processes is killed meanwhile.
+//!
+//! What there is to try comes from the table that `doctor` prints: a fault without a case fails here. SQUALL_CONFORMANCE=20
+//! tries each case twenty times in a row, and kills both processes during each. It needs PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
+#![expect(clippy::print_stderr, reason = "what was seen is worth reading where a test fails")]
+
+#[path = "conformance/cases.rs"]
+mod cases;
+#[path = "conformance/hidden.rs"]
+mod hidden;
+#[path = "rig/place.rs"]
+mod place;
+#[path = "rig/residue.rs"]
+mod residue;
+#[path = "conformance/seen.rs"]
+mod seen;
+#[path = "conformance/storm.rs"]
+mod storm;
+#[path = "conformance/target.rs"]
+mod target;
+#[path = "conformance/up.rs"]
+mod up;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cases::{Before, CASES, Case};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use place::{Place, Running};
+use residue::Trail;
+use serde_json::Value;
+use squall_core::mechanism::{Means, TABLE};
+use up::{Portrait, Up, folder, until};
+
+/// Longer than anything takes here, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// After this, nothing may be left of a system whose squall was killed.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// As many rounds are all that is asked for.
+const ALL: usize = 20;
+
+/// Faults that only storms put in force.
+const STORMS: [&str; 2] = ["disk_full", "script"];
+
+/// One system at a time: two on a small machine would disturb each other's measurements.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// How often each case is tried in a row.
+fn rounds() -> usize {
+    let said = std::env::var("SQUALL_CONFORMANCE").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(2)
+}
+
+/// Puts a case in force; returns once it is seen from outside.
+fn inject(up: &Up, case: &Case, what: &str) -> Running {
+    let before = Before::of(up);
+    if let Ok(seen) = (case.seen)(up, &before) {
+        panic!("{what}: seen before anything was done: {seen}");
+    }
+    let words = [&["inject", case.fault], case.keys, &["--for", "10m"]].concat();
+    let mut held = Running::start(up.place.squall(&words));
+    let mut looks = 0;
+    let seen = until(what, || {
+        if let Some(status) = held.child.try_wait().unwrap() {
+            panic!("{what}: {status}, {:#?}", held.said);
+        }
+        let seen = (case.seen)(up, &before)?;
+        // What was on its way when it came into force was lost and counted by nobody: once more.
+        looks += 1;
+        if looks < 2 { Err(seen) } else { Ok(seen) }
+    });
+    eprintln!("{what}: {seen}");
+    held
+}
+
+/// One round: undisturbed, in force and seen, healed, as before.
+fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) {
+    let what = format!("{} {}, {number} of {rounds}", case.fault, case.keys.join(" "));
+    let looks = up.looks();
+    let mut held = inject(up, case, &what);
+    if number == 1 {
+        // As if its heal were left out. Squall itself has one more to talk to, which shows nothing.
+        let differ = up.differences(before).into_iter();
+        let differ: Vec<String> = differ.filter(|line| !line.starts_with("/proc/self/exe up")).collect();
+        eprintln!("  {}", differ.join("\n  "));
+        assert!(!differ.is_empty(), "{what}: that it is not healed would not be noticed");
+    }
+    // What is short of something squall itself must have looked at, too, to say that it was seen.
+    let shortage = case.fault.ends_with("_load") || case.fault.ends_with("_taken");
+    until("squall's own look", || match shortage && up.looks() < looks + 3 {
+        true => {
+            // Still in use, or nobody would miss anything.
+            let _ = (case.seen)(up, &Before::of(up));
+            Err("too few".to_owned())
+        }
+        false => Ok(()),
+    });
+    interrupt(&held);
+    let code = held.end(PATIENCE);
+    assert_eq!(code, Some(0), "{what}: squall saw no effect of it: {:#?}", held.said);
+    until(&format!("{what}: all to be as before"), || as_before(up, before));
+}
+
+/// Whether nothing differs from what was before; else what does.
+fn as_before(up: &Up, before: &Portrait) -> Result<(), String> {
+    let differ = up.differences(before);
+    if differ.is_empty() {
+        Ok(())
+    } else {
+        Err(differ.join("\n"))
+    }
+}
+
+/// Only these faults, where SQUALL_FAULT names one.
+fn wanted(fault: &str) -> bool {
+    std::env::var("SQUALL_FAULT").map_or(true, |wanted| wanted == fault)
+}
+
+#[test]
+fn every_fault_is_seen_from_outside_healed_and_leaves_all_as_it_was() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let up = Up::start(folder());
+    let before = up.portrait();
+    let rounds = rounds();
+    for case in CASES.iter().filter(|case| wanted(case.fault)) {
+        let began = Instant::now();
+        (1..=rounds).for_each(|number| round(&up, case, &before, number, rounds));
+        eprintln!("{}: {:?} a round", case.fault, began.elapsed() / rounds as u32);
+    }
+    up.down();
+}
+
+#[test]
+fn every_fault_of_a_storm_is_seen_from_outside_healed_and_leaves_all_as_it_was() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if wanted("disk_full") && possible("disk_full") {
+        storm::disk_is_filled(folder(), rounds());
+    }
+    if wanted("script") {
+        storm::script_is_run(rounds());
+    }
+}
+
+/// Whether a fault can be put in force here, as `squall doctor` says.
+fn possible(fault: &str) -> bool {
+    let output = Place::new().output(&["doctor", "--json"]);
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut faults = seen["faults"].as_array().unwrap().iter();
+    let row = faults.find(|row| row["fault"] == fault).unwrap();
+    row["worlds"]["process"]["possible"] == true
+}
+
+/// As Ctrl-C does.
+fn interrupt(running: &Running) {
+    kill(Pid::from_raw(running.child.id() as i32), Signal::SIGINT).unwrap();
+}
+
+fn strike(pid: u32) {
+    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+}
+
+/// The second of squall's two processes.
+fn child(trail: &Trail, guard: u32) -> u32 {
+    let mut ours = trail.living().into_iter().filter(|(pid, _)| *pid != guard);
+    ours.find(|(_, words)| words.starts_with("/proc/self/exe run"))
+        .unwrap()
+        .0
+}
+
+/// Waits until nothing is left, at most [`WITHIN`].
+fn gone(trail: &Trail, what: &str) {
+    let since = Instant::now();
+    loop {
+        let left = trail.residue();
+        if left.none() {
+            return eprintln!("{what}: killed, and clean after {:?}", since.elapsed());
+        }
+        assert!(
+            since.elapsed() < WITHIN,
+            "{what}: {WITHIN:?} later there is still {left:#?}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Kills one of squall's processes while a case is in force: nothing of the system stays, frozen, limited or otherwise.
+fn killed(case: &Case, index: usize) {
+    let up = Up::start(folder());
+    let what = format!("{} {}, process {index} killed", case.fault, case.keys.join(" "));
+    let mut held = inject(&up, case, &what);
+    up.close();
+    strike(up.pair[index]);
+    gone(&up.trail, &what);
+    assert_eq!(held.end(PATIENCE), Some(3), "{what}: {:#?}", held.said);
+}
+
+/// Each mechanism of the table once, with its first fault; where all was asked for, each case with each process.
+#[test]
+fn whichever_of_squalls_processes_is_killed_while_a_fault_is_in_force_nothing_stays() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = rounds() >= ALL;
+    let mut mechanisms = BTreeSet::new();
+    for (number, row) in TABLE
+        .iter()
+        .filter(|row| wanted(row.fault) && possible(row.fault))
+        .enumerate()
+    {
+        let Means::By(by, _) = row.process else { continue };
+        if !mechanisms.insert(by) && !all {
+            continue;
+        }
+        let cases = CASES
+            .iter()
+            .filter(|case| case.fault == row.fault)
+            .take(if all { CASES.len() } else { 1 });
+        for index in [number % 2, 1 - number % 2].into_iter().take(if all { 2 } else { 1 }) {
+            cases.clone().for_each(|case| killed(case, index));
+            if STORMS.contains(&row.fault) {
+                storm::killed(row.fault, index);
+            }
+        }
+    }
+}
+
+/// What is in the table and has no case, or the other way round.
+fn uncovered<'a>(table: impl Iterator<Item = &'a str>, cases: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let [table, cases] = [table.collect::<BTreeSet<_>>(), cases.collect()];
+    table.symmetric_difference(&cases).copied().collect()
+}
+
+#[test]
+fn every_fault_of_the_table_has_a_case() {
+    let cases = || CASES.iter().map(|case| case.fault).chain(STORMS);
+    let table = || TABLE.iter().map(|row| row.fault);
+    assert_eq!(uncovered(table(), cases()), BTreeSet::new());
+    assert_eq!(uncovered(table().chain(["earthquake"]), cases()), ["earthquake"].into());
+    // To a system that ran already only one thing can be done, and that is the same process of squall's own.
+    let attached = TABLE.iter().filter(|row| matches!(row.attached, Means::By(..)));
+    assert_eq!(attached.map(|row| row.fault).collect::<Vec<_>>(), ["script"]);
+}
+
+/// What a heal that was left out, or half done, would leave is noticed, each for itself.
+#[test]
+fn whatever_stays_is_noticed() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let up = Up::start(folder());
+    let before = up.portrait();
+    let noticed = |what: &str, part: &str| {
+        let differ = up.differences(&before);
+        assert!(differ.iter().any(|line| line.contains(part)), "{what}: {differ:#?}");
+    };
+    let [echo, spare] = ["echo-1", "spare-1"].map(|name| Pid::from_raw(up.process(name).unwrap().pid as i32));
+    kill(spare, Signal::SIGSTOP).unwrap();
+    noticed("a process that stands still", "spare-1: goes");
+    kill(spare, Signal::SIGCONT).unwrap();
+    until("what goes on again", || as_before(&up, &before));
+
+    let mut tagged = Command::new("sleep")
+        .arg("600")
+        .env("SQUALL_RUN", &up.run)
+        .spawn()
+        .unwrap();
+    noticed("a process of squall's", "sleep : none before");
+    tagged.kill().unwrap();
+    tagged.wait().unwrap();
+    until("what was ended", || as_before(&up, &before));
+
+    let scratch = up.place.path().join("scratch/left");
+    std::fs::write(&scratch, "").unwrap();
+    noticed("a file", "scratch: ");
+    std::fs::remove_file(&scratch).unwrap();
+
+    let open = std::net::TcpStream::connect(up.link).unwrap();
+    until("a connection", || {
+        match up.differences(&before).iter().any(|line| line.contains("echo-1: goes")) {
+            true => Ok(()),
+            false => Err("nothing noticed".to_owned()),
+        }
+    });
+    drop(open);
+    until("what was closed", || as_before(&up, &before));
+
+    for (limit, value) in [("--nofile", "500:"), ("--data", "1000000000:")] {
+        let pid = echo.to_string();
+        let lower = |value: &str| {
+            Command::new("prlimit")
+                .args(["--pid", &pid, &format!("{limit}={value}")])
+                .status()
+        };
+        let usual = if limit == "--data" {
+            "unlimited:".to_owned()
+        } else {
+            format!("{}:", files(echo))
+        };
+        assert!(lower(value).unwrap().success());
+        noticed(limit, "echo-1: goes");
+        assert!(lower(&usual).unwrap().success());
+        until(limit, || as_before(&up, &before));
+    }
+    up.down();
+}
+
+fn files(pid: Pid) -> u64 {
+    seen::limit(pid.as_raw() as u32, "Max open files").unwrap()
+}

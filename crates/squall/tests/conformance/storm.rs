@@ -1,0 +1,164 @@
+//! Faults that only a storm puts in force: full disks, and scripts. As often as asked, in one run.
+
+use std::fs;
+use std::path::Path;
+
+use squall_core::check::Outcome;
+use squall_core::report::Report;
+
+use super::place::{Place, Running};
+use super::residue::Trail;
+use super::seen::{answer, processes, room};
+use super::up::{folder, named, until};
+use super::{PATIENCE, gone, strike};
+
+/// Fills the disk so often, and makes room again.
+fn full(times: usize, lasts: &str) -> String {
+    format!(
+        "scenario: storm\nhypothesis: With room again all is well.\nworkload: {{ api: {{ rate: 5/s }} }}\nstorm:\n  \
+         - disk_full: {{ on: echo, at: 500ms, every: 1500ms, times: {times}, for: {lasts} }}\nchecks: [ stays_up ]\n"
+    )
+}
+
+/// Runs a command so often.
+fn scripts(times: usize) -> String {
+    format!(
+        "scenario: storm\nhypothesis: A command runs beside it.\nworkload: {{ api: {{ rate: 5/s }} }}\nstorm:\n  \
+         - script: {{ run: sh mark.sh, at: 200ms, every: 1500ms, times: {times} }}\nchecks: [ stays_up ]\n"
+    )
+}
+
+/// Says that it began, has a child in a group of its own, and ends once it was seen.
+const MARK: &str = "echo begun >> begun\n\
+                    until test -e seen-$(grep -c . begun); do sleep 0.02; done\necho over >> over\n";
+/// The same, without an end, and with a child.
+const STAY: &str = "echo begun >> begun\nsleep 600 &\nwait\n";
+
+fn start(place: Place, storm: &str) -> (Place, Running, Trail) {
+    place.write("storm.yaml", storm);
+    let running = Running::start(place.squall(&["run", "-s", "storm.yaml", "--seed", "1"]));
+    let trail = Trail::follow(running.child.id(), place.path());
+    (place, running, trail)
+}
+
+/// The end of a run: it passed, so many strikes were seen by squall itself, too, and nothing is left.
+fn passed(place: &Place, running: &mut Running, trail: &Trail, times: usize) {
+    let code = running.end(PATIENCE);
+    let report = fs::read_to_string(place.path().join("tmp/latest/report.json")).unwrap();
+    let report: Report = serde_json::from_str(&report).unwrap();
+    let storm = &report.scenarios[0];
+    let unseen: Vec<&String> = storm
+        .faults
+        .iter()
+        .filter(|fault| !fault.seen)
+        .map(|fault| &fault.proof)
+        .collect();
+    assert!(unseen.is_empty(), "{unseen:#?}");
+    assert_eq!(
+        (storm.faults.len(), storm.outcome),
+        (times, Outcome::Pass),
+        "{:?} {:#?}",
+        storm.doubts,
+        storm.verdicts
+    );
+    assert_eq!(code, Some(0), "{:#?}", running.said);
+    let left = trail.residue();
+    assert!(left.none(), "{left:#?}");
+}
+
+/// Whether the echo's disk is full: no room by the kernel's count, and a write it was asked for was refused. `None`
+/// while it is neither full nor free, or the echo is not there.
+fn is_full(guard: u32) -> Option<(bool, u64)> {
+    let echo = named("", guard, "echo-1").ok()?;
+    let free = room(echo.pid, Path::new(echo.var("DISK")?))?;
+    match (free, answer(echo.var("LISTEN")?.parse().ok()?, "/write").as_str()) {
+        (0, "507") => Some((true, 0)),
+        (free, "200") if free > 0 => Some((false, free)),
+        _ => None,
+    }
+}
+
+/// A disk is filled, seen to be full, and as free as before; so often.
+pub fn disk_is_filled(place: Place, times: usize) {
+    let (place, mut running, trail) = start(place, &full(times, "700ms"));
+    let guard = running.child.id();
+    let mut frees = Vec::new();
+    let mut fills = 0;
+    while running.child.try_wait().unwrap().is_none() {
+        match is_full(guard) {
+            Some((true, _)) if frees.len() > fills => fills += 1,
+            Some((false, free)) if frees.len() == fills => frees.push(free),
+            _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+    eprintln!("disk_full: full {fills} times, free {frees:?}");
+    passed(&place, &mut running, &trail, times);
+    assert_eq!(
+        (fills, frees.len()),
+        (times, times + 1),
+        "full and free again each time: {frees:?}"
+    );
+    assert!(
+        frees.iter().all(|free| free == &frees[0]),
+        "as much room as before: {frees:?}"
+    );
+}
+
+/// A command of one's own runs as a process with the run's tag, is over, and is gone; so often.
+pub fn script_is_run(times: usize) {
+    let (place, mut running, trail) = start(folder(), &scripts(times));
+    place.write("mark.sh", MARK);
+    let guard = running.child.id();
+    for number in 1..=times {
+        until("the script to run", || {
+            let runs = processes("", guard)
+                .into_iter()
+                .find(|process| process.words == "sh mark.sh");
+            let run = runs.ok_or("no process of it")?;
+            let begun = lines(&place, "begun");
+            let tagged = run.var("SQUALL_RUN").is_some();
+            if (begun, tagged) == (number, true) {
+                Ok(())
+            } else {
+                Err(format!("{begun} begun, tagged: {tagged}"))
+            }
+        });
+        place.write(&format!("seen-{number}"), "");
+    }
+    // What a command does squall can't know: that it ended badly would have kept the run from passing.
+    passed(&place, &mut running, &trail, 0);
+    assert_eq!((lines(&place, "begun"), lines(&place, "over")), (times, times));
+}
+
+fn lines(place: &Place, file: &str) -> usize {
+    fs::read_to_string(place.path().join(file))
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
+/// With either of squall's processes killed meanwhile, nothing stays.
+pub fn killed(fault: &str, index: usize) {
+    let storm = if fault == "script" { scripts(1) } else { full(1, "60s") };
+    let (place, mut running, trail) = start(folder(), &storm);
+    place.write("mark.sh", STAY);
+    let guard = running.child.id();
+    until(fault, || {
+        let there = match fault {
+            "script" => processes("", guard).iter().any(|process| process.words == "sleep 600"),
+            _ => matches!(is_full(guard), Some((true, _))),
+        };
+        if there { Ok(()) } else { Err("nothing yet".to_owned()) }
+    });
+    until("the tag to be seen", || {
+        if trail.runs().is_empty() {
+            Err("none".to_owned())
+        } else {
+            Ok(())
+        }
+    });
+    let child = super::child(&trail, guard);
+    strike([guard, child][index]);
+    gone(&trail, fault);
+    assert_ne!(running.end(PATIENCE), Some(0));
+}

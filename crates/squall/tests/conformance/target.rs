@@ -1,0 +1,91 @@
+//! What faults are put in force on, in the form of a test that serves when it is told to: it echoes, takes memory and
+//! writes when asked, and says when it is told to end.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// More than `memory_load` leaves, and not used: it is only asked for.
+const MEMORY: usize = 512 << 20;
+/// What is written at once.
+const BLOCK: [u8; 4096] = [7; 4096];
+/// What begins a conversation in which every byte comes back.
+pub const ECHO: &str = "ECHO\n";
+
+/// Serves while it is squall's child; as a test of its own there is nothing to do.
+#[test]
+fn serve() {
+    let Ok(name) = std::env::var("NAME") else { return };
+    if let Ok(file) = std::env::var("TOLD") {
+        std::thread::spawn(move || end_when_told(&file, &name));
+    }
+    let Ok(listen) = std::env::var("LISTEN") else {
+        loop {
+            std::thread::park();
+        }
+    };
+    let listener = TcpListener::bind(listen).unwrap();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => drop(std::thread::spawn(move || answer(stream))),
+            // Without a descriptor there is nothing to do but to try again.
+            Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Writes down that it was told to end, and does.
+fn end_when_told(file: &str, name: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async {
+        let mut told = signal(SignalKind::terminate()).unwrap();
+        told.recv().await;
+    });
+    let told = File::options().create(true).append(true).open(file);
+    told.and_then(|mut told| writeln!(told, "{name}")).unwrap();
+    std::process::exit(0);
+}
+
+/// Answers one conversation: a request of HTTP, or an echo.
+fn answer(mut stream: TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    if first == ECHO {
+        let mut block = [0; 4096];
+        loop {
+            match reader.read(&mut block).ok()? {
+                0 => return stream.shutdown(Shutdown::Both).ok(),
+                read => stream.write_all(&block[..read]).ok()?,
+            }
+        }
+    }
+    let mut line = String::from("-");
+    while !line.trim().is_empty() {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+    }
+    let path = first.split_whitespace().nth(1)?;
+    let status = match path {
+        "/up" => "200 OK",
+        "/memory" if Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok() => "200 OK",
+        "/write" if written().is_ok() => "200 OK",
+        "/memory" | "/write" => "507 Insufficient Storage",
+        _ => "404 Not Found",
+    };
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).ok()
+}
+
+/// Writes a block to its disk, and removes it.
+fn written() -> std::io::Result<()> {
+    let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
+    let file = Path::new(&folder).join("block");
+    let written = fs::write(&file, BLOCK);
+    fs::remove_file(&file)?;
+    written
+}
