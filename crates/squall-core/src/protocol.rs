@@ -10,7 +10,7 @@ mod http;
 mod postgres;
 mod resp;
 
-pub use dialogue::{Counts, Dialogue, Ending, Passed};
+pub use dialogue::{Dialogue, Ending, Passed};
 
 use std::fmt;
 use std::time::Duration;
@@ -105,6 +105,17 @@ impl fmt::Display for Act {
             Act::HangUp => f.write_str("loses its reply and its connection"),
         }
     }
+}
+
+/// What was seen and done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were understood.
+    pub requests: u64,
+    /// Those something was done with that an end could feel.
+    pub intercepted: u64,
+    /// Connections that could not be read.
+    pub foreign: u64,
 }
 
 /// What comes next of what a client sends.

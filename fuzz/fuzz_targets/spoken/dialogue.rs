@@ -14,7 +14,15 @@ pub fn check(protocol: Protocol, data: &[u8]) {
     // Ends speak in turns: a turn ends where this byte is, so that a fuzzer can make one.
     let turns: Vec<&[u8]> = bytes.split(|byte| *byte == 0xff).collect();
     let (up, down, ending, counts) = speak(Dialogue::new(protocol, fresh), &turns, usize::MAX, &None);
-    let said = |which: usize| turns.iter().skip(which).step_by(2).copied().collect::<Vec<_>>().concat();
+    let said = |which: usize| {
+        turns
+            .iter()
+            .skip(which)
+            .step_by(2)
+            .copied()
+            .collect::<Vec<_>>()
+            .concat()
+    };
     assert_eq!((up, down), (said(0), said(1)));
     assert_eq!((ending, counts.intercepted), (None, 0));
     assert!(counts.foreign <= 1);
@@ -25,7 +33,12 @@ pub fn check(protocol: Protocol, data: &[u8]) {
         _ => Act::HangUp,
     };
     let whole = speak(Dialogue::new(protocol, true), &turns, usize::MAX, &Some(act.clone()));
-    let cut = speak(Dialogue::new(protocol, true), &turns, usize::from(*cut).max(1), &Some(act));
+    let cut = speak(
+        Dialogue::new(protocol, true),
+        &turns,
+        usize::from(*cut).max(1),
+        &Some(act),
+    );
     // A stream that can't be read is given up where that is first seen, which may be sooner in smaller pieces.
     if whole.3.foreign == 0 && cut.3.foreign == 0 {
         assert_eq!(whole, cut);

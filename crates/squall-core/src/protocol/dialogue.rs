@@ -5,7 +5,7 @@ mod ends;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Act, Ask, Fare, Fate, HEAD, Owes, Protocol, Request, Said, Slot, http, resp};
+use super::{Act, Ask, Counts, Fare, Fate, HEAD, Owes, Protocol, Request, Said, Slot, http, resp};
 use ends::{Client, Server};
 
 /// A client that asks for so much before anything is answered is not understood.
@@ -54,17 +54,6 @@ pub enum Ending {
     Reset,
 }
 
-/// What was seen and done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Requests that were understood.
-    pub requests: u64,
-    /// Those something was done with that an end could feel.
-    pub intercepted: u64,
-    /// Connections that could not be read.
-    pub foreign: u64,
-}
-
 /// Bytes that are passed on to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
@@ -102,6 +91,8 @@ impl Dialogue {
     pub fn ask(&mut self, bytes: &[u8], judge: &mut dyn FnMut(&Request) -> Option<Act>) -> Vec<Passed> {
         let mut to = Vec::new();
         if let State::Left | State::Deaf | State::Joining { stale: true, .. } = self.state {
+            // What was held when it was left to itself comes first.
+            pass(&mut to, &std::mem::take(&mut self.up), Duration::ZERO);
             pass(&mut to, bytes, Duration::ZERO);
             return to;
         }

@@ -129,3 +129,18 @@ fn what_two_ends_could_read_differently_is_not_read() {
         assert_eq!((became.counts.foreign, became.counts.intercepted), (1, 0), "{head}");
     }
 }
+
+#[test]
+fn what_was_held_when_a_connection_turned_into_something_else_is_passed_on_before_the_rest() {
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02hi";
+    let mut dialogue = Dialogue::new(Protocol::Http, true);
+    let mut up = Vec::new();
+    for says in [&[GET, b"PO"].concat()[..], b"ST"] {
+        let passed = dialogue.ask(says, &mut |_| None);
+        up.extend(passed.into_iter().flat_map(|passed| passed.bytes));
+        if says != b"ST" {
+            assert_eq!(dialogue.hear(switched), switched);
+        }
+    }
+    assert_eq!((up, dialogue.counts().foreign), ([GET, b"POST"].concat(), 0));
+}
