@@ -180,7 +180,10 @@ pub const TABLE: &[Row] = &[
     proxy("silence"),
     Row {
         fault: "intercept",
-        process: Means::By("squall's own TCP proxy on the link, which reads along", &[]),
+        process: Means::By(
+            "squall's own TCP proxy on the link, which reads along",
+            &[Need::Processes],
+        ),
         attached: NO_LINK,
     },
     processes(

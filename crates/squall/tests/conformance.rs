@@ -60,10 +60,19 @@ fn rounds() -> usize {
 
 /// Puts a case in force; returns once it is seen from outside.
 fn inject(up: &Up, case: &Case, what: &str) -> Running {
-    let before = Before::of(up);
-    if let Ok(seen) = (case.seen)(up, &before) {
+    if let Ok(seen) = (case.seen)(up, &Before::of(up, case)) {
         panic!("{what}: seen before anything was done: {seen}");
     }
+    // What that look had open is not to be closed while the case is in force, or there would be more to come.
+    let mut last = usize::MAX;
+    until(&format!("{what}: the last look to be over"), || {
+        let (talks, files) = (seen::talks(up.echo), seen::open_files(up.process("echo-1")?.pid));
+        match (talks, files) == (0, std::mem::replace(&mut last, files)) {
+            true => Ok(()),
+            false => Err(format!("{talks} connections, {files} files")),
+        }
+    });
+    let before = Before::of(up, case);
     let words = [&["inject", case.fault], case.keys, &["--for", "10m"]].concat();
     let mut held = Running::start(up.place.squall(&words));
     let mut looks = 0;
@@ -97,7 +106,7 @@ fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) 
     until("squall's own look", || match shortage && up.looks() < looks + 3 {
         true => {
             // Still in use, or nobody would miss anything.
-            let _ = (case.seen)(up, &Before::of(up));
+            let _ = (case.seen)(up, &Before::of(up, case));
             Err("too few".to_owned())
         }
         false => Ok(()),

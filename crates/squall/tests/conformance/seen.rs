@@ -142,6 +142,17 @@ pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().count()
 }
 
+/// How many connections somebody who listens has, those included that the other end has closed.
+pub fn talks(addr: SocketAddr) -> usize {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let port = format!(":{:04X}", addr.port());
+    let open = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() > 3 && words[1].ends_with(&port) && ["01", "08"].contains(&words[3])
+    };
+    table.lines().filter(open).count()
+}
+
 /// A limit of a process, as the kernel shows it; `None` where it has none.
 pub fn limit(pid: u32, label: &str) -> Option<u64> {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
