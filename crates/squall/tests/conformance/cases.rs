@@ -1,6 +1,7 @@
 //! The cases: for each fault, how it is ordered and what of it is seen from outside. Undisturbed, nothing of it is.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub struct Case {
 /// What effects are told from.
 pub struct Before {
     told: (usize, usize),
+    /// The processes the echo has had since.
+    lives: RefCell<BTreeSet<u32>>,
+    version: Vec<u8>,
     processors: Vec<String>,
     files: Option<u64>,
     data: Option<u64>,
@@ -37,6 +41,8 @@ impl Before {
         let pid = up.process("echo-1").map_or(0, |process| process.pid);
         Self {
             told: up.told(),
+            lives: RefCell::default(),
+            version: up.version(),
             processors: processors(pid),
             files: limit(pid, FILES),
             data: limit(pid, DATA),
@@ -74,6 +80,10 @@ pub const CASES: &[Case] = &[
     }),
     case("stop", &["on=db"], |up, before| {
         told(up, before, (0, 1), no_database(up)?)
+    }),
+    case("crash_loop", &["on=echo", "lives=100ms"], comes_and_goes),
+    case("start_failure", &["on=echo"], |up, before| {
+        gone(up).and_then(|gone| told(up, before, (0, 0), gone))
     }),
     case("freeze", &["on=echo"], frozen),
     case("cut", &["from=caller", "to=echo", "how=refuse"], |up, _| {
@@ -120,6 +130,31 @@ pub const CASES: &[Case] = &[
     case("silence", &["from=caller", "to=echo", "way=down"], |up, _| {
         link_fails(up, &["no answer"])
     }),
+    case(
+        "intercept",
+        &["from=caller", "to=echo", "protocol=http", "command=GET", "then=error"],
+        |up, _| {
+            let (said, echo) = (answer(up.link, "/up"), answer(up.echo, "/up"));
+            when(
+                said == "503" && echo == "200",
+                format!("{said} on the link, {echo} beside it"),
+            )
+        },
+    ),
+    case(
+        "damage",
+        &["on=db", "files=PG_VERSION", "how=bit_flip"],
+        |up, before| {
+            let now = up.version();
+            let flipped: u32 = std::iter::zip(&before.version, &now)
+                .map(|(was, is)| (was ^ is).count_ones())
+                .sum();
+            when(
+                flipped == 1 && now.len() == before.version.len(),
+                format!("{flipped} bits of {now:?}"),
+            )
+        },
+    ),
     case("cpu_load", &["on=echo", "share=80%"], fewer_turns),
     case("memory_load", &["on=echo", "megabytes=64"], no_memory),
     case("fds_taken", &["on=echo"], no_descriptors),
@@ -142,6 +177,13 @@ fn gone(up: &Up) -> Seen {
         process == "no process" && said == "connection refused",
         format!("{process}, {said}"),
     )
+}
+
+/// One process of the echo after the other.
+fn comes_and_goes(up: &Up, before: &Before) -> Seen {
+    let mut lives = before.lives.borrow_mut();
+    lives.extend(up.process("echo-1").map(|process| process.pid));
+    when(lives.len() > 2, format!("processes {lives:?}"))
 }
 
 /// How those who went were told to.

@@ -33,8 +33,9 @@ pub struct Up {
     pub echo: SocketAddr,
     pub link: SocketAddr,
     folder: PathBuf,
-    /// The database itself.
+    /// The database itself, and its folder.
     db: String,
+    data: PathBuf,
     runtime: Runtime,
     watch: RefCell<Option<Client>>,
 }
@@ -100,14 +101,8 @@ impl Up {
             .into_iter()
             .find(|process| process.words.contains("postgres -D"));
         let words = postmaster.unwrap().words;
-        let port = words
-            .split_once(" -p ")
-            .unwrap()
-            .1
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_owned();
+        let after = |flag: &str| words.split_once(flag).unwrap().1.split_whitespace().next().unwrap();
+        let (port, data) = (after(" -p "), PathBuf::from(after(" -D ")));
         let (before, rest) = through.rsplit_once(':').unwrap();
         let db = format!("{before}:{port}/{}", rest.split_once('/').unwrap().1);
         until("its tag to be seen", || match trail.runs().is_empty() {
@@ -124,6 +119,7 @@ impl Up {
             echo: echo.parse().unwrap(),
             link: link.parse().unwrap(),
             db,
+            data,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -135,6 +131,11 @@ impl Up {
     /// A process of it by its name.
     pub fn process(&self, name: &str) -> Result<Process, String> {
         named(&self.run, self.pair[0], name)
+    }
+
+    /// What stands in a file of the database that it reads when it starts.
+    pub fn version(&self) -> Vec<u8> {
+        fs::read(self.data.join("PG_VERSION")).unwrap_or_default()
     }
 
     /// All that faults change and healing must put back.
@@ -150,6 +151,7 @@ impl Up {
             "clients of the database",
             format!("{:?}", self.clients().map(|(there, _)| there)),
         );
+        add("a file of the database", format!("{:?}", self.version()));
         let scratch = fs::read_dir(self.place.path().join("scratch")).unwrap().flatten();
         let folders: Vec<String> = scratch
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
