@@ -81,7 +81,7 @@ pub const CASES: &[Case] = &[
     case("stop", &["on=db"], |up, before| {
         told(up, before, (0, 1), no_database(up)?)
     }),
-    case("crash_loop", &["on=echo", "lives=100ms"], comes_and_goes),
+    case("crash_loop", &["on=echo"], comes_and_goes),
     case("start_failure", &["on=echo"], |up, before| {
         gone(up).and_then(|gone| told(up, before, (0, 0), gone))
     }),

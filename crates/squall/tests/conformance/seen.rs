@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -181,7 +181,8 @@ pub fn answer(addr: SocketAddr, path: &str) -> String {
         stream.set_read_timeout(Some(SOON))?;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n").as_bytes())?;
         let mut text = String::new();
-        stream.read_to_string(&mut text)?;
+        // Whoever answers may keep the connection.
+        BufReader::new(stream).read_line(&mut text)?;
         Ok(text.split_whitespace().nth(1).unwrap_or("closed").to_owned())
     };
     asked().unwrap_or_else(|error| failed(&error))

@@ -146,6 +146,7 @@ impl Up {
         add("a request for memory", answer(self.echo, "/memory"));
         add("a request to write", answer(self.echo, "/write"));
         add("the link", Echo::of(self.link, BYTES, super::seen::SOON).told());
+        add("a request on the link", answer(self.link, "/up"));
         add("a connection to the database", self.connected());
         add(
             "clients of the database",
