@@ -100,7 +100,10 @@ fn the_sound_system_passes_every_bundled_scenario() {
     let bundled = std::fs::read_dir(root().join("scenarios"))
         .expect("the scenarios")
         .count();
-    assert_eq!(report.scenarios.len(), bundled);
+    // taskhub has neither counters nor locks.
+    let left_out: Vec<&str> = report.left_out.iter().map(|left| left.scenario.as_str()).collect();
+    assert_eq!(left_out, ["counters", "locks"]);
+    assert_eq!(report.scenarios.len() + left_out.len(), bundled);
     assert_eq!(output.status.code(), Some(0));
 }
 
