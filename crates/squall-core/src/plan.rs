@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::demand::Demand;
 use crate::fault::Aim;
-use crate::place::{Condition, Place};
+use crate::place::{Condition, Instance, Place};
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::time::Nanos;
@@ -123,6 +123,19 @@ pub struct Step {
     pub condition: Condition,
     /// How long.
     pub hold: Hold,
+}
+
+impl Step {
+    /// Where it strikes, of this copy of its service.
+    pub fn place_at(&self, copy: Instance) -> Place {
+        match &self.link_to {
+            Some(to) => Place::Link {
+                from: copy,
+                to: to.clone(),
+            },
+            None => Place::Instance(copy),
+        }
+    }
 }
 
 /// When a step strikes.

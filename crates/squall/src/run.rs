@@ -122,7 +122,7 @@ async fn all_parts(order: &Order<'_>, recorder: &Recorder) -> Result<Option<Stri
     phase(Phase::Start)?;
     let witness = Witness::open(recorder.clone()).await?;
     let world = Arc::new(world(order, recorder, &witness).await?);
-    let client = client(&world)?;
+    let client = client(&world.base())?;
     if let Some(address) = order.attach
         && client.deserted().await
     {
@@ -220,13 +220,13 @@ fn spoken(plan: &Plan) -> BTreeMap<(String, String), Protocol> {
     steps.collect()
 }
 
-fn client(world: &World) -> Result<Client, Trouble> {
-    Client::new(&world.base()).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))
+/// A client of what is at an address.
+fn client(at: &str) -> Result<Client, Trouble> {
+    Client::new(at).map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))
 }
 
 /// Starts what asks the entry service how it is, all through the run.
 fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut Probes) -> Result<(), Trouble> {
-    let client = || client(world);
     // Where squall breaks nothing there is no way back to be timed, and no need to ask a hundred times a second.
     let clocked = world.processes();
     if let (Some(health), Some(processes)) = (&order.system.contracts.health, clocked) {
@@ -234,7 +234,7 @@ fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut P
         probes.start(pulses.map_err(|error| Trouble::io("the health probe")(std::io::Error::other(error)))?);
     }
     if let Some(contract) = &order.system.contracts.breakers {
-        probes.start(breakers(client()?, contract.clone(), recorder.clone()));
+        probes.start(breakers(client(&world.base())?, contract.clone(), recorder.clone()));
     }
     // Where squall breaks nothing there is nothing to be told of; and nobody is asked for what no check wants to know.
     let wanted = |alarm: &&Alarm| {
@@ -242,8 +242,7 @@ fn look_on(order: &Order<'_>, world: &World, recorder: &Recorder, probes: &mut P
         clocked.is_some() && order.plan.checks.iter().any(by)
     };
     for alarm in order.system.contracts.alarms.iter().filter(wanted) {
-        let page = Client::new(&format!("{}{}", world.base(), alarm.path));
-        let page = page.map_err(|error| Trouble::io("the client")(std::io::Error::other(error)))?;
+        let page = client(&format!("{}{}", world.base(), alarm.path))?;
         probes.start(alarms(page, alarm.clone(), recorder.clone()));
     }
     Ok(())

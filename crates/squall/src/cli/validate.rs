@@ -31,10 +31,9 @@ pub(super) fn validate(files: &[PathBuf], named: Option<&Path>) -> u8 {
     // Scenarios are planned on the system among them, or else on the one a run would use, where that is sound.
     let sound = |text: &Text| check(text, None).is_ok_and(|what| what.starts_with("a system"));
     let among = texts.iter().flatten().find(|text| sound(text)).cloned();
-    let used = system_text(named);
-    let system = among.or_else(|| used.as_ref().ok().filter(|text| sound(text)).cloned());
+    let system = among.or_else(|| system_text(named).ok().filter(sound));
     // Which one a run would use may be open, but not where the one that is named is.
-    let beside = (named.is_some() && !files.is_empty()).then_some(used);
+    let beside = (named.is_some() && !files.is_empty()).then(|| system_text(named));
     let mut wrong = 0;
     for text in beside.into_iter().chain(texts) {
         let result = text.and_then(|text| {

@@ -40,12 +40,7 @@ pub(super) async fn audit(stage: &Stage) {
     };
     let unread = read_back(tasks, PATIENCE, show).await;
     if !unread.is_empty() {
-        let named = unread
-            .iter()
-            .take(NAMED)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let named = first(&unread);
         let more = if unread.len() > NAMED { ", …" } else { "" };
         stage.blind(format!(
             "{} of {all} acknowledged tasks could not be read back within {:.1} s: {named}{more}",
@@ -70,14 +65,15 @@ async fn worked(stage: &Stage) {
     };
     let unread = read_back(names, PATIENCE, show).await;
     if !unread.is_empty() {
-        let named = unread
-            .iter()
-            .take(NAMED)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let named = first(&unread);
         stage.blind(format!("could not be looked at at last: {named}"));
     }
+}
+
+/// Some names, as many as are worth saying.
+fn first(names: &[String]) -> String {
+    let few = names.get(..NAMED).unwrap_or(names);
+    few.join(", ")
 }
 
 /// When reading back ends.

@@ -126,8 +126,7 @@ fn desks(stage: &Stage) -> Result<Vec<Desk>, Trouble> {
     copies
         .filter_map(|copy| world.addr(&copy).map(|addr| (copy, addr)))
         .map(|(copy, addr)| {
-            let client = Client::new(&format!("http://{addr}"));
-            let client = client.map_err(|error| Trouble::io("a client")(std::io::Error::other(error)))?;
+            let client = super::client(&format!("http://{addr}"))?;
             let copy = Some(copy);
             Ok(Desk { copy, client })
         })

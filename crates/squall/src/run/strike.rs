@@ -349,13 +349,7 @@ impl Strikes {
             };
         }
         let up = instances.filter(|instance| instance.service == step.service && self.stage.world.runs(instance));
-        let places = up.map(|instance| match &step.link_to {
-            Some(to) => Place::Link {
-                from: instance,
-                to: to.clone(),
-            },
-            None => Place::Instance(instance),
-        });
+        let places = up.map(|instance| step.place_at(instance));
         places.collect()
     }
 

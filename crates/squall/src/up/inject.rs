@@ -123,8 +123,10 @@ impl Up {
             repeat: "",
         };
         let mut planned = plan(&doc, &scenario, &self.system.facts(), request).map_err(bad)?;
-        for step in &mut planned.steps {
-            step.place = only.clone().map(|copy| place_of(copy, step)).or(step.place.take());
+        if let Some(copy) = only {
+            for step in &mut planned.steps {
+                step.place = Some(step.place_at(copy.clone()));
+            }
         }
         Ok(planned)
     }
@@ -181,7 +183,7 @@ impl Up {
             return surplus.try_for_each(|copy| take(Place::Instance(copy), &gone));
         }
         let up = copies.into_iter().filter(|copy| self.world.pid(copy).is_some());
-        let mut places: Vec<Place> = up.map(|copy| place_of(copy, step)).collect();
+        let mut places: Vec<Place> = up.map(|copy| step.place_at(copy)).collect();
         if let Some(only) = &step.place {
             places.retain(|place| place == only);
         }
@@ -292,17 +294,6 @@ impl Up {
             sleep(LOOK).await;
         }
         Ok(())
-    }
-}
-
-/// Where a step strikes at this copy.
-fn place_of(copy: Instance, step: &Step) -> Place {
-    match &step.link_to {
-        Some(to) => Place::Link {
-            from: copy,
-            to: to.clone(),
-        },
-        None => Place::Instance(copy),
     }
 }
 
