@@ -8,14 +8,13 @@
 mod place;
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use place::{Place, SQUALL, workspace};
+use place::{Place, SQUALL, free_port, workspace};
 
 /// Longer than any of them takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -122,11 +121,6 @@ fn project() -> Place {
         fs::copy(workspace().join("systems/errands").join(name), errands.join(name)).unwrap();
     }
     place
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Runs a script in a project; panics with what it said where a command fails.

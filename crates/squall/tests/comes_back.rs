@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use place::{Place, Running, built, workspace};
+use place::{Place, Running, built};
 use squall_core::check::Outcome;
 use squall_core::event::{Event, Fact};
 use squall_core::report::Report;
@@ -23,12 +23,7 @@ static STORM: Mutex<()> = Mutex::new(());
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn folder(storm: &str) -> Place {
-    let place = Place::new();
-    let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
-    let text = text
-        .replace("build: cargo build -p errands\n", "")
-        .replace("target/debug/errands", built("errands").to_str().unwrap());
-    place.write("system.yaml", text);
+    let place = Place::with_errands();
     place.write(
         "back.yaml",
         format!(

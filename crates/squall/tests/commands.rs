@@ -22,13 +22,12 @@ mod residue;
 mod stages;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use place::{Place, SQUALL, workspace};
+use place::{Place, SQUALL, free_port, workspace};
 use residue::Trail;
 use serde_json::Value;
 
@@ -37,19 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was built is there already.
 const BUILD: &str = "sh -c true";
-
-/// A port nobody listens on: the one of the guide, where `first` and it is free, or any.
-fn free_port(first: bool) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    if first && free(&3000) {
-        return 3000;
-    }
-    // Below what systems give away by themselves; tests that run at once begin apart.
-    let begin = 12_000 + (std::process::id() % 3000) as u16;
-    let tried = (0..1000).map(|_| begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1000);
-    tried.into_iter().find(free).unwrap()
-}
 
 /// What was said on standard output.
 fn out(output: &Output) -> String {
@@ -118,7 +104,7 @@ impl Up {
     /// Starts one, detached.
     fn start() -> Self {
         let place = Place::with_taskhub(BUILD);
-        let port = free_port(false);
+        let port = free_port();
         let output = place.output(&["up", "--detach", "--port", &port.to_string()]);
         said(&output, 0, &["taskhub is up", "squall down"]);
         Self::of(place, port)

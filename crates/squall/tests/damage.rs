@@ -8,18 +8,13 @@ mod place;
 
 use std::fs;
 
-use place::{Place, built, workspace};
+use place::Place;
 use squall_core::check::Outcome;
 use squall_core::event::{Event, Fact};
 use squall_core::report::Report;
 
 fn folder(storm: &str) -> Place {
-    let place = Place::new();
-    let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
-    let text = text
-        .replace("build: cargo build -p errands\n", "")
-        .replace("target/debug/errands", built("errands").to_str().unwrap());
-    place.write("system.yaml", text);
+    let place = Place::with_errands();
     place.write(
         "rot.yaml",
         format!(

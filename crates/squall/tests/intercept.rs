@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use place::{Place, Running, built, workspace};
+use place::{Place, Running};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
@@ -25,12 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with errands and one scenario.
 fn folder(storm: &str) -> Place {
-    let place = Place::new();
-    let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
-    let text = text
-        .replace("build: cargo build -p errands\n", "")
-        .replace("target/debug/errands", built("errands").to_str().unwrap());
-    place.write("system.yaml", text);
+    let place = Place::with_errands();
     place.write(
         "picked.yaml",
         format!(

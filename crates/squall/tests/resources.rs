@@ -25,15 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with errands, its server with a disk, and one scenario.
 fn folder(storm: &str) -> Place {
-    let place = Place::new();
-    let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
-    let text = text
-        .replace("build: cargo build -p errands\n", "")
-        .replace("target/debug/errands", built("errands").to_str().unwrap())
-        .replace(
-            "ready: { path: /readyz }",
-            "ready: { path: /readyz }\n    disk: { megabytes: 2 }",
-        );
+    let place = Place::with_errands();
+    let text = fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let text = text.replace(
+        "ready: { path: /readyz }",
+        "ready: { path: /readyz }\n    disk: { megabytes: 2 }",
+    );
     place.write("system.yaml", text);
     place.write(
         "short.yaml",

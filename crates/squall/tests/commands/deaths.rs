@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::place::{Place, Running};
+use super::place::{Place, Running, free_port};
 use super::residue::Trail;
-use super::{BUILD, PATIENCE, Up, free_port, get, out, said, statuses};
+use super::{BUILD, PATIENCE, Up, get, out, said, statuses};
 
 /// After this, nothing may be left.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ fn who_breaks_off_the_waiting_breaks_off_the_start() {
 fn in_the_foreground_it_is_up_until_it_is_interrupted_or_taken_down() {
     for interrupted in [true, false] {
         let place = Place::with_taskhub(BUILD);
-        let port = free_port(false);
+        let port = free_port();
         let mut running = Running::start(place.squall(&["up", "--port", &port.to_string(), "-d", "2"]));
         let trail = Trail::follow(running.child.id(), place.path());
         super::wait_until("it to be up", || !statuses_if_any(&place).is_empty());

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use super::place::Place;
-use super::{BUILD, PATIENCE, Up, err, free_port, get, out, said, statuses, wait_until};
+use super::place::{Place, free_port};
+use super::{BUILD, PATIENCE, Up, err, get, out, said, statuses, wait_until};
 
 #[test]
 fn services_are_killed_stopped_and_started_as_ordered() {
@@ -129,7 +129,7 @@ fn only_who_has_the_token_may_order_and_nobody_reads_it() {
 #[test]
 fn of_several_systems_one_must_be_named() {
     let one = Up::start();
-    let port = free_port(false).to_string();
+    let port = free_port().to_string();
     said(&one.squall(&["up", "--detach", "--port", &port]), 0, &["taskhub is up"]);
     let all = statuses(&one.place);
     let runs: Vec<&str> = all

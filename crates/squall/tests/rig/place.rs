@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,17 @@ impl Place {
             .replace("build: cargo build --release -p taskhub", &format!("build: {build}"))
             .replace("target/release/taskhub", taskhub().to_str().unwrap());
         place.write("system.yaml", &text);
+        place
+    }
+
+    /// One with the system file of errands, which is built already.
+    pub fn with_errands() -> Self {
+        let place = Self::new();
+        let text = fs::read_to_string(workspace().join("systems/errands/system.yaml")).unwrap();
+        let text = text
+            .replace("build: cargo build -p errands\n", "")
+            .replace("target/debug/errands", built("errands").to_str().unwrap());
+        place.write("system.yaml", text);
         place
     }
 
@@ -115,6 +128,18 @@ impl Place {
         assert_eq!(runs.len(), 1, "{runs:?}");
         runs.remove(0)
     }
+}
+
+/// A port nobody listens on, for those who must name one. One the kernel gives away would be anybody's again at once: each
+/// connection out, squall's own among them, takes one of those, and keeps it for a minute after its end.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Below those squall gives to services, too; tests that run at once begin apart.
+    let begin = 11_000 + (std::process::id() % 3000) as u16;
+    let mut tried = (0..1000).map(|_| begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1000);
+    tried
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// The folder this workspace is in.
