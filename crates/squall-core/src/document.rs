@@ -106,7 +106,7 @@ impl Document {
     /// # Errors
     /// Everything in which the document differs from the JSON Schema of `T`; if nothing does, the
     /// first thing that `T` itself refuses.
-    pub fn read<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Mistakes> {
+    pub fn read<T: DeserializeOwned + JsonSchema + 'static>(&self) -> Result<T, Mistakes> {
         let schema = schema::of::<T>();
         let list = check::check(self, &schema);
         if !list.is_empty() {

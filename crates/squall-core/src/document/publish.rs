@@ -8,8 +8,8 @@ use super::schema::{self, allows, format_of, list};
 /// The JSON Schema of `T` for editors (draft 2020-12), under `title`. It is the schema that
 /// [`super::Document::read`] checks against, except that a place for a number, an amount or a word
 /// also takes a text with `${` in it: an editor sees the file before it is expanded.
-pub fn published_schema<T: JsonSchema>(title: &str) -> Value {
-    let mut root = schema::of::<T>().root;
+pub fn published_schema<T: JsonSchema + 'static>(title: &str) -> Value {
+    let mut root = schema::of::<T>().root.clone();
     open(&mut root);
     if let Some(keywords) = root.as_object_mut() {
         keywords.insert("title".to_owned(), title.into());

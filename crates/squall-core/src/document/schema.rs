@@ -1,6 +1,9 @@
 //! The JSON Schema of a type, and how to read it.
 
+use std::any::TypeId;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -19,7 +22,17 @@ pub(super) struct Schema {
 }
 
 /// The schema of `T` as it is read. Unknown keys are mistakes unless the type itself wants them.
-pub(super) fn of<T: JsonSchema>() -> Schema {
+///
+/// Made once for each type: it takes longer than the reading of most files.
+pub(super) fn of<T: JsonSchema + 'static>() -> Arc<Schema> {
+    static MADE: Mutex<BTreeMap<TypeId, Arc<Schema>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(TypeId::of::<T>())
+        .or_insert_with(|| Arc::new(generate::<T>()))
+        .clone()
+}
+
+fn generate<T: JsonSchema>() -> Schema {
     let generator = SchemaSettings::draft2020_12()
         .for_deserialize()
         .with_transform(RecursiveTransform(close))
