@@ -16,7 +16,7 @@ mod strike;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ use crate::world::{Setting, Trouble, World};
 pub struct Order<'a> {
     /// The run's id.
     pub run: &'a RunId,
+    /// Where what is only for a while goes.
+    pub scratch: &'a Path,
     /// The system, its `${…}` filled in.
     pub system: &'a System,
     /// Where the system is, if it runs already: then nothing of it is started.
@@ -183,7 +185,7 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
     let setting = Setting {
         run: order.run.clone(),
         logs: order.folder.join("logs"),
-        scratch: order.run.scratch().join(&order.plan.scenario),
+        scratch: order.scratch.to_owned(),
         port: order.port,
         witness: witness.url().to_owned(),
         seed: order.plan.seed,

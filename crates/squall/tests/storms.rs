@@ -80,7 +80,7 @@ fn a_kill_aimed_at_a_service_without_an_instance_is_inconclusive() {
 #[test]
 fn the_sound_system_passes_every_bundled_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = squall(folder.path(), &["run", "-d", "2"]);
+    let output = squall(folder.path(), &["run", "-d", "2", "--jobs", "2"]);
     let report = report(folder.path());
     for scenario in &report.scenarios {
         assert_eq!(

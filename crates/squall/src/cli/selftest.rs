@@ -7,13 +7,15 @@ mod rows;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use squall_core::journal::Journal;
-use squall_core::judgement::judgement;
+use squall_core::judgement::{Judgement, judgement};
 use squall_core::plan::Plan;
 use squall_core::system::System;
 
 use self::bugs::{BUGS, Bug, SWITCH};
-use self::rows::{Row, bug_row, catches, matrix, sign, sound_row, unplanned};
+use self::rows::{Row, bug_row, catches, line, matrix, sound_row, unplanned};
 use super::inputs::{BUNDLED, Inputs, inputs};
 use super::view::View;
 use super::workshop::{Work, Workshop, environment};
@@ -41,6 +43,9 @@ pub(super) struct SelftestArgs {
     /// Sound repetitions of every scenario
     #[arg(long, default_value = "1", value_name = "N")]
     pub(super) sound: u32,
+    /// Run so many at once, each on a system of its own: sooner done, but they share the machine
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) jobs: u8,
     /// The system file of taskhub
     #[arg(long, env = "SQUALL_SYSTEM", value_name = "FILE")]
     pub(super) system: Option<PathBuf>,
@@ -80,7 +85,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
         system: args.system.clone(),
         seed: Some(seed),
         pace: args.pace,
-        jobs: 1,
+        jobs: args.jobs,
         sets: Vec::new(),
     };
     if let Err(bad) = args.halt.refuse().and_then(|()| inputs(&choice, None, seed)) {
@@ -126,88 +131,126 @@ fn chosen(list: Option<&str>) -> Result<Vec<&'static Bug>, String> {
         .collect()
 }
 
-async fn rows(
-    args: &SelftestArgs,
-    (choice, seed): (&Choice, u64),
-    workshop: &Workshop,
-    bugs: &[&Bug],
-) -> Result<Vec<Row>, Trouble> {
-    let Some(inputs) = planned(choice, seed) else {
-        return Err(Trouble::Interrupted);
-    };
-    let cluster = workshop.prepare(&inputs.system).await?;
-    let mut sound = Vec::new();
-    let mut rows = Vec::new();
+/// One run of the matrix: the sound system, or one bug in it.
+struct Trial {
+    /// What its folder is called: a number, not the bug's name. Nothing a run leaves may give it away.
+    name: String,
+    system: System,
+    plan: Plan,
+    bug: Option<&'static Bug>,
+}
+
+/// What is to be run, in the order of the matrix, and the rows of what can't be.
+fn trials(args: &SelftestArgs, choice: &Choice, seed: u64, bugs: &[&'static Bug]) -> (Vec<Trial>, Vec<Row>) {
+    let (mut trials, mut rows) = (Vec::new(), Vec::new());
     for number in 0..args.sound {
         // Another seed each time, and so another plan: ten times the same would show one.
-        let Some(inputs) = planned(choice, seed.wrapping_add(u64::from(number))) else {
-            continue;
-        };
-        for plan in &inputs.plans {
-            let name = format!("sound-{:02}-{}", number + 1, plan.scenario);
-            let journal = one(workshop, (&inputs.system, plan), &name, cluster.as_ref()).await?;
-            let judged = judgement(&journal.history());
-            let row = sound_row(plan, &judged);
-            say::err(&format!(
-                "{} {:<20} {} (seed {}) {}",
-                sign(row.right),
-                row.bug,
-                row.scenario,
-                plan.seed,
-                row.found
-            ));
-            rows.push(row);
-            sound.push((plan.scenario.clone(), judged));
+        let planned = planned(choice, seed.wrapping_add(u64::from(number)));
+        for (system, plan) in planned {
+            trials.push(Trial {
+                name: format!("sound-{:02}-{}", number + 1, plan.scenario),
+                system,
+                plan,
+                bug: None,
+            });
         }
     }
     for (number, bug) in bugs.iter().enumerate() {
-        let sets = bug
-            .sets
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let sets = bug.sets.iter().map(|(name, value)| (*name, *value));
         let own = Choice {
             scenarios: bug.scenario.to_owned(),
-            sets: sets.collect(),
+            sets: sets.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             ..choice.clone()
         };
-        let planned = planned(&own, seed);
-        let Some((inputs, plan)) = planned
-            .as_ref()
-            .and_then(|inputs| Some((inputs, inputs.plans.first()?)))
-        else {
+        let Some((system, plan)) = planned(&own, seed).into_iter().next() else {
             rows.push(unplanned(bug));
             continue;
         };
         if !bug.sets.is_empty() {
             // Its own harder plan must be passed by the sound system, too.
-            let name = format!("sound-for-{:02}", number + 1);
-            let journal = one(workshop, (&inputs.system, plan), &name, cluster.as_ref()).await?;
-            let judged = judgement(&journal.history());
-            rows.push(sound_row(plan, &judged));
+            trials.push(Trial {
+                name: format!("sound-for-{:02}", number + 1),
+                system: system.clone(),
+                plan: plan.clone(),
+                bug: None,
+            });
         }
-        let system = planted(&inputs.system, bug);
-        // The folder has a number, not a name: nothing a run leaves may give the bug away.
-        let name = format!("planted-{:02}", number + 1);
-        let journal = one(workshop, (&system, plan), &name, cluster.as_ref()).await?;
-        let mut row = bug_row(bug, &journal);
-        let beside = sound.iter().filter(|(scenario, _)| scenario == bug.scenario);
-        if beside.clone().any(|(_, judged)| catches(bug, judged)) {
-            row.right = false;
-            row.found += "; the sound system was accused of the same";
+        trials.push(Trial {
+            name: format!("planted-{:02}", number + 1),
+            system: planted(&system, bug),
+            plan,
+            bug: Some(bug),
+        });
+    }
+    (trials, rows)
+}
+
+async fn rows(
+    args: &SelftestArgs,
+    (choice, seed): (&Choice, u64),
+    workshop: &Workshop,
+    bugs: &[&'static Bug],
+) -> Result<Vec<Row>, Trouble> {
+    let (trials, mut rows) = trials(args, choice, seed, bugs);
+    let cluster = match trials.first() {
+        Some(trial) => workshop.prepare(&trial.system).await?,
+        None => return Ok(rows),
+    };
+    let at_once = usize::from(args.jobs);
+    let waiting = View::waiting(&format!("{} runs", trials.len()));
+    let one = async |trial: &Trial| {
+        waiting.tell(&format!("{}: {}", trial.name, trial.plan.scenario));
+        one(workshop, trial, cluster.as_ref(), at_once == 1).await
+    };
+    let (mut waits, mut going, mut ended) = (trials.iter(), FuturesOrdered::new(), trials.iter());
+    let mut sound = Vec::new();
+    loop {
+        while going.len() < at_once {
+            let Some(trial) = waits.next() else { break };
+            going.push_back(one(trial));
         }
-        if gives_away(&workshop.folder.path().join(&name), bug.name) {
-            row.right = false;
-            row.found += "; the run's folder names the bug";
-        }
-        say::err(&format!("{} {:<20} {}", sign(row.right), row.bug, row.found));
+        // In the matrix's order: what the sound system was accused of is known before its bugs are looked for.
+        let (Some(journal), Some(trial)) = (going.next().await, ended.next()) else {
+            break;
+        };
+        let journal = journal?;
+        let row = match trial.bug {
+            Some(bug) => accused(bug, &journal, &sound, &workshop.folder.path().join(&trial.name)),
+            None => {
+                let judged = judgement(&journal.history());
+                let row = sound_row(&trial.plan, &judged);
+                sound.push((trial.plan.scenario.as_str(), judged));
+                row
+            }
+        };
+        waiting.say(&line(&row, trial.plan.seed));
         rows.push(row);
     }
+    waiting.close();
     Ok(rows)
 }
 
-/// The inputs at a seed. They were read before, so mistakes in them were said and ended the command.
-fn planned(choice: &Choice, seed: u64) -> Option<Inputs> {
-    inputs(choice, None, seed).ok()
+/// The row of a bug, with what else speaks against its being found.
+fn accused(bug: &Bug, journal: &Journal, sound: &[(&str, Judgement)], folder: &Path) -> Row {
+    let mut row = bug_row(bug, journal);
+    let mut beside = sound.iter().filter(|(scenario, _)| *scenario == bug.scenario);
+    if beside.any(|(_, judged)| catches(bug, judged)) {
+        row.right = false;
+        row.found += "; the sound system was accused of the same";
+    }
+    if gives_away(folder, bug.name) {
+        row.right = false;
+        row.found += "; the run's folder names the bug";
+    }
+    row
+}
+
+/// The plans at a seed, each with the system. They were made before, so mistakes in them were said and ended the command.
+fn planned(choice: &Choice, seed: u64) -> Vec<(System, Plan)> {
+    let Ok(Inputs { system, plans, .. }) = inputs(choice, None, seed) else {
+        return Vec::new();
+    };
+    plans.into_iter().map(|plan| (system.clone(), plan)).collect()
 }
 
 /// Whether any file below `folder` has `word` in it: then a verdict could have been read off, not found.
@@ -233,28 +276,18 @@ fn planted(system: &System, bug: &Bug) -> System {
     system
 }
 
-async fn one(
-    workshop: &Workshop,
-    (system, plan): (&System, &Plan),
-    name: &str,
-    cluster: Option<&Cluster>,
-) -> Result<Journal, Trouble> {
-    let waiting = View::waiting(&format!("{name}: {}", plan.scenario));
-    let result = workshop
-        .run(
-            Work {
-                attach: None,
-                system,
-                plan,
-                name,
-                cluster,
-                port: None,
-                alone: true,
-            },
-            None,
-        )
-        .await;
-    waiting.close();
+async fn one(workshop: &Workshop, trial: &Trial, cluster: Option<&Cluster>, alone: bool) -> Result<Journal, Trouble> {
+    let Trial { name, system, plan, .. } = trial;
+    let work = Work {
+        attach: None,
+        system,
+        plan,
+        name,
+        cluster,
+        port: None,
+        alone,
+    };
+    let result = workshop.run(work, None).await;
     if *workshop.stop.borrow() {
         return Err(Trouble::Interrupted);
     }

@@ -105,7 +105,12 @@ impl Waiting {
         }
     }
 
-    pub(super) fn close(self) {
+    /// Says a line that stays.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.suspend(|| say::err(line));
+    }
+
+    pub(super) fn close(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Workshop {
 pub(super) struct Work<'a> {
     pub(super) system: &'a System,
     pub(super) plan: &'a Plan,
-    /// The name of its folder.
+    /// What its folders are called.
     pub(super) name: &'a str,
     /// Where the system is, if it runs already.
     pub(super) attach: Option<&'a Address>,
@@ -221,8 +221,10 @@ impl Workshop {
             .scenario(work.name)
             .map_err(Trouble::io("the scenario's folder"))?;
         let system = work.system.with_replicas(&work.plan.replicas);
+        let scratch = self.id.scratch().join(work.name);
         let order = Order {
             run: &self.id,
+            scratch: &scratch,
             system: &system,
             attach: work.attach,
             plan: work.plan,
@@ -239,7 +241,6 @@ impl Workshop {
             // Nothing comes after it: what is left is swept at once.
             return result;
         }
-        let scratch = self.id.scratch().join(&work.plan.scenario);
         if work.alone {
             self.quiet(&scratch).await;
         }

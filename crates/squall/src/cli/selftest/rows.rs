@@ -26,8 +26,16 @@ pub(super) struct Row {
     without: String,
 }
 
-pub(super) fn sign(right: bool) -> &'static str {
+fn sign(right: bool) -> &'static str {
     if right { "✅" } else { "❌" }
+}
+
+/// What is said when a run has ended.
+pub(super) fn line(row: &Row, seed: u64) -> String {
+    let Row {
+        bug, scenario, found, ..
+    } = row;
+    format!("{} {bug:<20} {scenario} (seed {seed}) {found}", sign(row.right))
 }
 
 pub(super) fn bug_row(bug: &Bug, journal: &Journal) -> Row {
