@@ -95,8 +95,8 @@ fn inject(up: &Up, case: &Case, what: &str) -> Running {
 /// One round: undisturbed, in force and seen, healed, as before.
 fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) {
     let what = format!("{} {}, {number} of {rounds}", case.fault, case.keys.join(" "));
-    let looks = up.looks();
     let mut held = inject(up, case, &what);
+    let looks = up.looks();
     if number == 1 {
         // As if its heal were left out. Squall itself has one more to talk to, which shows nothing; and what comes and
         // goes may just be there.
@@ -110,7 +110,8 @@ fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) 
         });
         eprintln!("  {}", differ.join("\n  "));
     }
-    // What is short of something squall itself must have looked at, too, to say that it was seen.
+    // What is short of something squall itself must have looked at, too, to say that it was seen: and at work meanwhile, as
+    // what was seen above may have been before its first look.
     let shortage = case.fault.ends_with("_load") || case.fault.ends_with("_taken");
     until("squall's own look", || match shortage && up.looks() < looks + 3 {
         true => {

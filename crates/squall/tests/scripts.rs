@@ -91,6 +91,8 @@ fn a_command_that_is_content_passes_and_knows_where_it_is() {
         "echo \"$BASE_URL $SQUALL_SCENARIO $1\"; test -f \"$SQUALL_FOLDER/journal.jsonl\"",
     );
     exits(&place.output(&RUN), 0);
+    let says = report(&place).scenarios.remove(0).analysis;
+    assert!(says.starts_with("With 1 command of its own, "), "{says}");
     let ends = ends(&place);
     assert_eq!(ends.len(), 2, "{ends:?}");
     assert_eq!(ends[0].0, ScriptOf::Storm(0));

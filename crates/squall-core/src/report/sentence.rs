@@ -218,10 +218,12 @@ fn recovery(scenario: &Scenario) -> Option<String> {
 
 /// The faults, alike ones together: `With worker killed 3 times and db stopped once (every effect seen)`.
 fn struck(scenario: &Scenario) -> String {
+    let scripts = number(scenario.scripts, "command of its own", "commands of its own");
     if scenario.faults.is_empty() {
-        return match scenario.unbegun {
-            0 => "Without any fault".to_owned(),
-            n => format!("Before {} began", number(n, "planned strike", "planned strikes")),
+        return match (scenario.unbegun, scenario.scripts) {
+            (0, 0) => "Without any fault".to_owned(),
+            (0, _) => format!("With {scripts}"),
+            (n, _) => format!("Before {} began", number(n, "planned strike", "planned strikes")),
         };
     }
     let mut kinds: Vec<(String, usize)> = Vec::new();
@@ -255,7 +257,11 @@ fn struck(scenario: &Scenario) -> String {
         0 => String::new(),
         n => format!("; {} never began", number(n, "planned strike", "planned strikes")),
     };
-    format!("With {} ({seen}{unbegun})", list(&told))
+    let besides = match scenario.scripts {
+        0 => String::new(),
+        _ => format!(" and {scripts}"),
+    };
+    format!("With {} ({seen}{unbegun}){besides}", list(&told))
 }
 
 fn findings(scenario: &Scenario) -> String {

@@ -9,7 +9,7 @@ use super::parts::{PartFigures, parts};
 use super::sentence::{analysis, headline};
 use crate::check::{Outcome, Verdict};
 use crate::clock::Clock;
-use crate::event::{EventId, Phase};
+use crate::event::{Event, EventId, Fact, Phase, ScriptOf};
 use crate::gauge::{Bottleneck, ack_gap, bottleneck};
 use crate::journal::{History, Journal};
 use crate::judgement::{Judgement, Unjudged, judgement};
@@ -147,6 +147,9 @@ pub struct Scenario {
     /// How many strikes of the plan never began: the run ended before.
     #[serde(default)]
     pub unbegun: usize,
+    /// How many commands of one's own the storm ran.
+    #[serde(default)]
+    pub scripts: usize,
     /// How what broke came back.
     pub clocks: Vec<Clock>,
     /// The figures of requests and tasks.
@@ -242,6 +245,19 @@ fn duration(scenarios: &[Scenario]) -> Nanos {
     Nanos::try_from(last - first).unwrap_or(sum)
 }
 
+fn scripts(history: &History<'_>) -> usize {
+    let began = |event: &&Event| {
+        matches!(
+            &event.fact,
+            Fact::ScriptBegan {
+                of: ScriptOf::Storm(_),
+                ..
+            }
+        )
+    };
+    history.events.iter().filter(began).count()
+}
+
 fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
     let plan = &history.header.plan;
     let mut scenario = Scenario {
@@ -261,6 +277,7 @@ fn scenario(history: &History<'_>, judgement: &Judgement) -> Scenario {
             .steps
             .len()
             .saturating_sub(history.strikes.len() + history.missed.len()),
+        scripts: scripts(history),
         clocks: judgement.clocks.clone(),
         counts: counts(history),
         latency: latency(history),
