@@ -137,6 +137,9 @@ impl Aim {
     }
 }
 
+/// What of a fault makes no sense: below which of its keys, what is wrong, what to do.
+pub type Objection = (&'static str, &'static str, &'static str);
+
 /// When a fault strikes. The same five keys in every fault.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timing {
@@ -307,6 +310,19 @@ impl Fault {
             Fault::Scale(fault) => Target::Service(&fault.on),
             Fault::Script(_) => return None,
         })
+    }
+
+    /// What of it makes no sense whatever the system.
+    pub fn objection(&self) -> Option<Objection> {
+        match self {
+            Fault::CrashLoop(fault) => fault.objection(),
+            Fault::Delay(fault) => fault.objection(),
+            Fault::Slice(fault) => fault.objection(),
+            Fault::SlowClose(fault) => fault.objection(),
+            Fault::Intercept(fault) => fault.objection(),
+            Fault::CpuLoad(fault) => fault.objection(),
+            _ => None,
+        }
     }
 
     /// What will hold at the target, where it is one.

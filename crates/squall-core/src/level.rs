@@ -1,6 +1,7 @@
 //! Difficulty levels: rows of parameters a scenario reads, as data (`level/levels.yaml`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use crate::amount::{Dur, DurRange, Percent, Rate};
 use crate::diagnostic::Mistakes;
 use crate::document::Document;
 use crate::expr::{Lookup, Scope, Value};
+use crate::system::{Facts, LENGTHS};
+use crate::time::{Nanos, SECOND};
 
 /// The rows, as bundled.
 const LEVELS: &str = include_str!("level/levels.yaml");
@@ -60,11 +63,13 @@ impl Level {
     }
 }
 
-/// What `${…}` stands for while planning: a level's values, changed by `--set`, and the pace.
+/// What `${…}` stands for while planning: a level's values, changed by `--set`, the pace, and what the system promises.
 #[derive(Debug, Clone)]
 pub struct LevelScope {
     values: BTreeMap<String, String>,
     pace: f64,
+    /// Lengths of time from the system file, as they are at pace 1: planning divides them like any other of a scenario.
+    promised: BTreeMap<String, Dur>,
     /// Whether names may be left for later.
     later: bool,
 }
@@ -84,14 +89,29 @@ impl LevelScope {
             .collect();
         values.insert("level".to_owned(), level.level.to_string());
         values.extend(set.iter().cloned());
-        let later = true;
-        Self { values, pace, later }
+        Self {
+            values,
+            pace,
+            promised: BTreeMap::new(),
+            later: true,
+        }
     }
 
-    /// The same for a scenario, in which everything is known when it is planned.
+    /// The same for a scenario, in which everything is known when it is planned. Where no system is known, any stands for it.
     #[must_use]
-    pub fn for_scenario(&self) -> Self {
+    pub fn for_scenario(&self, system: Option<&Facts>) -> Self {
+        let at_pace_1 = |length: Nanos| {
+            let length = Duration::from_nanos((length as f64 * self.pace).round() as u64);
+            Dur::try_from(length).unwrap_or(Dur::LONGEST)
+        };
+        let lengths = match system {
+            Some(facts) => facts.lengths(),
+            None => LENGTHS.map(|name| (name, SECOND)).into(),
+        };
+        let named = |(name, length): (&str, Nanos)| (format!("contracts.{name}"), at_pace_1(length));
+        let promised = lengths.into_iter().map(named).collect();
         Self {
+            promised,
             later: false,
             ..self.clone()
         }
@@ -105,6 +125,9 @@ impl Scope for LevelScope {
                 .values
                 .get(value)
                 .map_or(Lookup::Unknown, |text| Lookup::Known(value_of(text)));
+        }
+        if let Some(length) = self.promised.get(name) {
+            return Lookup::Known(Value::Dur(*length));
         }
         let known_later = match name.split_once('.') {
             Some((root, _)) => LATER.contains(&root),
@@ -121,7 +144,7 @@ impl Scope for LevelScope {
         let levels = self.values.keys().map(|name| format!("level.{name}"));
         match self.later {
             true => levels.chain(later).collect(),
-            false => levels.collect(),
+            false => levels.chain(self.promised.keys().cloned()).collect(),
         }
     }
 
@@ -151,6 +174,7 @@ fn value_of(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::System;
 
     #[test]
     fn there_are_six_levels_that_all_have_the_same_values() {
@@ -176,6 +200,25 @@ mod tests {
         assert_eq!(scope.lookup("links.db.url"), Lookup::Deferred);
         assert_eq!(scope.lookup("token"), Lookup::Deferred);
         assert_eq!(scope.lookup("lnks.db.url"), Lookup::Unknown);
-        assert_eq!(scope.for_scenario().lookup("token"), Lookup::Unknown);
+        assert_eq!(scope.for_scenario(None).lookup("token"), Lookup::Unknown);
+    }
+
+    #[test]
+    fn a_scenario_reads_what_the_system_promises_as_it_is_at_pace_1() {
+        let system = "{ system: x, entry: a, services: { a: { run: x } }, contracts: { tasks: {
+            create: { method: POST, path: /t, json: {}, id: $.id }, show: { method: GET, path: /t, state: $.s },
+            states: { waiting: [w], running: [r], done: [d] }, kinds: { work: { type: w } },
+            lease: \"${paced(3s)}\", backoff: 1s, max_failures: 3 } } }";
+        let level = &levels().unwrap()[0];
+        let scope = LevelScope::new(level, &[], 10.0);
+        let doc = Document::parse("system.yaml", system).unwrap().expand(&scope).unwrap();
+        let facts = System::read(&doc).unwrap().facts();
+        let known = |system, name: &str| scope.for_scenario(system).lookup(name);
+        let lease = known(Some(&facts), "contracts.tasks.lease");
+        assert_eq!(lease, Lookup::Known(Value::Dur(Dur::secs(3))));
+        assert_eq!(known(Some(&facts), "contracts.locks.lease"), Lookup::Unknown);
+        assert!(matches!(known(None, "contracts.locks.lease"), Lookup::Known(_)));
+        // Not its own.
+        assert_eq!(scope.lookup("contracts.tasks.lease"), Lookup::Unknown);
     }
 }

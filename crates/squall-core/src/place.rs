@@ -199,6 +199,18 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// The same with its planned lengths divided by a pace. How late or slow something is made is none of them.
+    #[must_use]
+    pub fn paced(self, pace: f64) -> Self {
+        match self {
+            Self::Down(Death::Again { lives, most }) => Self::Down(Death::Again {
+                lives: lives.div_f64(pace),
+                most,
+            }),
+            other => other,
+        }
+    }
+
     /// Every byte, either way, arrives later: by `latency`, plus or minus up to `jitter`.
     pub fn delay(latency: Duration, jitter: Duration) -> Self {
         let spread = Spread::Uniform;

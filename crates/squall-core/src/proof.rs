@@ -350,7 +350,17 @@ fn at_work<'h, 'a>(worker: &Instance, at: Nanos, history: &'h History<'a>) -> Ve
         let began = stint.start.is_some_and(|start| start < at && start >= born);
         began && (!stint.ended || stint.heard >= at)
     });
-    running.map(|stint| (stint.task, history.attempt(stint))).collect()
+    let running = running.map(|stint| (stint.task, history.attempt(stint)));
+    running
+        .filter(|(task, attempt)| !taken_over(task, attempt, history).is_some_and(|since| since <= at))
+        .collect()
+}
+
+/// When another attempt at the task of this one began: whoever had it before may be at something else since, or at nothing.
+fn taken_over(task: &str, attempt: &Attempt<'_>, history: &History<'_>) -> Option<Nanos> {
+    let others = history.tasks.get(task)?.attempts.iter();
+    let later = others.filter(|other| !std::ptr::eq(*other, attempt) && other.began() > attempt.began());
+    later.filter_map(Attempt::began).min()
 }
 
 /// A kill between the system's commit and the worker's report of it leaves an attempt without end
@@ -362,9 +372,5 @@ fn only_its_report_was_lost(task: &str, attempt: &Attempt<'_>, history: &History
     let done = known
         .last_record()
         .is_some_and(|(_, _, record)| record.state == Some(State::Done));
-    let taken_over = known
-        .attempts
-        .iter()
-        .any(|other| other.began() > attempt.began() && !std::ptr::eq(other, attempt));
-    done && !taken_over
+    done && taken_over(task, attempt, history).is_none()
 }

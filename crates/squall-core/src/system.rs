@@ -197,7 +197,19 @@ pub struct ObjectFacts {
     pub lease: Option<Nanos>,
 }
 
+/// Every length a system may promise, as [`Facts::lengths`] calls it.
+pub const LENGTHS: [&str; 3] = ["tasks.lease", "tasks.backoff", "locks.lease"];
+
 impl Facts {
+    /// The lengths of time it promises, by where its contracts say them.
+    pub fn lengths(&self) -> BTreeMap<&'static str, Nanos> {
+        let tasks = self.tasks.as_ref();
+        let locks = self.objects.get(&Object::Lock).and_then(|locks| locks.lease);
+        let all = [tasks.map(|tasks| tasks.lease), tasks.map(|tasks| tasks.backoff), locks];
+        let named = LENGTHS.into_iter().zip(all);
+        named.filter_map(|(name, length)| Some((name, length?))).collect()
+    }
+
     /// The same for one that ran already: of its parts nothing is known, and none of them reports to squall.
     #[must_use]
     pub fn attached(mut self, to: String) -> Self {

@@ -1,7 +1,7 @@
 //! Processes that die again each time they have come back.
 
 use crate::amount::Dur;
-use crate::fault::fault;
+use crate::fault::{Objection, fault};
 use crate::place::{Condition, Death};
 
 pub(super) const DOES: &str = "SIGKILL to one copy, and again each time it is ready again";
@@ -30,5 +30,14 @@ impl CrashLoop {
             lives: self.lives.map_or(std::time::Duration::ZERO, Dur::get),
             most: self.crashes.map(std::num::NonZeroU32::get),
         })
+    }
+
+    pub(super) fn objection(&self) -> Option<Objection> {
+        let outlives = self.lives.is_some_and(|lives| lives >= self.lasts);
+        outlives.then_some((
+            "/lives",
+            "a process would outlive the fault, and never die again",
+            "write less than `for`",
+        ))
     }
 }

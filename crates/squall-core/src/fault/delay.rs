@@ -1,7 +1,7 @@
 //! Links that are slow.
 
 use crate::amount::{Dur, Percent};
-use crate::fault::{fault, impaired};
+use crate::fault::{Objection, fault, impaired};
 use crate::place::{Condition, Impair, Spread, Way};
 
 pub(super) const DOES: &str = "every byte on one copy's connections to a service arrives later, in order";
@@ -42,5 +42,14 @@ impl DelayLink {
             spread: self.spread,
         };
         impaired(what, self.way, self.share)
+    }
+
+    pub(super) fn objection(&self) -> Option<Objection> {
+        let nothing = self.latency == Dur::ZERO && self.jitter.is_none_or(|jitter| jitter == Dur::ZERO);
+        nothing.then_some((
+            "/latency",
+            "a delay of nothing changes nothing",
+            "write how much, such as 50ms",
+        ))
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::amount::{Dur, Percent};
-use crate::fault::fault;
+use crate::fault::{Objection, fault};
 use crate::place::{Condition, Intercept, Share, Which};
 use crate::protocol::{Act, Protocol};
 
@@ -86,8 +86,7 @@ impl InterceptLink {
         })
     }
 
-    /// What of it makes no sense: the key, what is wrong, what to do.
-    pub fn objection(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    pub(super) fn objection(&self) -> Option<Objection> {
         let picks = [self.nth.is_some(), self.each.is_some(), self.chance.is_some()];
         let one_word = |command: &String| !command.is_empty() && command.bytes().all(|c| c.is_ascii_graphic());
         if picks.iter().filter(|pick| **pick).count() > 1 {
@@ -117,6 +116,13 @@ impl InterceptLink {
         }
         if self.path.is_some() && self.protocol != Protocol::Http {
             return Some(("/path", "only requests of `http` have a path", "pick them by `command`"));
+        }
+        if self.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            return Some((
+                "/path",
+                "no request has such a path",
+                "begin it with `/`, such as /tasks",
+            ));
         }
         let code = self.code.as_ref()?;
         if self.then != Then::Error {

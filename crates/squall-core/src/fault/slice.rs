@@ -1,7 +1,7 @@
 //! Links that carry bytes in small pieces.
 
 use crate::amount::{Dur, Percent};
-use crate::fault::{fault, impaired};
+use crate::fault::{Objection, fault, impaired};
 use crate::place::{Condition, Impair, Way};
 
 pub(super) const DOES: &str = "bytes on one copy's connections to a service arrive in small pieces";
@@ -45,5 +45,10 @@ impl SliceLink {
             self.way,
             self.share,
         )
+    }
+
+    pub(super) fn objection(&self) -> Option<Objection> {
+        let empty = self.vary >= self.bytes.get();
+        empty.then_some(("/vary", "a piece could have no byte at all", "write less than `bytes`"))
     }
 }

@@ -1,7 +1,7 @@
 //! Links on which the end of a stream is noticed late.
 
 use crate::amount::{Dur, Percent};
-use crate::fault::{fault, impaired};
+use crate::fault::{Objection, fault, impaired};
 use crate::place::{Condition, Impair, Way};
 
 pub(super) const DOES: &str =
@@ -32,5 +32,14 @@ fault! {
 impl SlowClose {
     pub(super) fn condition(&self) -> Condition {
         impaired(Impair::SlowClose { delay: self.by.get() }, self.way, self.share)
+    }
+
+    pub(super) fn objection(&self) -> Option<Objection> {
+        let nothing = self.by == Dur::ZERO;
+        nothing.then_some((
+            "/by",
+            "later by nothing changes nothing",
+            "write how much, such as 500ms",
+        ))
     }
 }

@@ -173,7 +173,7 @@ impl Drawer<'_> {
                     link_to: link_to.clone(),
                     place: None,
                     rank,
-                    condition: condition.clone(),
+                    condition: condition.clone().paced(self.request.pace),
                     hold,
                 });
             }

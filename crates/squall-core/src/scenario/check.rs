@@ -2,6 +2,7 @@
 //! could ever answer.
 
 use super::Scenario;
+use crate::amount::Dur;
 use crate::demand::Demand;
 use crate::diagnostic::Mistake;
 use crate::document::Document;
@@ -9,9 +10,6 @@ use crate::fault::{Aim, Fault, Target, Timing};
 use crate::place::Condition;
 use crate::script::Script;
 use crate::stop::StopWhen;
-
-/// Which shares of its processors can be taken from a service.
-const LOADS: std::ops::RangeInclusive<f64> = 0.5..=0.95;
 
 /// Everything of that sort that is wrong.
 pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
@@ -45,16 +43,8 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
             let help = "write a share of more than 0%".to_owned();
             found.push(doc.mistake(&at, "a share of 0% changes nothing", Some(help)));
         }
-        if let Fault::Intercept(intercept) = fault
-            && let Some((key, message, help)) = intercept.objection()
-        {
+        if let Some((key, message, help)) = fault.objection() {
             found.push(doc.mistake(&format!("{at}{key}"), message, Some(help.to_owned())));
-        }
-        if let Fault::CpuLoad(load) = fault
-            && !LOADS.contains(&load.share.fraction())
-        {
-            let help = "write 50% to 95%: with one other at each of its turns it gets half".to_owned();
-            found.push(doc.mistake(&format!("{at}/share"), "no such share can be taken", Some(help)));
         }
     }
     for (index, stop) in scenario.stop_when.iter().enumerate() {
@@ -77,9 +67,29 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
     found
 }
 
-/// Strikes that would never end, or a key that has no say: which key, what is wrong, what to do.
+/// Strikes that would never end or begin, or a key that has no say: which key, what is wrong, what to do.
 fn rhythm(timing: &Timing) -> Option<(&'static str, String, &'static str)> {
+    let first = timing
+        .at
+        .as_ref()
+        .or(timing.every.as_ref())
+        .map_or(Dur::ZERO, |range| range.low());
     match (&timing.every, &timing.after, timing.times, &timing.until) {
+        (_, _, Some(0), _) => Some((
+            "times",
+            "never strikes".to_owned(),
+            "strike once at least, or leave the fault out",
+        )),
+        (Some(every), ..) if every.high() == Dur::ZERO => Some((
+            "every",
+            "strikes without a pause".to_owned(),
+            "write how far apart, such as 5s",
+        )),
+        (Some(_), None, _, Some(until)) if *until <= first => Some((
+            "until",
+            format!("is over before the first strike, at {first}"),
+            "write a later one",
+        )),
         (Some(_), _, None, None) => Some((
             "every",
             "strikes again and again, but never ends".to_owned(),

@@ -33,6 +33,28 @@ fn a_kill_that_hit_an_idle_worker_proves_nothing() {
     assert_eq!(judgement.doubts.len(), 1, "{:?}", judgement.doubts);
 }
 
+/// A worker that lost its task to another may not say so, or never learn of it: that it began one is no sign that it is at it.
+#[test]
+fn a_kill_of_a_worker_whose_task_another_took_over_proves_nothing() {
+    let mut run = Run::sound();
+    let mut victim = None;
+    run.each(|at, fact| {
+        if let Fact::Task(line) = fact
+            && (line.worker.as_str(), line.event) == ("worker-1", TaskEvent::Start)
+            && at < KILL.from
+        {
+            victim = Some((line.task.clone(), line.attempt));
+        }
+    });
+    let (task, attempt) = victim.expect("an attempt of worker-1");
+    assert!(run.judge().proofs[0].seen);
+    let over = super::run::line(&task, attempt + 1, "worker-3", TaskEvent::Start);
+    run.add(KILL.from - 20 * MS, over);
+    let judgement = run.judge();
+    assert_eq!(judgement.proofs[0].says, "worker-1 was killed while it ran nothing");
+    assert_eq!(judgement.outcome, Came::Inconclusive);
+}
+
 #[test]
 fn a_kill_after_the_commit_but_before_its_report_is_neither_proof_nor_finding() {
     let mut run = Run::sound();

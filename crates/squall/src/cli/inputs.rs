@@ -86,6 +86,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
     let machine = survey();
+    let scope = scope.for_scenario(system.as_ref().map(System::facts).as_ref());
     for name in names {
         let (file, text) = scenario_text(&name)?;
         let request = Request {
@@ -97,7 +98,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             repeat: &again(choice, attach, &name, seed),
         };
         let read = Document::parse(&file, &text)
-            .and_then(|doc| doc.expand(&scope.for_scenario()))
+            .and_then(|doc| doc.expand(&scope))
             .and_then(|doc| programs::scenario(&doc).map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {

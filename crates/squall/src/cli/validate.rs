@@ -62,12 +62,16 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
             what = "a system, at every level".to_owned();
             continue;
         }
-        let doc = doc.expand(&scope.for_scenario())?;
+        let system = match system {
+            Some((file, text)) => Some(System::read(&Document::parse(file, text)?.expand(&scope)?)?),
+            None => None,
+        };
+        let facts = system.as_ref().map(System::facts);
+        let doc = doc.expand(&scope.for_scenario(facts.as_ref()))?;
         let scenario = programs::scenario(&doc)?;
         named(&doc, name, &scenario)?;
         what = "a scenario, at every level; planned on no system, for there is no valid one here".to_owned();
-        if let Some((file, text)) = system {
-            let system = System::read(&Document::parse(file, text)?.expand(&scope)?)?;
+        if let Some(system) = system {
             let facts = system.with_replicas(&scenario.replicas).facts();
             let lacks = needs(&scenario, &facts);
             if name.ends_with(BUNDLED) && !lacks.is_empty() {
