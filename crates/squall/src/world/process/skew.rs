@@ -47,8 +47,8 @@ struct Held {
     clocks: Arc<Lock<Clocks>>,
     /// Replaces them in what is started meanwhile.
     follows: JoinHandle<()>,
-    /// It has said that its clock is wrong: there is no need to ask again.
-    said: bool,
+    /// The first process that has said that its clock is wrong: there is no need to ask it again.
+    said: Option<u32>,
 }
 
 /// The processes of one instance whose clock functions are replaced.
@@ -103,7 +103,7 @@ impl Skews {
             skew,
             clocks: clocks.clone(),
             follows,
-            said: false,
+            said: None,
         };
         // Known before it is tried: what was done of it by then is lifted as all else is.
         all.insert(instance.clone(), held);
@@ -129,8 +129,10 @@ impl Skews {
         })
         .await
         .ok()?;
-        let said = if held.said { None } else { asks.await };
-        held.said |= said.is_some_and(|said| said.allows(held.skew.by) && !said.allows(0));
+        let said = if held.said == root { None } else { asks.await };
+        if said.is_some_and(|said| said.allows(held.skew.by) && !said.allows(0)) {
+            held.said = root;
+        }
         Some(SkewLook { replaced, ran, said })
     }
 }
@@ -228,4 +230,189 @@ async fn off_thread<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Sen
 
 fn lock(clocks: &Lock<Clocks>) -> std::sync::MutexGuard<'_, Clocks> {
     clocks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+    use std::time::Instant;
+
+    const SECOND: i64 = 1_000_000_000;
+    /// Begins a line that is not the test harness's.
+    const MARK: char = '@';
+
+    /// Tells what its clocks are for each line of the input, while others read theirs all the time; as a test of its own
+    /// there is nothing to do.
+    #[test]
+    fn tells() {
+        let Ok(spinning) = std::env::var("TELLS") else { return };
+        for _ in 0..spinning.parse().unwrap() {
+            std::thread::spawn(|| {
+                loop {
+                    std::hint::black_box(std::time::SystemTime::now());
+                }
+            });
+        }
+        let began = Instant::now();
+        for _ in io::stdin().lock().lines() {
+            println!("{MARK}{} {}", ask::now(), began.elapsed().as_nanos());
+        }
+        std::process::exit(0);
+    }
+
+    /// Somebody who tells what time it is.
+    struct Teller {
+        child: Child,
+        input: ChildStdin,
+        output: BufReader<ChildStdout>,
+    }
+
+    impl Teller {
+        fn start(mut command: Command) -> Self {
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+            let output = BufReader::new(output);
+            Self { child, input, output }
+        }
+
+        /// This test's own program, with so many threads that read their clocks all the time.
+        fn spinning(threads: u32) -> Self {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(words()).env("TELLS", threads.to_string());
+            Self::start(command)
+        }
+
+        fn pid(&self) -> u32 {
+            self.child.id()
+        }
+
+        /// How far its wall clock is ahead, and what the clock shows that only goes forward.
+        fn ask(&mut self) -> (i64, i64) {
+            self.input.write_all(b"\n").unwrap();
+            let mut line = String::new();
+            while !line.contains(MARK) {
+                line.clear();
+                assert!(self.output.read_line(&mut line).unwrap() > 0, "it has ended");
+            }
+            let (_, told) = line.split_once(MARK).unwrap();
+            let (wall, since) = told.trim().split_once(' ').unwrap();
+            (wall.parse::<i64>().unwrap() - ask::now(), since.parse().unwrap())
+        }
+    }
+
+    impl Drop for Teller {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    fn words() -> [String; 3] {
+        let own = "world::process::skew::tests::tells";
+        ["--exact", own, "--nocapture"].map(str::to_owned)
+    }
+
+    fn clocks(by: i64) -> Clocks {
+        Clocks {
+            patches: Patches::new(Skew { by }).unwrap(),
+            processes: BTreeMap::new(),
+            lifted: false,
+        }
+    }
+
+    fn near(ahead: i64, by: i64) -> bool {
+        // Asking takes a while, during which squall's own clock goes on.
+        (by - 2 * SECOND..=by).contains(&ahead)
+    }
+
+    #[test]
+    fn a_wall_clock_is_ahead_or_behind_and_right_again_and_the_other_clock_never_moves() {
+        let mut teller = Teller::spinning(0);
+        let (ahead, since) = teller.ask();
+        assert!(near(ahead, 0), "{ahead}");
+        let began = Instant::now();
+        for by in [3600 * SECOND, -90 * SECOND, 10 * SECOND - 1, -7 * SECOND - 1] {
+            let (mut clocks, pid) = (clocks(by), Some(teller.pid()));
+            clocks.hold(pid).unwrap();
+            assert_eq!(clocks.count(), (1, 0), "nobody has asked for the time");
+            // Parts of a second are carried over, whatever they are.
+            for _ in 0..50 {
+                let (ahead, _) = teller.ask();
+                assert!(near(ahead, by), "{ahead} for {by}");
+            }
+            assert_eq!(clocks.count(), (1, 1));
+            clocks.lift(pid).unwrap();
+            let (ahead, now) = teller.ask();
+            assert!(near(ahead, 0), "{ahead} after {by}");
+            let elapsed = began.elapsed().as_nanos() as i64;
+            assert!((elapsed - (now - since)).abs() < 2 * SECOND, "{elapsed} {since} {now}");
+        }
+    }
+
+    #[test]
+    fn who_reads_clocks_all_the_time_is_found_outside_them_and_lives_on() {
+        let mut teller = Teller::spinning(2);
+        teller.ask();
+        for _ in 0..10 {
+            let (mut clocks, pid) = (clocks(3600 * SECOND), Some(teller.pid()));
+            clocks.hold(pid).unwrap();
+            assert!(near(teller.ask().0, 3600 * SECOND));
+            clocks.lift(pid).unwrap();
+            assert!(near(teller.ask().0, 0));
+        }
+    }
+
+    #[test]
+    fn what_was_put_back_by_somebody_else_is_not_said_to_be_in_force() {
+        let mut teller = Teller::spinning(0);
+        let (mut clocks, pid) = (clocks(3600 * SECOND), Some(teller.pid()));
+        teller.ask();
+        clocks.hold(pid).unwrap();
+        assert!(patch::restore(teller.pid(), &clocks.patches).unwrap());
+        assert!(near(teller.ask().0, 0));
+        assert_eq!(clocks.count(), (0, 0));
+    }
+
+    #[test]
+    fn who_became_another_program_or_was_born_since_gets_a_wrong_clock_too() {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new("sh");
+        // A child of the shell, and then the shell itself.
+        let script = "read line; sleep 60 & read line; exec \"$@\"";
+        command
+            .args(["-c", script, "sh"])
+            .arg(program)
+            .args(words())
+            .env("TELLS", "0");
+        let mut teller = Teller::start(command);
+        let (mut clocks, pid) = (clocks(3600 * SECOND), Some(teller.pid()));
+        clocks.hold(pid).unwrap();
+        assert_eq!(clocks.count().0, 1);
+        let mut until = |what: &str, processes: usize, clocks: &mut Clocks| {
+            teller.input.write_all(b"\n").unwrap();
+            let end = Instant::now() + Duration::from_secs(20);
+            while clocks.family(pid).len() != processes {
+                assert!(Instant::now() < end, "{what}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        until("a child", 2, &mut clocks);
+        clocks.hold(pid).unwrap();
+        assert_eq!(clocks.count().0, 2);
+        until("another program", 2, &mut clocks);
+        let own = std::fs::read_link("/proc/self/exe").unwrap();
+        let end = Instant::now() + Duration::from_secs(20);
+        while std::fs::read_link(format!("/proc/{}/exe", teller.pid())).ok() != Some(own.clone()) {
+            assert!(Instant::now() < end, "it did not become another program");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        clocks.hold(pid).unwrap();
+        assert!(near(teller.ask().0, 3600 * SECOND));
+        let sleeps: Vec<u32> = clocks.family(pid).into_iter().filter(|one| Some(*one) != pid).collect();
+        clocks.lift(pid).unwrap();
+        assert!(near(teller.ask().0, 0));
+        processes::signal(&sleeps, nix::sys::signal::Signal::SIGKILL);
+    }
 }

@@ -45,11 +45,14 @@ impl Patches {
             symbol(image, name).ok_or_else(missing)
         };
         let [clock, day, time_of] = [find(CLOCK_GETTIME)?, find(GETTIMEOFDAY)?, find(TIME)?];
-        let away = i32::try_from(clock.0 as i64 - time_of.0 as i64).map_err(io::Error::other)?;
+        // The third function is too small for what it has to do, and leaves that to the end of the first.
+        let (mut first, rest) = (clock_gettime(seconds, nanos), time(seconds, nanos));
+        let away = clock.0 as i64 + first.len() as i64 - time_of.0 as i64;
+        first.extend(rest);
         let all = [
-            patch(image, clock, clock_gettime(seconds, nanos)),
+            patch(image, clock, first),
             patch(image, day, gettimeofday(seconds, nanos)),
-            patch(image, time_of, time(away)),
+            patch(image, time_of, jump(i32::try_from(away).map_err(io::Error::other)?)),
         ];
         all.into_iter().collect::<io::Result<_>>().map(Self)
     }
@@ -188,17 +191,27 @@ fn gettimeofday(seconds: i32, nanos: i32) -> Vec<u8> {
     code.add(RDI, seconds, nanos / 1000, 1_000_000).done()
 }
 
-/// `time_t time(time_t *rdi)`, which may be null: the seconds of the clock, which is `away` from here.
-fn time(away: i32) -> Vec<u8> {
+/// `time_t time(time_t *rdi)`, which may be null: what the first function tells, without its parts of a second.
+fn time(seconds: i32, nanos: i32) -> Vec<u8> {
     let mut code = Code::default();
-    // push rdi; sub rsp, 16; xor edi, edi; mov rsi, rsp
-    code.put(&[0x57, 0x48, 0x83, 0xEC, 16, 0x31, 0xFF, 0x48, 0x89, 0xE6]);
-    // call clock_gettime, from where the call ends
-    let ends = code.bytes.len() as i32 + 5;
-    code.put(&[0xE8]).number(away.wrapping_sub(ends));
-    // mov rax, [rsp]; add rsp, 16; pop rdi; test rdi, rdi; mov [rdi], rax
-    code.put(&[0x48, 0x8B, 0x04, 0x24, 0x48, 0x83, 0xC4, 16, 0x5F]);
-    code.put(&[0x48, 0x85, 0xFF]).end_if(JZ).put(&[0x48, 0x89, 0x07]).done()
+    // mov r8, rdi; xor edi, edi; push rax; push rax; mov rsi, rsp
+    code.put(&[0x49, 0x89, 0xF8, 0x31, 0xFF, 0x50, 0x50, 0x48, 0x89, 0xE6]);
+    // pop rax; pop rcx; add rax, seconds; add rcx, nanos; cmp rcx, 1000000000
+    code.call(228).put(&[0x58, 0x59, 0x48, 0x05]).number(seconds);
+    code.put(&[0x48, 0x81, 0xC1]).number(nanos);
+    code.put(&[0x48, 0x81, 0xF9]).number(1_000_000_000);
+    // jl over the next; inc rax; test r8, r8; mov [r8], rax
+    code.put(&[JL, 3, 0x48, 0xFF, 0xC0, 0x4D, 0x85, 0xC0])
+        .end_if(JZ)
+        .put(&[0x49, 0x89, 0x00])
+        .done()
+}
+
+/// A jump to what is so far away from where it stands.
+fn jump(away: i32) -> Vec<u8> {
+    let mut code = Code::default();
+    code.put(&[0xE9]).number(away.wrapping_sub(5));
+    code.bytes
 }
 
 /// Where a function begins in an ELF image for x86-64, and how long it is.
@@ -232,4 +245,81 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
         .rev()
         .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     usize::try_from(number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(image: &[u8]) -> io::Result<Patches> {
+        Patches::of(image, Skew { by: -1 })
+    }
+
+    #[test]
+    fn what_is_written_fits_into_the_functions_it_replaces_and_they_do_not_overlap() {
+        let image = own_image().unwrap();
+        let mut all = of(&image).unwrap().0;
+        all.sort_by_key(|patch| patch.at);
+        assert_eq!(all.len(), 3);
+        for patch in &all {
+            assert_eq!(patch.was.len(), patch.is.len());
+            assert_eq!(image[patch.at as usize..][..patch.was.len()], patch.was);
+        }
+        let apart = |pair: &[Patch]| pair[0].at + pair[0].is.len() as u64 <= pair[1].at;
+        assert!(all.windows(2).all(apart));
+    }
+
+    #[test]
+    fn an_image_that_is_none_is_refused_and_one_that_is_broken_does_no_harm() {
+        let image = own_image().unwrap();
+        for length in (0..image.len()).step_by(97) {
+            _ = of(&image[..length]);
+        }
+        for at in 0..1024 {
+            let mut broken = image.clone();
+            broken[at] ^= 0xFF;
+            _ = of(&broken);
+        }
+        let mut other = image;
+        // Of 32 bits; then of another machine.
+        for (at, byte) in [(4, 1), (18, 183)] {
+            let was = std::mem::replace(&mut other[at], byte);
+            let refused = of(&other).unwrap_err().to_string();
+            assert!(refused.contains("has no __vdso_clock_gettime"), "{refused}");
+            other[at] = was;
+        }
+        assert!(of(&other).is_ok() && of(b"").is_err());
+    }
+
+    /// `time` of the C library goes through the third function; Perl asks it.
+    #[test]
+    fn whole_seconds_are_those_of_the_clock_with_its_parts() {
+        use super::super::patch::Process;
+        use std::io::{BufRead, BufReader, Write};
+        use std::process::{Command, Stdio};
+        let mut perl = Command::new("perl");
+        perl.args(["-e", "$| = 1; print time, qq{\\n} while <STDIN>"]);
+        let Ok(mut perl) = perl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+            return eprintln!("there is no perl");
+        };
+        let (mut input, output) = (perl.stdin.take().unwrap(), perl.stdout.take().unwrap());
+        let mut output = BufReader::new(output);
+        let by = -7_300_000_000;
+        let mut ask = || -> i64 {
+            let mut line = String::new();
+            input.write_all(b"\n").unwrap();
+            output.read_line(&mut line).unwrap();
+            line.trim().parse().unwrap()
+        };
+        ask();
+        Process::replace(perl.id(), &Patches::new(Skew { by }).unwrap()).unwrap();
+        for _ in 0..200 {
+            let before = (super::super::ask::now() + by).div_euclid(1_000_000_000);
+            let told = ask();
+            let after = (super::super::ask::now() + by).div_euclid(1_000_000_000);
+            assert!((before..=after).contains(&told), "{before} {told} {after}");
+        }
+        perl.kill().unwrap();
+        perl.wait().unwrap();
+    }
 }

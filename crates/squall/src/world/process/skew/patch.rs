@@ -16,8 +16,11 @@ const LARGEST: u64 = 1 << 20;
 const STANDSTILL: Duration = Duration::from_millis(100);
 /// Between two looks whether it stands.
 const LOOK: Duration = Duration::from_micros(200);
-/// So often is tried to find it outside its clock functions.
-const TRIES: u32 = 200;
+/// So often is tried to find it outside its clock functions as it goes on by itself, and then with these barred.
+const STRAIGHT: u32 = 10;
+const PATIENT: u32 = 200;
+/// `jmp` to itself: who comes there waits.
+const BAR: [u8; 2] = [0xEB, 0xFE];
 /// It goes on for so long between two tries.
 const GOES_ON: Duration = Duration::from_millis(2);
 /// So much of each stack is searched for a signal's frame, the newest first.
@@ -58,16 +61,21 @@ impl Process {
     pub(super) fn replace(pid: u32, patches: &Patches) -> io::Result<Self> {
         let memory = memory(pid)?;
         let region = region(pid)?;
-        let held = holds(&memory, region, patches)?;
-        let held = held.ok_or_else(|| io::Error::other("its vDSO is not the one squall itself has"))?;
-        if !held {
-            write(pid, &memory, region, || {
-                let mut all = patches.0.iter();
-                all.try_for_each(|patch| memory.write_all_at(&patch.is, region.from + patch.at))
-            })?;
-            // Some kernels take such a write and let it vanish.
-            if holds(&memory, region, patches)? != Some(true) {
-                return Err(io::Error::other("what was written into its vDSO is not there"));
+        match holds(&memory, region, patches)? {
+            Holds::Replaced => {}
+            Holds::Other => return Err(io::Error::other("its vDSO is not the one squall itself has")),
+            Holds::Own | Holds::Barred => {
+                let pieces: Vec<Piece<'_>> = patches
+                    .0
+                    .iter()
+                    .map(|patch| (region.from + patch.at, &patch.is[..]))
+                    .collect();
+                let memory = &memory;
+                Scene { pid, memory, region }.write(&pieces)?;
+                // Some kernels take such a write and let it vanish.
+                if holds(memory, region, patches)? != Holds::Replaced {
+                    return Err(io::Error::other("what was written into its vDSO is not there"));
+                }
             }
         }
         // Reading it there counted as use.
@@ -89,7 +97,7 @@ impl Process {
     pub(super) fn ran(&mut self, pid: u32, patches: &Patches) -> Option<bool> {
         if !self.ran && used(pid) {
             let region = region(pid).ok()?;
-            let there = region.from == self.base && holds(&self.memory, region, patches).ok()? == Some(true);
+            let there = region.from == self.base && holds(&self.memory, region, patches).ok()? == Holds::Replaced;
             _ = forget_use(pid);
             self.ran = there;
             return there.then_some(true);
@@ -104,14 +112,18 @@ impl Process {
 /// It may not be written to, or never came out of them.
 pub(super) fn restore(pid: u32, patches: &Patches) -> io::Result<bool> {
     let (memory, region) = (memory(pid)?, region(pid)?);
-    if holds(&memory, region, patches)? != Some(true) {
-        return Ok(false);
+    match holds(&memory, region, patches)? {
+        Holds::Own | Holds::Other => Ok(false),
+        Holds::Replaced | Holds::Barred => {
+            let pieces: Vec<Piece<'_>> = patches
+                .0
+                .iter()
+                .map(|patch| (region.from + patch.at, &patch.was[..]))
+                .collect();
+            let memory = &memory;
+            Scene { pid, memory, region }.write(&pieces).map(|()| true)
+        }
     }
-    write(pid, &memory, region, || {
-        let mut all = patches.0.iter();
-        all.try_for_each(|patch| memory.write_all_at(&patch.was, region.from + patch.at))
-    })?;
-    Ok(true)
 }
 
 /// The vDSO of this very process.
@@ -142,46 +154,159 @@ fn region(pid: u32) -> io::Result<Region> {
     found.ok_or_else(|| io::Error::other("it has no vDSO"))
 }
 
-/// Whether its clock functions are the replaced ones, or the kernel's own; `None` when they are neither.
-fn holds(memory: &File, region: Region, patches: &Patches) -> io::Result<Option<bool>> {
-    let mut seen = (true, true);
+/// What a process has where its clock functions begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// The kernel's own.
+    Own,
+    /// The replaced ones.
+    Replaced,
+    /// Either, with [`BAR`] before: it was born while that stood there.
+    Barred,
+    /// Something squall does not know.
+    Other,
+}
+
+fn holds(memory: &File, region: Region, patches: &Patches) -> io::Result<Holds> {
+    let (mut own, mut replaced, mut barred) = (true, true, true);
     for patch in &patches.0 {
         let mut now = vec![0; patch.is.len()];
         memory.read_exact_at(&mut now, region.from + patch.at)?;
-        seen = (seen.0 && now == patch.is, seen.1 && now == patch.was);
+        let (begin, rest) = now.split_at(BAR.len());
+        own &= now == patch.was;
+        replaced &= now == patch.is;
+        barred &= begin == BAR && [&patch.was, &patch.is].iter().any(|known| known.ends_with(rest));
     }
-    match seen {
-        (true, _) => Ok(Some(true)),
-        (_, true) => Ok(Some(false)),
-        _ => Ok(None),
+    Ok(match (own, replaced, barred) {
+        (true, ..) => Holds::Own,
+        (_, true, _) => Holds::Replaced,
+        (_, _, true) => Holds::Barred,
+        _ => Holds::Other,
+    })
+}
+
+/// Bytes, and where in a process they belong.
+type Piece<'a> = (u64, &'a [u8]);
+
+/// A process that is written to.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    pid: u32,
+    memory: &'a File,
+    region: Region,
+}
+
+/// Why nothing was written yet.
+enum Lacking {
+    /// It did not stand still.
+    Stillness,
+    /// A thread was where it may not be.
+    Room,
+    /// The kernel refused.
+    Leave(io::Error),
+}
+
+impl Lacking {
+    fn error(self) -> io::Error {
+        match self {
+            Lacking::Stillness => io::Error::other("it did not stand still"),
+            Lacking::Room => io::Error::other("its threads were always inside its clock functions"),
+            Lacking::Leave(error) => error,
+        }
     }
 }
 
-/// Writes while a process stands still and none of its threads is inside, or will return there.
-fn write(pid: u32, memory: &File, region: Region, act: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    let mut why = "";
-    for _ in 0..TRIES {
-        // Whoever stopped it before lets it go on, too.
-        let stood = processes::stat(pid).is_some_and(|stat| stat.state == 'T');
-        if !stood {
-            processes::signal(&[pid], Signal::SIGSTOP);
+impl Scene<'_> {
+    /// Writes functions anew while the process stands still and none of its threads is inside, or will return there. Where
+    /// always one is, they are barred: who comes waits at their beginnings, until all who are inside have left.
+    fn write(self, pieces: &[Piece<'_>]) -> io::Result<()> {
+        match self.attempt(STRAIGHT, |next| !self.region.holds(next), pieces) {
+            Err(Lacking::Room) => {}
+            done => return done.map_err(Lacking::error),
         }
-        let done = match (stands_still(pid), outside(pid, memory, region)) {
-            (false, _) => Err("it did not stand still"),
-            (_, false) => Err("its threads were always inside its clock functions"),
-            _ => Ok(act()),
-        };
-        if !stood {
-            processes::signal(&[pid], Signal::SIGCONT);
+        let begins = |next: u64| pieces.iter().any(|(at, _)| *at == next);
+        let mut before = Vec::new();
+        for (at, _) in pieces {
+            let mut bytes = [0; BAR.len()];
+            self.memory.read_exact_at(&mut bytes, *at)?;
+            before.push((*at, bytes));
         }
-        match done {
-            Ok(result) => return result,
-            Err(_) if !lives(pid) => break,
-            Err(lacking) => why = lacking,
+        let bars: Vec<Piece<'_>> = pieces.iter().map(|(at, _)| (*at, &BAR[..])).collect();
+        // The bar may cover an instruction of one byte and the beginning of the next.
+        let barred = self.attempt(PATIENT, |next| !begins(next.wrapping_sub(1)), &bars);
+        barred.map_err(Lacking::error)?;
+        let done = self.attempt(PATIENT, |next| begins(next) || !self.region.holds(next), pieces);
+        if done.is_err() {
+            let before: Vec<Piece<'_>> = before.iter().map(|(at, bytes)| (*at, &bytes[..])).collect();
+            // Whoever waits goes on as if nothing had been, wherever the others are.
+            _ = self.attempt(PATIENT, |_| true, &before);
         }
-        std::thread::sleep(GOES_ON);
+        done.map_err(Lacking::error)
     }
-    Err(io::Error::other(why))
+
+    /// Writes once the process stands still and each of its threads is where it may be; so often is tried.
+    fn attempt(self, tries: u32, may: impl Fn(u64) -> bool, pieces: &[Piece<'_>]) -> Result<(), Lacking> {
+        let mut lacking = Lacking::Stillness;
+        for _ in 0..tries {
+            // Whoever stopped it before lets it go on, too.
+            let stood = processes::stat(self.pid).is_some_and(|stat| stat.state == 'T');
+            if !stood {
+                processes::signal(&[self.pid], Signal::SIGSTOP);
+            }
+            let done = match stands_still(self.pid) {
+                false => Err(Lacking::Stillness),
+                true if !self.threads_are(&may) => Err(Lacking::Room),
+                true => {
+                    let mut pieces = pieces.iter();
+                    let written = pieces.try_for_each(|(at, bytes)| self.memory.write_all_at(bytes, *at));
+                    Ok(written.map_err(Lacking::Leave))
+                }
+            };
+            if !stood {
+                processes::signal(&[self.pid], Signal::SIGCONT);
+            }
+            match done {
+                Ok(written) => return written,
+                Err(why) => lacking = why,
+            }
+            if !lives(self.pid) {
+                break;
+            }
+            std::thread::sleep(GOES_ON);
+        }
+        Err(lacking)
+    }
+
+    /// Whether each thread of the process, which stands still, is where it may be, and was when a signal took it elsewhere.
+    fn threads_are(self, may: impl Fn(u64) -> bool) -> bool {
+        threads(self.pid).all(|task| {
+            // The number of a system call with its arguments, or -1; then the stack's end and the next instruction.
+            let Ok(text) = fs::read_to_string(task.join("syscall")) else {
+                return !task.exists();
+            };
+            let mut words = text.split_whitespace().rev();
+            let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+            match (hex(), hex()) {
+                (Some(next), Some(stack)) => may(next) && self.interrupted(stack).all(&may),
+                // One that has just ended is nowhere.
+                _ => !task.exists(),
+            }
+        })
+    }
+
+    /// Where inside its clock functions signals came: a stack then holds the next instruction, the flags, and the segment
+    /// that all programs of 64 bits have.
+    fn interrupted(self, stack: u64) -> impl Iterator<Item = u64> {
+        const SEGMENT: u64 = 0x33;
+        let mut bytes = vec![0; STACK];
+        let read = self.memory.read_at(&mut bytes, stack).unwrap_or(0);
+        let word = |word: &[u8]| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let words: Vec<u64> = bytes[..read].chunks_exact(8).map(word).collect();
+        let saved = words
+            .windows(3)
+            .filter(|saved| self.region.holds(saved[0]) && saved[2] & 0xFFFF == SEGMENT);
+        saved.map(|saved| saved[0]).collect::<Vec<_>>().into_iter()
+    }
 }
 
 fn threads(pid: u32) -> impl Iterator<Item = std::path::PathBuf> {
@@ -206,37 +331,6 @@ fn stands_still(pid: u32) -> bool {
         }
         std::thread::sleep(LOOK);
     }
-}
-
-/// Whether no thread of a process that stands still is inside a region, nor was when a signal took it elsewhere.
-fn outside(pid: u32, memory: &File, region: Region) -> bool {
-    threads(pid).all(|task| {
-        // The number of a system call with its arguments, or -1; then the stack's end and the next instruction.
-        let Ok(text) = fs::read_to_string(task.join("syscall")) else {
-            return !task.exists();
-        };
-        let mut words = text.split_whitespace().rev();
-        let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
-        match (hex(), hex()) {
-            (Some(next), Some(stack)) => !region.holds(next) && !interrupted(memory, stack, region),
-            _ => false,
-        }
-    })
-}
-
-/// Whether a stack holds what a signal saved when it came inside a region: the next instruction, the flags, and the segment
-/// that all programs of 64 bits have.
-fn interrupted(memory: &File, stack: u64, region: Region) -> bool {
-    const SEGMENT: u64 = 0x33;
-    let mut bytes = vec![0; STACK];
-    let read = memory.read_at(&mut bytes, stack).unwrap_or(0);
-    let words: Vec<u64> = bytes[..read]
-        .chunks_exact(8)
-        .map(|word| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-        .collect();
-    words
-        .windows(3)
-        .any(|saved| region.holds(saved[0]) && saved[2] & 0xFFFF == SEGMENT)
 }
 
 /// Whether anything ran in its vDSO since that was forgotten.
