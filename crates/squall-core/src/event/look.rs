@@ -211,11 +211,7 @@ impl Said {
         let unit = units.into_iter().find(fits).unwrap_or(1_000_000_000);
         let middle = self.least + (self.most - self.least) / 2;
         let by = (middle + unit / 2).div_euclid(unit) * unit;
-        match by {
-            0 => "the same as".to_owned(),
-            1.. => format!("{} of", Skew { by }),
-            _ => Skew { by }.to_string(),
-        }
+        Skew { by }.beside()
     }
 }
 

@@ -19,6 +19,15 @@ impl Skew {
         let nanos = u32::try_from(self.by.rem_euclid(SECOND)).unwrap_or(0);
         (self.by.div_euclid(SECOND), nanos)
     }
+
+    /// In words that whose clock is right follows: `1h ahead of`.
+    pub fn beside(self) -> String {
+        match self.by {
+            0 => "the same as".to_owned(),
+            1.. => format!("{self} of"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Skew {
@@ -52,5 +61,7 @@ mod tests {
     fn it_is_said_as_people_say_it() {
         let said = [3600 * SECOND, -3 * SECOND / 2, 0].map(|by| Skew { by }.to_string());
         assert_eq!(said, ["1h ahead", "1.5s behind", "right"]);
+        let beside = [1, 0, -1].map(|by| Skew { by: by * SECOND }.beside());
+        assert_eq!(beside, ["1s ahead of", "the same as", "1s behind"]);
     }
 }

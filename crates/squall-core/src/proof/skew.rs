@@ -32,7 +32,7 @@ fn told<I: Copy>(skew: Skew, looks: &[(I, SkewLook)]) -> Result<(I, String), Opt
     for (look, said) in looks.iter().filter_map(|(look, seen)| Some((*look, seen.said?))) {
         let (fits, right) = (said.allows(skew.by), said.allows(0));
         if fits && !right {
-            return Ok((look, format!("its clock was {} squall's", said.words())));
+            return Ok((look, format!("its clock was {} squall's", skew.beside())));
         }
         if said.by == SaidBy::Query && !fits {
             denied = Some(format!("its clock was {} squall's", said.words()));
