@@ -8,10 +8,12 @@ use std::fmt;
 
 mod decimal;
 mod dur;
+mod offset;
 mod percent;
 mod rate;
 
 pub use dur::{Dur, DurRange};
+pub use offset::Offset;
 pub use percent::{Percent, PercentRange};
 pub use rate::Rate;
 
@@ -31,7 +33,14 @@ pub struct Kind {
 }
 
 /// Every kind of amount: the catalogue behind schemas and diagnostics.
-pub const KINDS: [&Kind; 5] = [Dur::KIND, DurRange::KIND, Rate::KIND, Percent::KIND, PercentRange::KIND];
+pub const KINDS: [&Kind; 6] = [
+    Dur::KIND,
+    DurRange::KIND,
+    Offset::KIND,
+    Rate::KIND,
+    Percent::KIND,
+    PercentRange::KIND,
+];
 
 impl Kind {
     /// The kind whose JSON Schema says `format`.
@@ -157,6 +166,8 @@ mod tests {
             "1e3s",
             "..",
             "-1s",
+            "+1.5s",
+            "--1s",
             "x",
         ];
         for kind in KINDS {

@@ -254,11 +254,15 @@ fn takes_work(worker: &Instance, from: Nanos, history: &History<'_>) -> Way {
     (first, waited && (first.is_some() || watched))
 }
 
-/// Whether what was frozen, or short of something, neither ended nor was started anew.
+/// Whether what was frozen, or short of something, neither ended nor was started anew before that was over. With the run
+/// everything ends.
 fn lived_on(strike: &Strike<'_>, instance: &Instance, history: &History<'_>) -> bool {
-    !matches!(strike.condition, Condition::Down(_))
-        && exit(strike, instance, history).is_none()
-        && reborn(strike, instance, history).0.is_none()
+    let healed = strike.healed.unwrap_or(history.until);
+    let ended = exit(strike, instance, history).is_some_and(|at| at <= healed);
+    let anew = reborn(strike, instance, history)
+        .0
+        .is_some_and(|life| life.started.1 <= healed);
+    !matches!(strike.condition, Condition::Down(_)) && !ended && !anew
 }
 
 /// Something nobody reports of but its supervisor.

@@ -12,7 +12,8 @@ mod touch;
 
 pub use line::{Line, line, shortened};
 pub use look::{
-    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Usage,
+    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Said, SaidBy, ShortageLook,
+    SkewLook, Spot, Usage,
 };
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
@@ -202,6 +203,13 @@ pub enum Fact {
         step: usize,
         /// What was seen.
         look: ShortageLook,
+    },
+    /// One look at an instance whose wall clock is wrong.
+    Skew {
+        /// The step of the plan whose window it was.
+        step: usize,
+        /// What was seen.
+        look: SkewLook,
     },
     /// Written, and flushed, before files of an instance are changed.
     Damaged {

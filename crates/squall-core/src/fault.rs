@@ -3,6 +3,7 @@
 //! To add one: a file beside `fault/kill.rs`, a `mod` line, a variant of [`Fault`] and a row in `fault/catalogue.rs`.
 
 mod catalogue;
+mod clock_skew;
 mod connections_taken;
 mod corrupt;
 mod cpu_load;
@@ -28,6 +29,7 @@ mod throttle;
 mod truncate;
 
 pub use catalogue::CATALOGUE;
+pub use clock_skew::ClockSkew;
 pub use connections_taken::ConnectionsTaken;
 pub use corrupt::CorruptLink;
 pub use cpu_load::CpuLoad;
@@ -104,6 +106,8 @@ pub enum Fault {
     DiskFull(DiskFull),
     /// Changes what one copy has on disk.
     Damage(DamageFiles),
+    /// Lets one copy see a wrong wall clock.
+    ClockSkew(ClockSkew),
     /// Takes all connections a database allows.
     ConnectionsTaken(ConnectionsTaken),
     /// Cuts every link between two sides.
@@ -243,6 +247,7 @@ impl Fault {
             Fault::FdsTaken(_) => "fds_taken",
             Fault::DiskFull(_) => "disk_full",
             Fault::Damage(_) => "damage",
+            Fault::ClockSkew(_) => "clock_skew",
             Fault::ConnectionsTaken(_) => "connections_taken",
             Fault::Partition(_) => "partition",
             Fault::Scale(_) => "scale",
@@ -274,6 +279,7 @@ impl Fault {
             Fault::FdsTaken(fault) => fault.timing(),
             Fault::DiskFull(fault) => fault.timing(),
             Fault::Damage(fault) => fault.timing(),
+            Fault::ClockSkew(fault) => fault.timing(),
             Fault::ConnectionsTaken(fault) => fault.timing(),
             Fault::Partition(fault) => fault.timing(),
             Fault::Scale(fault) => fault.timing(),
@@ -305,6 +311,7 @@ impl Fault {
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
             Fault::DiskFull(fault) => Target::Service(&fault.on),
             Fault::Damage(fault) => Target::Service(&fault.on),
+            Fault::ClockSkew(fault) => Target::Service(&fault.on),
             Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
             Fault::Partition(fault) => Target::Across(fault),
             Fault::Scale(fault) => Target::Service(&fault.on),
@@ -349,6 +356,7 @@ impl Fault {
             Fault::FdsTaken(fault) => fault.condition(),
             Fault::DiskFull(fault) => fault.condition(),
             Fault::Damage(fault) => fault.condition(),
+            Fault::ClockSkew(fault) => fault.condition(),
             Fault::ConnectionsTaken(fault) => fault.condition(),
             Fault::Scale(fault) => fault.condition(),
             // Each of its links has its own.
@@ -388,6 +396,7 @@ impl Fault {
             Fault::FdsTaken(fault) => Some(fault.lasts),
             Fault::DiskFull(fault) => Some(fault.lasts),
             Fault::Damage(fault) => Some(fault.lasts),
+            Fault::ClockSkew(fault) => Some(fault.lasts),
             Fault::ConnectionsTaken(fault) => Some(fault.lasts),
             Fault::Partition(fault) => Some(fault.lasts),
             Fault::Scale(_) | Fault::Script(_) => None,

@@ -59,6 +59,8 @@ pub struct Machine {
     pub postgres: Found,
     /// By what a copy gets a disk of its own; else what the kernel said when one was tried.
     pub disks: Found,
+    /// Whose clock functions squall can replace; else why not, when it was tried.
+    pub clocks: Found,
 }
 
 /// Something looked for.
@@ -78,6 +80,8 @@ pub enum Need {
     Processes,
     /// A copy can get a disk of its own.
     Disks,
+    /// The clock functions of a process can be replaced.
+    Clocks,
     /// Squall may have as many descriptors as a database allows connections.
     Descriptors,
 }
@@ -98,6 +102,13 @@ impl Need {
                 Found::Missing(why) => Some(Impossible {
                     why: format!("no copy can get a disk of its own ({why})"),
                     enable: ENABLE_DISKS.to_owned(),
+                }),
+            },
+            Need::Clocks => match &machine.clocks {
+                Found::At(_) => None,
+                Found::Missing(why) => Some(Impossible {
+                    why: format!("the clock functions of a process can't be replaced ({why})"),
+                    enable: ENABLE_CLOCKS.to_owned(),
                 }),
             },
             Need::Descriptors => match machine.descriptors {
@@ -143,6 +154,10 @@ pub struct Impossible {
 const ENABLE_DISKS: &str = "run squall as root, or let everybody have user namespaces (on Debian \
                             `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu \
                             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
+
+const ENABLE_CLOCKS: &str = "run squall on Linux on x86-64, as one who may trace all it starts: in a container as an \
+                             ordinary user, or with `--cap-add SYS_PTRACE`; elsewhere \
+                             `sysctl kernel.yama.ptrace_scope=1` allows it";
 
 const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
 const SCRIPT: Means = Means::By(
@@ -210,6 +225,14 @@ pub const TABLE: &[Row] = &[
         "damage",
         "writes to files in the copy's own folder, whose bytes are put back where they are as they were left",
     ),
+    Row {
+        fault: "clock_skew",
+        process: Means::By(
+            "other clock functions in the memory of the copy's processes (their vDSO), and the kernel's own afterwards",
+            &[Need::Processes, Need::Clocks],
+        ),
+        attached: NO_PROCESS,
+    },
     Row {
         fault: "connections_taken",
         process: Means::By(
@@ -347,6 +370,7 @@ mod tests {
             cgroup: Found::Missing("read-only".to_owned()),
             postgres: Found::Missing("not installed".to_owned()),
             disks: Found::At("a mount namespace".to_owned()),
+            clocks: Found::At("all squall starts".to_owned()),
         }
     }
 
@@ -373,6 +397,10 @@ mod tests {
             disks: Found::Missing("EPERM".to_owned()),
             ..linux()
         };
+        let timeless = Machine {
+            clocks: Found::Missing("EPERM".to_owned()),
+            ..linux()
+        };
         let narrow = Machine {
             descriptors: Some((255, 4096)),
             ..linux()
@@ -382,6 +410,7 @@ mod tests {
             for (machine, need) in [
                 (&bare, Need::Processes),
                 (&diskless, Need::Disks),
+                (&timeless, Need::Clocks),
                 (&narrow, Need::Descriptors),
             ] {
                 let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));

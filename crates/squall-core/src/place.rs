@@ -8,12 +8,14 @@ mod impair;
 mod intercept;
 mod meeting;
 mod shortage;
+mod skew;
 
 pub use damage::{Damage, Harm};
 pub use impair::{Impair, Impairment, Share, Spread, Way};
 pub use intercept::{Intercept, Which};
 pub use meeting::Meeting;
 pub use shortage::Shortage;
+pub use skew::Skew;
 
 use std::fmt;
 use std::str::FromStr;
@@ -194,6 +196,8 @@ pub enum Condition {
     Short(Shortage),
     /// Files of the instance are not what it wrote.
     Damaged(Damage),
+    /// The instance's wall clock is wrong.
+    Skewed(Skew),
     /// So many copies of the service run, the ones with the lowest numbers.
     Replicas(u32),
 }
@@ -229,6 +233,11 @@ impl Condition {
         matches!(self, Condition::Impaired(impairment) if impairment.what.slows())
     }
 
+    /// Whether it is looked at all the while it holds.
+    pub fn is_watched(&self) -> bool {
+        matches!(self, Condition::Short(_) | Condition::Skewed(_))
+    }
+
     /// The word used for it in reports.
     pub fn word(&self) -> &'static str {
         match self {
@@ -246,6 +255,7 @@ impl Condition {
             Condition::Intercepted(_) => "intercepted",
             Condition::Short(shortage) => shortage.word(),
             Condition::Damaged(_) => "damaged",
+            Condition::Skewed(_) => "skewed",
             Condition::Replicas(_) => "scaled",
         }
     }

@@ -7,9 +7,11 @@
 mod link;
 mod objects;
 mod shortage;
+mod skew;
 
 pub use link::felt_on_link;
 pub use shortage::seen_short;
+pub use skew::seen_skewed;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,7 @@ fn at_once(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         (Condition::Damaged(damage), Place::Instance(instance)) => {
             shortage::damaged(strike, (instance, damage), history)
         }
+        (Condition::Skewed(skew), Place::Instance(instance)) => skew::skewed(strike, (instance, *skew), history),
         (Condition::Replicas(n), Place::Service(service)) => scaled(strike, (service, *n), history),
         (condition, Place::Instance(instance)) if *instance.service == history.header.system.entry => {
             if let Some(held_up) = objects::held_up(strike, instance, history) {

@@ -9,7 +9,7 @@ use nix::unistd::{AccessFlags, Uid, access};
 use squall_core::mechanism::{Found, Machine};
 
 use crate::priority;
-use crate::world::process::{Cluster, Disk};
+use crate::world::process::{Clock, Cluster, Disk};
 
 /// So many pauses of a millisecond are timed.
 const PAUSES: usize = 9;
@@ -30,6 +30,10 @@ pub fn survey() -> Machine {
         postgres: match Cluster::possible() {
             Ok(folder) => Found::At(folder.display().to_string()),
             Err(missing) => Found::Missing(missing.to_string()),
+        },
+        clocks: match Clock::possible() {
+            Ok(whose) => Found::At(whose),
+            Err(error) => Found::Missing(error.to_string()),
         },
         disks: match Disk::possible() {
             Ok(by) => Found::At(by),

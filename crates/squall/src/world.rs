@@ -11,8 +11,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use squall_core::event::{LinkCounts, ShortageLook};
-use squall_core::place::{Condition, Instance, Place, Shortage};
+use squall_core::event::{Fact, LinkCounts};
+use squall_core::place::{Condition, Instance, Place};
 
 use self::process::ProcessWorld;
 
@@ -67,10 +67,10 @@ impl World {
         self.processes()?.counts(place)
     }
 
-    /// What is seen of an instance that is short of something.
-    pub async fn look(&self, place: &Place, shortage: &Shortage) -> Option<ShortageLook> {
+    /// What is seen at a place while a step's condition holds there, see [`ProcessWorld::look`].
+    pub async fn look(&self, place: &Place, condition: &Condition, step: usize) -> Option<Fact> {
         match (self.processes(), place) {
-            (Some(world), Place::Instance(instance)) => world.look(instance, shortage).await,
+            (Some(world), Place::Instance(instance)) => world.look(instance, condition, step).await,
             _ => None,
         }
     }

@@ -110,10 +110,12 @@ fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) 
         });
         eprintln!("  {}", differ.join("\n  "));
     }
-    // What is short of something squall itself must have looked at, too, to say that it was seen: and at work meanwhile, as
-    // what was seen above may have been before its first look.
-    let shortage = case.fault.ends_with("_load") || case.fault.ends_with("_taken");
-    until("squall's own look", || match shortage && up.looks() < looks + 3 {
+    // What is watched squall itself must have looked at, too, to say that it was seen: and at work meanwhile, as what was
+    // seen above may have been before its first look.
+    let watched = ["_load", "_taken", "_skew"]
+        .iter()
+        .any(|kind| case.fault.ends_with(kind));
+    until("squall's own look", || match watched && up.looks() < looks + 3 {
         true => {
             // Still in use, or nobody would miss anything.
             let _ = (case.seen)(up, &Before::of(up, case));

@@ -31,7 +31,12 @@ fn every_fault_says_for_each_world_what_does_and_proves_it_or_why_not_and_what_w
         }
         // On Linux, which these tests need, squall's own processes can be broken in every way without privileges; only
         // a disk of their own a kernel may refuse.
-        let possible = fault["fault"] != "disk_full" || seen["machine"]["disks"]["missing"].is_null();
+        let needs = match fault["fault"].as_str() {
+            Some("disk_full") => "disks",
+            Some("clock_skew") => "clocks",
+            _ => "processes",
+        };
+        let possible = seen["machine"][needs]["missing"].is_null();
         assert_eq!(fault["worlds"]["process"]["possible"], possible, "{fault}");
     }
     let attached = |word: &str| {
@@ -81,12 +86,16 @@ fn the_machine_is_told_as_it_is() {
 
 /// Where a fault works, of those who have root and those who have not.
 fn works(needs: &[Need]) -> [&'static str; 2] {
-    match needs.contains(&Need::Disks) {
-        true => [
+    match needs {
+        _ if needs.contains(&Need::Disks) => [
             "where a mount namespace may be made",
             "where every user may have namespaces",
         ],
-        false => ["yes", "yes"],
+        _ if needs.contains(&Need::Clocks) => [
+            "where it may trace other users' processes",
+            "where it may trace its own",
+        ],
+        _ => ["yes", "yes"],
     }
 }
 
@@ -138,7 +147,12 @@ fn with_root_and_without_doctor_says_what_the_book_does() {
                 assert_eq!(here["possible"], true, "root: {root}: {fault}");
             } else {
                 // The kernel's word, as told of the machine.
-                let missing = seen["machine"]["disks"]["missing"].is_string();
+                let what = if needs.contains(&Need::Disks) {
+                    "disks"
+                } else {
+                    "clocks"
+                };
+                let missing = seen["machine"][what]["missing"].is_string();
                 assert_eq!(here["possible"], !missing, "root: {root}: {fault}");
             }
         }

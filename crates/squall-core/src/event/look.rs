@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
-use crate::place::Instance;
+use crate::place::{Instance, Skew};
 use crate::time::Nanos;
 
 /// One look of the recovery probe.
@@ -164,6 +164,55 @@ pub struct Spot {
     pub offset: u64,
     /// So many bytes are others, or missing.
     pub bytes: u64,
+}
+
+/// One look at an instance whose wall clock is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkewLook {
+    /// Its clock functions are replaced in so many of its processes.
+    pub replaced: u32,
+    /// So many of these have run them since.
+    pub ran: u32,
+    /// What it said of its clock, where it was asked and answered.
+    pub said: Option<Said>,
+}
+
+/// What an instance said of its wall clock: between what it lies, in nanoseconds ahead of squall's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// How.
+    pub by: SaidBy,
+    /// At least so far ahead; below zero when it is behind.
+    pub least: i64,
+    /// At most so far ahead.
+    pub most: i64,
+}
+
+/// How an instance says what its wall clock is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaidBy {
+    /// By the date of an answer of HTTP, in whole seconds. Servers keep it for a while.
+    Date,
+    /// By the answer to a query, exactly.
+    Query,
+}
+
+impl Said {
+    /// Whether its clock may have been so far ahead.
+    pub fn allows(&self, by: i64) -> bool {
+        (self.least..=self.most).contains(&by)
+    }
+
+    /// How far its clock was off, no finer than is known: in words that squall's own follows.
+    pub fn words(&self) -> String {
+        let units = [1_000_000, 10_000_000, 100_000_000];
+        let fits = |unit: &i64| self.most - self.least <= 2 * unit;
+        let unit = units.into_iter().find(fits).unwrap_or(1_000_000_000);
+        let middle = self.least + (self.most - self.least) / 2;
+        let by = (middle + unit / 2).div_euclid(unit) * unit;
+        Skew { by }.beside()
+    }
 }
 
 /// One look at a service that is short of something.

@@ -1,8 +1,9 @@
 //! All faults, with what is said of each.
 
 use super::{
-    connections_taken, corrupt, cpu_load, crash_loop, cut, damage, delay, disk_full, fds_taken, freeze, intercept,
-    kill, memory_load, partition, scale, script, silence, slice, slow_close, stall, start_failure, throttle, truncate,
+    clock_skew, connections_taken, corrupt, cpu_load, crash_loop, cut, damage, delay, disk_full, fds_taken, freeze,
+    intercept, kill, memory_load, partition, scale, script, silence, slice, slow_close, stall, start_failure, throttle,
+    truncate,
 };
 
 /// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
@@ -28,6 +29,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
     ("disk_full", disk_full::DOES, disk_full::PROOF),
     ("damage", damage::DOES, damage::PROOF),
+    ("clock_skew", clock_skew::DOES, clock_skew::PROOF),
     ("connections_taken", connections_taken::DOES, connections_taken::PROOF),
     ("partition", partition::DOES, partition::PROOF),
     ("scale", scale::DOES, scale::PROOF),

@@ -7,7 +7,7 @@ use super::index::Index;
 use super::task::{Attempt, TaskHistory};
 use crate::event::{
     AlarmState, BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role,
-    ShortageLook, TaskEvent, TaskFact,
+    ShortageLook, SkewLook, TaskEvent, TaskFact,
 };
 use crate::place::{Condition, Instance, Place};
 use crate::plan::Step;
@@ -77,6 +77,8 @@ pub struct Strike<'a> {
     pub damaged: Option<(EventId, usize)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
+    /// What was seen of its wall clock being wrong.
+    pub clocks: Vec<(EventId, SkewLook)>,
 }
 
 impl Strike<'_> {
@@ -98,6 +100,7 @@ impl Strike<'_> {
         match self.condition {
             Condition::Short(shortage) => shortage.silences(),
             Condition::Damaged(damage) => damage.stopped,
+            Condition::Skewed(_) => false,
             _ => true,
         }
     }
@@ -194,6 +197,7 @@ impl<'a> History<'a> {
                 }
             }
             Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
+            Fact::Skew { step, look } => self.struck(*step, |strike| strike.clocks.push((id, *look))),
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
             Fact::Call(call) => self.calls.push((id, at, call)),
@@ -239,6 +243,7 @@ impl<'a> History<'a> {
             counts: None,
             damaged: None,
             looks: Vec::new(),
+            clocks: Vec::new(),
         });
     }
 

@@ -16,7 +16,7 @@ pub enum Meeting {
 impl Condition {
     /// What becomes of `new` at the place where this holds.
     pub fn meets(&self, new: &Condition) -> Meeting {
-        use Condition::{Cut, Damaged, Down, Frozen, Impaired, Intercepted, Replicas, Short};
+        use Condition::{Cut, Damaged, Down, Frozen, Impaired, Intercepted, Replicas, Short, Skewed};
         match (self, new) {
             (Down(_), Down(_)) => Meeting::Turn("it is down already"),
             (Down(_), Frozen) => Meeting::Turn("what is down can't be frozen"),
@@ -35,6 +35,10 @@ impl Condition {
             }
             (Damaged(damage), Short(short)) | (Short(short), Damaged(damage)) if damage.stopped => outlives(short),
             (Damaged(_), Down(_) | Frozen | Short(_)) | (Short(_), Damaged(_)) => Meeting::Both,
+            (Down(_), Skewed(_)) => Meeting::Turn("what is down reads no clock"),
+            (Frozen, Skewed(_)) | (Skewed(_), Frozen) => Meeting::Turn("what is frozen reads no clock"),
+            (Skewed(_), Skewed(_)) => Meeting::Turn("a clock is wrong by one offset at a time"),
+            (Skewed(_), Down(_) | Short(_) | Damaged(_)) | (Short(_) | Damaged(_), Skewed(_)) => Meeting::Both,
             (Cut(_), Cut(_) | Impaired(_) | Intercepted(_)) => {
                 Meeting::Turn("a cut link carries nothing that could be hindered")
             }
@@ -49,11 +53,18 @@ impl Condition {
             (Impaired(held), Impaired(new)) => hindered_twice(&held.what, &new.what),
             (Replicas(_), Replicas(_)) => Meeting::Instead,
             // They hold at places of different kinds, so they never meet.
-            (Down(_) | Frozen | Short(_) | Damaged(_), Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_))
-            | (Cut(_) | Impaired(_) | Intercepted(_), Down(_) | Frozen | Short(_) | Damaged(_) | Replicas(_))
-            | (Replicas(_), Down(_) | Frozen | Short(_) | Damaged(_) | Cut(_) | Impaired(_) | Intercepted(_)) => {
-                Meeting::Both
-            }
+            (
+                Down(_) | Frozen | Short(_) | Damaged(_) | Skewed(_),
+                Cut(_) | Impaired(_) | Intercepted(_) | Replicas(_),
+            )
+            | (
+                Cut(_) | Impaired(_) | Intercepted(_),
+                Down(_) | Frozen | Short(_) | Damaged(_) | Skewed(_) | Replicas(_),
+            )
+            | (
+                Replicas(_),
+                Down(_) | Frozen | Short(_) | Damaged(_) | Skewed(_) | Cut(_) | Impaired(_) | Intercepted(_),
+            ) => Meeting::Both,
         }
     }
 }
@@ -119,7 +130,7 @@ fn silences(what: &Impair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::{Cut, Damage, Death, Harm, Intercept, Share, Which};
+    use crate::place::{Cut, Damage, Death, Harm, Intercept, Share, Skew, Which};
     use crate::protocol::{Act, Protocol};
     use std::time::Duration;
 
@@ -240,6 +251,30 @@ mod tests {
         );
         assert_eq!(row(true), [(false, true), (true, true), (false, false), (true, true)]);
         assert_eq!(matrix(&[damaged(false)]), ["t"]);
+    }
+
+    #[test]
+    fn a_wrong_clock_outlives_its_process_and_is_read_by_none_that_does_not_run() {
+        let skewed = |by| Condition::Skewed(Skew { by });
+        let stopped = Damage {
+            files: "*".to_owned(),
+            how: Harm::Truncate,
+            spots: 1,
+            stopped: true,
+        };
+        let all = [
+            skewed(1),
+            skewed(-1),
+            Condition::Down(Death::Kill),
+            Condition::Frozen,
+            Condition::Short(Shortage::Connections { evict: true }),
+            Condition::Damaged(stopped),
+        ];
+        let turns = |meeting: Meeting| matches!(meeting, Meeting::Turn(_));
+        let met = all.clone().map(|other| turns(all[0].meets(&other)));
+        assert_eq!(met, [true, true, false, true, false, false]);
+        let meets = all.clone().map(|other| turns(other.meets(&all[0])));
+        assert_eq!(meets, [true, true, true, true, false, false]);
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, 
         | Condition::Frozen
         | Condition::Short(_)
         | Condition::Damaged(_)
+        | Condition::Skewed(_)
         | Condition::Replicas(_) => None,
     }
 }

@@ -164,7 +164,7 @@ fn connections<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), Stri
 }
 
 /// What was seen counts where somebody used the service meanwhile.
-fn felt(
+pub(super) fn felt(
     strike: &Strike<'_>,
     (what, instance): (&str, &Instance),
     (event, says): (EventId, String),

@@ -14,5 +14,6 @@ mod planted;
 mod queue;
 mod run;
 mod shortages;
+mod skew;
 mod sound;
 mod strikes;

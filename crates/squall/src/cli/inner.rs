@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::say;
 use crate::exit;
-use crate::world::process::{burn, hold, within};
+use crate::world::process::{burn, hold, tell, within};
 
 /// Which of them.
 #[derive(Debug, Subcommand)]
@@ -30,6 +30,8 @@ pub(super) enum Inner {
         #[arg(long)]
         bytes: u64,
     },
+    /// Tell what time it is, for each byte of the input
+    Clock,
     /// Become a program where a disk is
     Within {
         /// The process that holds it
@@ -45,6 +47,10 @@ pub(super) fn inner(inner: &Inner) -> u8 {
     let failed = match inner {
         Inner::Burn { threads, on } => burn(*threads, on),
         Inner::Disk { folder, bytes } => match hold(folder, *bytes) {
+            Ok(()) => return exit::PASS,
+            Err(error) => error,
+        },
+        Inner::Clock => match tell() {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },

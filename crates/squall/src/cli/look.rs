@@ -186,6 +186,7 @@ fn step_line(index: usize, step: &Step, overlapped: &str) -> String {
         Condition::Intercepted(intercept) => format!(" {intercept}"),
         Condition::Short(shortage) => format!(", {shortage},"),
         Condition::Damaged(damage) => format!(", {damage},"),
+        Condition::Skewed(skew) => format!(", {skew},"),
         Condition::Cut(_) => format!(", {},", step.condition.word()),
         _ => String::new(),
     };

@@ -64,6 +64,7 @@ impl Rules {
                 | Condition::Frozen
                 | Condition::Short(_)
                 | Condition::Damaged(_)
+                | Condition::Skewed(_)
                 | Condition::Replicas(_) => {
                     let why = format!("a link cannot be '{}'", condition.word());
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, why));

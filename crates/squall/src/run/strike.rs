@@ -19,7 +19,7 @@ use crate::world::Trouble;
 
 /// A target is looked for this often while none fits.
 const LOOK: Duration = Duration::from_millis(5);
-/// What is short of something is looked at this often.
+/// What is watched while it holds is looked at this often.
 const SEE: Duration = Duration::from_millis(200);
 /// Aimless steps wait this long for a target that is up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -186,16 +186,16 @@ impl Strikes {
         Ok(())
     }
 
-    /// Waits as long as a step holds. What is short of something is looked at meanwhile, and at last.
+    /// Waits as long as a step holds. What is watched is looked at meanwhile, and at last.
     async fn hold(&self, index: usize, step: &Step, place: &Place) {
         let until = Instant::now() + Duration::from_nanos(step.hold.nanos());
-        let Condition::Short(shortage) = &step.condition else {
+        if !step.condition.is_watched() {
             return sleep_until(until.into()).await;
-        };
+        }
         loop {
             let over = Instant::now() >= until;
-            if let Some(look) = self.stage.world.look(place, shortage).await {
-                self.stage.recorder.record(Fact::Shortage { step: index, look });
+            if let Some(look) = self.stage.world.look(place, &step.condition, index).await {
+                self.stage.recorder.record(look);
             }
             if over {
                 break;

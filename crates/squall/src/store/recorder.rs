@@ -115,6 +115,7 @@ impl Recorder {
                     | Fact::Connections { .. }
                     | Fact::Database(_)
                     | Fact::Shortage { .. }
+                    | Fact::Skew { .. }
             )
         {
             // A view that went away is no reason to stop.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use squall_core::diagnostic::Mistakes;
 use squall_core::document::Document;
-use squall_core::event::{Fact, LinkCounts, ShortageLook};
+use squall_core::event::{Fact, LinkCounts, ShortageLook, SkewLook};
 use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Plan, Request, Step, plan};
-use squall_core::proof::{felt_on_link, seen_short};
+use squall_core::proof::{felt_on_link, seen_short, seen_skewed};
 use squall_core::scenario::{Scenario, ad_hoc};
 use tokio::time::{sleep, timeout};
 
@@ -25,7 +25,7 @@ use crate::world::Trouble;
 const SEEN: Duration = Duration::from_secs(2);
 /// How often is looked whether it is.
 const LOOK: Duration = Duration::from_millis(10);
-/// What is short of something is looked at this often.
+/// What is watched while it holds is looked at this often.
 const SEE: Duration = Duration::from_millis(200);
 /// What was short of something answers again within this, or is said not to.
 const RECOVERS: Duration = Duration::from_secs(15);
@@ -35,8 +35,9 @@ struct Strike {
     step: usize,
     place: Place,
     condition: Condition,
-    /// What was seen of it, where it is short of something.
+    /// What was seen of it, where it is short of something, or its clock is wrong.
     looks: Vec<((), ShortageLook)>,
+    clocks: Vec<((), SkewLook)>,
     /// What showed its effect: or what was looked for in vain.
     seen: Result<String, String>,
 }
@@ -172,6 +173,7 @@ impl Up {
                 place,
                 condition: condition.clone(),
                 looks: Vec::new(),
+                clocks: Vec::new(),
                 seen: Err("nothing was seen of it".to_owned()),
             });
             Ok::<(), String>(())
@@ -216,7 +218,7 @@ impl Up {
             .await?;
         self.recorder.record(Fact::Imposed { step: strike.step });
         if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)
-            && !matches!(strike.condition, Condition::Short(_))
+            && !strike.condition.is_watched()
         {
             strike.seen = match (&strike.condition, &strike.place) {
                 (Condition::Damaged(damage), Place::Instance(instance)) => match self.world.damaged(instance).await {
@@ -229,7 +231,7 @@ impl Up {
         Ok(())
     }
 
-    /// Waits as long as a fault holds. What is short of something is looked at meanwhile, and at last.
+    /// Waits as long as a fault holds. What is watched is looked at meanwhile, and at last.
     async fn watch(&self, strikes: &mut [Strike], lasts: Duration) {
         let until = Instant::now() + lasts;
         loop {
@@ -245,15 +247,25 @@ impl Up {
     }
 
     async fn look(&self, strike: &mut Strike) {
-        let (Place::Instance(instance), Condition::Short(shortage)) = (&strike.place, &strike.condition) else {
+        let Place::Instance(instance) = &strike.place else {
             return;
         };
-        if let Some(look) = self.world.look(instance, shortage).await {
-            let step = strike.step;
-            self.recorder.record(Fact::Shortage { step, look });
-            strike.looks.push(((), look));
-            strike.seen = seen_short(shortage, &strike.looks).map(|((), what)| what);
-        }
+        let Some(fact) = self.world.look(instance, &strike.condition, strike.step).await else {
+            return;
+        };
+        let seen = match (&fact, &strike.condition) {
+            (Fact::Shortage { look, .. }, Condition::Short(shortage)) => {
+                strike.looks.push(((), *look));
+                seen_short(shortage, &strike.looks)
+            }
+            (Fact::Skew { look, .. }, Condition::Skewed(skew)) => {
+                strike.clocks.push(((), *look));
+                seen_skewed(*skew, &strike.clocks)
+            }
+            _ => return,
+        };
+        strike.seen = seen.map(|((), what)| what);
+        self.recorder.record(fact);
     }
 
     async fn heal(&self, strike: &mut Strike) -> Result<(), Trouble> {

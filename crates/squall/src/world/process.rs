@@ -12,10 +12,12 @@ mod ports;
 mod postgres;
 mod ready;
 mod short;
+mod skew;
 
 pub use postgres::{Cluster, Postgres};
 pub use short::disk::Disk;
 pub use short::{burn, hold, within};
+pub use skew::{Clock, tell};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -23,9 +25,9 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use squall_core::command;
-use squall_core::event::{LinkCounts, ShortageLook};
+use squall_core::event::{Fact, LinkCounts};
 use squall_core::expr::fill;
-use squall_core::place::{Condition, Instance, Place, Shortage};
+use squall_core::place::{Condition, Instance, Place};
 use squall_core::system::{Preset, System};
 
 use self::damage::Damages;
@@ -34,6 +36,7 @@ use self::instance::{Command, Keeper};
 use self::link::Link;
 use self::ports::Ports;
 use self::short::{Shorts, Target};
+use self::skew::Skews;
 use super::{Setting, Trouble, gate};
 use crate::proxy::Proxy;
 use crate::store::Recorder;
@@ -47,6 +50,7 @@ pub struct ProcessWorld {
     disks: BTreeMap<Instance, Disk>,
     shorts: Shorts,
     damages: Damages,
+    skews: Skews,
     /// The folders squall made for what instances keep.
     folders: BTreeMap<Instance, PathBuf>,
     recorder: Recorder,
@@ -97,6 +101,7 @@ impl ProcessWorld {
             disks: BTreeMap::new(),
             shorts: Shorts::default(),
             damages: Damages::default(),
+            skews: Skews::default(),
             folders: BTreeMap::new(),
             recorder: means.recorder.clone(),
             seed: setting.seed,
@@ -301,8 +306,10 @@ impl ProcessWorld {
                     self.shorts.lift(instance, wanted, target).await;
                 })
                 .await;
+                self.skews.lift(instance, wanted, keeper.pids()).await?;
                 self.damage(instance, wanted, keeper).await?;
                 keeper.impose(wanted).await?;
+                self.skews.hold(instance, wanted, keeper.pids()).await?;
                 self.short_of(instance, async |target| {
                     self.shorts.hold(instance, wanted, target).await
                 })
@@ -317,12 +324,22 @@ impl ProcessWorld {
         }
     }
 
-    /// What is seen of an instance that is short of something; puts it in force for what was started meanwhile, too.
-    pub async fn look(&self, instance: &Instance, shortage: &Shortage) -> Option<ShortageLook> {
-        self.short_of(instance, async |target| {
-            self.shorts.look(instance, shortage, target).await
-        })
-        .await
+    /// What is seen of an instance while a step's condition holds there, where that is watched; puts it in force for what
+    /// was started meanwhile, too.
+    pub async fn look(&self, instance: &Instance, condition: &Condition, step: usize) -> Option<Fact> {
+        match condition {
+            Condition::Short(shortage) => {
+                let look = async |target: Target<'_>| self.shorts.look(instance, shortage, target).await;
+                let look = self.short_of(instance, look).await?;
+                Some(Fact::Shortage { step, look })
+            }
+            Condition::Skewed(_) => {
+                let keeper = self.keepers.get(instance)?;
+                let look = self.skews.look(instance, keeper.pids(), keeper.said()).await?;
+                Some(Fact::Skew { step, look })
+            }
+            _ => None,
+        }
     }
 
     /// Does something with an instance as it is now.

@@ -295,6 +295,16 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:7", "`kil`", "did you mean `kill`?"],
     ),
     storm(
+        "a clock that is off by nothing",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- clock_skew: { on: server, by: -0s, for: 3s }",
+        &[
+            "storm.yaml:7",
+            "`by` should be an offset of a clock",
+            "such as +90s or -1h",
+        ],
+    ),
+    storm(
         "an unknown target",
         "on: server",
         "on: servr",

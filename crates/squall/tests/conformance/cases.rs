@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::seen::{Echo, SOON, answer, limit, open_files, processes, processors, stands_still, ticks};
+use super::seen::{Echo, SOON, answer, date_ahead, limit, open_files, processes, processors, stands_still, ticks};
 use super::target::ECHO;
 use super::up::Up;
 
@@ -155,6 +155,12 @@ pub const CASES: &[Case] = &[
             )
         },
     ),
+    case("clock_skew", &["on=echo", "by=+1h"], |up, _| {
+        near(date_ahead(up.echo)?, 3600).and_then(|seen| beside(up, seen))
+    }),
+    case("clock_skew", &["on=db", "by=-90s"], |up, _| {
+        near(up.database_ahead()?, -90)
+    }),
     case("cpu_load", &["on=echo", "share=80%"], fewer_turns),
     case("memory_load", &["on=echo", "megabytes=64"], no_memory),
     case("fds_taken", &["on=echo"], no_descriptors),
@@ -162,6 +168,18 @@ pub const CASES: &[Case] = &[
     case("partition", &["isolate=[caller]", "how=refuse"], |up, _| parted(up)),
     case("scale", &["on=spare", "to=1"], |up, _| fewer_copies(up)),
 ];
+
+/// Seconds a clock is ahead, of which a date leaves out parts.
+fn near(ahead: f64, wanted: i32) -> Seen {
+    let off = ahead - f64::from(wanted);
+    when(off.abs() < 1.5, format!("its clock is {ahead:.3} s ahead"))
+}
+
+/// The others' clocks are right meanwhile.
+fn beside(up: &Up, seen: String) -> Seen {
+    let db = up.database_ahead()?;
+    when(db.abs() < 1.5, format!("{seen}, the database's {db:.3} s"))
+}
 
 fn when(holds: bool, seen: String) -> Seen {
     if holds { Ok(seen) } else { Err(seen) }

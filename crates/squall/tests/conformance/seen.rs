@@ -51,11 +51,12 @@ impl Process {
         };
         let still = if stands_still(self.pid) { "stands still" } else { "goes" };
         format!(
-            "{still}, on {}, may have {} files and {} bytes, has {} files",
+            "{still}, on {}, may have {} files and {} bytes, has {} files, clocks untouched: {}",
             processors(self.pid).join(" and "),
             soft("Max open files"),
             soft("Max data size"),
             open_files(self.pid),
+            untouched(self.pid),
         )
     }
 }
@@ -186,6 +187,42 @@ pub fn answer(addr: SocketAddr, path: &str) -> String {
         Ok(text.split_whitespace().nth(1).unwrap_or("closed").to_owned())
     };
     asked().unwrap_or_else(|error| failed(&error))
+}
+
+/// By how many seconds the date of an answer is ahead of this clock.
+pub fn date_ahead(addr: SocketAddr) -> Result<f64, String> {
+    let asked = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&addr, SOON)?;
+        stream.set_read_timeout(Some(SOON))?;
+        stream.write_all(b"GET /up HTTP/1.1\r\nhost: here\r\n\r\n")?;
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let date = lines
+            .take_while(|line| !line.is_empty())
+            .find_map(|line| Some(line.strip_prefix("date: ")?.to_owned()));
+        date.ok_or_else(|| ErrorKind::NotFound.into())
+    };
+    let date = asked().map_err(|error| failed(&error))?;
+    let date = jiff::fmt::rfc2822::parse(&date).map_err(|error| error.to_string())?;
+    Ok(date.timestamp().duration_since(jiff::Timestamp::now()).as_secs_f64())
+}
+
+/// Whether the functions the kernel gave a process are as the kernel gives them to all.
+fn untouched(pid: u32) -> bool {
+    let functions = |pid: &str| {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+        let (from, to) = maps
+            .lines()
+            .find(|line| line.ends_with("[vdso]"))?
+            .split_whitespace()
+            .next()?
+            .split_once('-')?;
+        let [from, to] = [from, to].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut bytes = vec![0; (to - from) as usize];
+        let memory = fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+        std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, from).ok()?;
+        Some(bytes)
+    };
+    functions(&pid.to_string()) == functions("self")
 }
 
 fn failed(error: &std::io::Error) -> String {

@@ -77,7 +77,9 @@ fn answer(mut stream: TcpStream) -> Option<()> {
         "/memory" | "/write" => "507 Insufficient Storage",
         _ => "404 Not Found",
     };
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+    let date = date.ok()?;
+    let answer = format!("HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).ok()
 }
 

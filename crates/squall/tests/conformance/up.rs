@@ -152,6 +152,15 @@ impl Up {
             "clients of the database",
             format!("{:?}", self.clients().map(|(there, _)| there)),
         );
+        let right = |ahead: Result<f64, String>| ahead.map(|ahead| ahead.abs() < 1.5);
+        add(
+            "the date of an answer is right",
+            format!("{:?}", right(super::seen::date_ahead(self.echo))),
+        );
+        add(
+            "the time of the database is right",
+            format!("{:?}", right(self.database_ahead())),
+        );
         add("a file of the database", format!("{:?}", self.version()));
         let scratch = fs::read_dir(self.place.path().join("scratch")).unwrap().flatten();
         let folders: Vec<String> = scratch
@@ -214,6 +223,29 @@ impl Up {
         })
     }
 
+    /// By how many seconds the database's clock is ahead of this one.
+    pub fn database_ahead(&self) -> Result<f64, String> {
+        let asked = async {
+            let (client, connection) = tokio_postgres::connect(&self.db, NoTls).await?;
+            let driver = tokio::spawn(connection);
+            let row = client
+                .query_one("select extract(epoch from clock_timestamp())::float8", &[])
+                .await;
+            drop(client);
+            // Closed when it ends, so that nobody counts it.
+            driver.await.unwrap()?;
+            row.map(|row| row.get::<_, f64>(0))
+        };
+        let asked = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, asked).await });
+        let said = asked.map_err(|_| "no answer")?.map_err(|error| error.to_string())?;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        Ok(said - now.as_secs_f64())
+    }
+
     /// Who was told to end, and how often the database was told to end at once.
     pub fn told(&self) -> (usize, usize) {
         let lines = |file: PathBuf, part: &str| {
@@ -227,10 +259,14 @@ impl Up {
         )
     }
 
-    /// How often squall wrote down to have looked at who is short of something.
+    /// How often squall wrote down to have looked at what it watches.
     pub fn looks(&self) -> usize {
         let events = fs::read_to_string(self.folder.join("events.jsonl")).unwrap_or_default();
-        events.lines().filter(|line| line.contains("\"shortage\"")).count()
+        let looks = ["\"shortage\"", "\"skew\""];
+        events
+            .lines()
+            .filter(|line| looks.iter().any(|look| line.contains(look)))
+            .count()
     }
 
     /// Keeps no connection to its database.

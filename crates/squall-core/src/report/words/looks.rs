@@ -1,12 +1,13 @@
 //! What was counted on a link, and seen of an instance, in words.
 
 use super::memory;
-use crate::event::{Fact, LinkCounts, ShortageLook};
+use crate::event::{Fact, LinkCounts, ShortageLook, SkewLook};
 
 /// What became of an instance: what it was short of, and its files.
 pub(super) fn of_instance(fact: &Fact) -> String {
     match fact {
         Fact::Shortage { look, .. } => shortage(look),
+        Fact::Skew { look, .. } => skew(look),
         Fact::Damaged { instance, spots } => format!("{instance}: files changed at {} spots", spots.len()),
         Fact::Repaired {
             instance,
@@ -38,6 +39,16 @@ pub(super) fn traffic(counts: &LinkCounts) -> String {
         text += &format!(", {count} {what}");
     }
     text
+}
+
+fn skew(look: &SkewLook) -> String {
+    let said = look.said.map_or(String::new(), |said| {
+        format!("its clock was {} squall's; ", said.words())
+    });
+    format!(
+        "{said}{} of {} processes ran the replaced clock functions",
+        look.ran, look.replaced
+    )
 }
 
 fn shortage(look: &ShortageLook) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
+use squall_core::event::Said;
 use squall_core::place::{Condition as Wanted, Death, Instance, Place};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use super::keep::Kept;
 use super::logs::Log;
 use super::ready::Condition;
+use super::skew::{Pid, ask};
 use crate::store::Recorder;
 use crate::world::Trouble;
 
@@ -64,7 +66,7 @@ pub(super) type Order = (State, oneshot::Sender<Result<(), Trouble>>);
 pub(super) struct Keeper {
     instance: Instance,
     orders: mpsc::Sender<Order>,
-    pid: watch::Receiver<Option<u32>>,
+    pid: Pid,
     log: Log,
     ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
@@ -118,6 +120,16 @@ impl Keeper {
             Condition::Running => None,
             _ => Some(self.pid().is_some() && self.ready.holds().await),
         }
+    }
+
+    /// Where its process is told.
+    pub(super) fn pids(&self) -> &Pid {
+        &self.pid
+    }
+
+    /// What it says of its wall clock, where it can be asked.
+    pub(super) async fn said(&self) -> Option<Said> {
+        ask(&self.ready).await
     }
 
     /// Makes exactly `wanted` hold.

@@ -242,7 +242,7 @@ impl Postgres {
 }
 
 /// Whom PostgreSQL runs as: squall's own user, or a stand-in when that is root.
-fn stand_in() -> Result<Option<(Uid, Gid)>, Trouble> {
+pub(super) fn stand_in() -> Result<Option<(Uid, Gid)>, Trouble> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
