@@ -355,7 +355,7 @@ fn at_work<'h, 'a>(worker: &Instance, at: Nanos, history: &'h History<'a>) -> Ve
     });
     let running = running.map(|stint| (stint.task, history.attempt(stint)));
     running
-        .filter(|(task, attempt)| !taken_over(task, attempt, history).is_some_and(|since| since <= at))
+        .filter(|(task, attempt)| taken_over(task, attempt, history).is_none_or(|since| since > at))
         .collect()
 }
 
