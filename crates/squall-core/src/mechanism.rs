@@ -59,6 +59,8 @@ pub struct Machine {
     pub postgres: Found,
     /// By what a copy gets a disk of its own; else what the kernel said when one was tried.
     pub disks: Found,
+    /// By what a copy gets one that can lose its power; else what was said when it was tried.
+    pub power: Found,
 }
 
 /// Something looked for.
@@ -78,6 +80,8 @@ pub enum Need {
     Processes,
     /// A copy can get a disk of its own.
     Disks,
+    /// A copy can get a disk that loses what was not synced.
+    Power,
     /// Squall may have as many descriptors as a database allows connections.
     Descriptors,
 }
@@ -98,6 +102,13 @@ impl Need {
                 Found::Missing(why) => Some(Impossible {
                     why: format!("no copy can get a disk of its own ({why})"),
                     enable: ENABLE_DISKS.to_owned(),
+                }),
+            },
+            Need::Power => match &machine.power {
+                Found::At(_) => None,
+                Found::Missing(why) => Some(Impossible {
+                    why: format!("no copy can get a disk that loses its power ({why})"),
+                    enable: ENABLE_POWER.to_owned(),
                 }),
             },
             Need::Descriptors => match machine.descriptors {
@@ -144,6 +155,9 @@ const ENABLE_DISKS: &str = "run squall as root, or let everybody have user names
                             `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu \
                             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
 
+const ENABLE_POWER: &str = "run squall as root of the machine itself (of a container: a privileged one) with loop devices, ext4, \
+                            `mount` and `mke2fs`: on Debian `apt-get install e2fsprogs mount`, `modprobe loop ext4`";
+
 const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
 const SCRIPT: Means = Means::By(
     "a process of its own, killed with its group at its bound",
@@ -168,6 +182,14 @@ pub const TABLE: &[Row] = &[
         "start_failure",
         "SIGKILL to the copy's whole process tree, and `false` started in its program's place",
     ),
+    Row {
+        fault: "power_loss",
+        process: Means::By(
+            "ext4 on a loop device in a mount namespace, made for the storm, shut down without a flush; then SIGKILL",
+            &[Need::Processes, Need::Power],
+        ),
+        attached: Means::Nothing("no handle on its disks", LET_START),
+    },
     processes("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
     proxy("cut"),
     proxy("delay"),
@@ -347,6 +369,7 @@ mod tests {
             cgroup: Found::Missing("read-only".to_owned()),
             postgres: Found::Missing("not installed".to_owned()),
             disks: Found::At("a mount namespace".to_owned()),
+            power: Found::At("ext4".to_owned()),
         }
     }
 
@@ -373,6 +396,10 @@ mod tests {
             disks: Found::Missing("EPERM".to_owned()),
             ..linux()
         };
+        let lasting = Machine {
+            power: Found::Missing("no loop device".to_owned()),
+            ..linux()
+        };
         let narrow = Machine {
             descriptors: Some((255, 4096)),
             ..linux()
@@ -382,6 +409,7 @@ mod tests {
             for (machine, need) in [
                 (&bare, Need::Processes),
                 (&diskless, Need::Disks),
+                (&lasting, Need::Power),
                 (&narrow, Need::Descriptors),
             ] {
                 let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));

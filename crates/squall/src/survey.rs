@@ -35,6 +35,10 @@ pub fn survey() -> Machine {
             Ok(by) => Found::At(by),
             Err(error) => Found::Missing(error.to_string()),
         },
+        power: match Disk::possible_with_power() {
+            Ok(by) => Found::At(by),
+            Err(error) => Found::Missing(error.to_string()),
+        },
     }
 }
 

@@ -82,6 +82,33 @@ fn starts_that_failed_prove_themselves_where_somebody_missed_the_service() {
     assert!(!unmissed.judge().proofs[0].seen);
 }
 
+#[test]
+fn a_loss_of_power_is_proven_by_the_disk_that_took_no_write_and_by_those_it_left_alone() {
+    let lost = |told: bool, answer: Answer| {
+        let mut run = down(Death::PowerLoss, true, 0);
+        unanswered(&mut run, GONE, answer);
+        if told {
+            let (instance, says) = (instance("server-1"), "Input/output error".to_owned());
+            run.add(7 * SEC + 3 * MS, Fact::PowerLost { instance, says });
+        }
+        run.judge().proofs[0].clone()
+    };
+    let proof = lost(true, Answer::Down);
+    assert!(
+        proof.seen
+            && proof
+                .says
+                .ends_with("; to a write its disk answered: Input/output error"),
+        "{proof:?}"
+    );
+    let untold = lost(false, Answer::Down);
+    assert!(
+        !untold.seen && untold.says.contains("not seen to be gone"),
+        "{untold:?}"
+    );
+    assert!(!lost(true, Answer::Right).seen);
+}
+
 /// The database is stopped, damaged and started at 7 s; that start is given up on; it is stopped again and mended at 10 s.
 fn rotten(spots: usize, late: bool) -> Run {
     let damage = Damage {

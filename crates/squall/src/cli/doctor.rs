@@ -92,6 +92,10 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         Found::At(by) => format!("a copy can get one of its own, by {by}"),
         Found::Missing(why) => format!("no copy can get one of its own: {why}"),
     };
+    let power = match &machine.power {
+        Found::At(by) => format!("a copy's disk can lose it: {by}"),
+        Found::Missing(why) => format!("no copy's disk can lose it: {why}"),
+    };
     let user = match (machine.root, &machine.disks) {
         (true, _) => "root; PostgreSQL is run as another",
         (false, Found::At(_)) => "not root, which nothing here needs",
@@ -116,5 +120,6 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         row(["priority", priority]),
         row(["control group", &cgroup]),
         row(["disks", &disks]),
+        row(["power", &power]),
     ]
 }
