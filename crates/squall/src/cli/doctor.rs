@@ -98,7 +98,7 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
     };
     let user = match (machine.root, &machine.disks) {
         (true, _) => "root; PostgreSQL is run as another",
-        (false, Found::At(_)) => "not root, which nothing here needs",
+        (false, Found::At(_)) => "not root, which only a loss of power needs",
         (false, Found::Missing(_)) => "not root, which a disk of a copy's own needs here",
     };
     let processes = match machine.processes {

@@ -1,6 +1,6 @@
 //! The process world: plain child processes on this machine, squall's own proxy on every link.
 //!
-//! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
+//! Nothing here needs privileges, but a disk that is to lose its power. Every process carries the run's tag and stands in the run's tree.
 
 mod damage;
 mod files;
