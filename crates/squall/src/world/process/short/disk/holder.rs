@@ -75,7 +75,7 @@ pub fn hold(folder: &Path, kind: Kind, bytes: u64) -> io::Result<()> {
         out.flush()
     };
     say(Ok(String::new()))?;
-    for letter in io::stdin().bytes() {
+    for letter in io::stdin().lock().bytes() {
         let letter = letter?;
         let order = Order::ALL.into_iter().find(|order| order.letter() == letter);
         say(match (&disk, order) {
@@ -109,7 +109,7 @@ impl Ext4 {
     fn make(folder: &Path, file: &Path, bytes: u64) -> io::Result<Self> {
         let journal = JOURNALS[usize::from(bytes >= LARGE)];
         // Room for the journal, and for names, beside what is written to it.
-        File::create(file)?.set_len(bytes + bytes / 16 + (3 * journal << 20))?;
+        File::create(file)?.set_len(bytes + bytes / 16 + ((3 * journal) << 20))?;
         let journal = format!("size={journal}");
         let mut make = Command::new(found("mke2fs", "e2fsprogs")?);
         make.args([
