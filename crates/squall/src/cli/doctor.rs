@@ -6,7 +6,7 @@ use squall_core::mechanism::{Found, Home, Machine, Row, TABLE};
 use super::say;
 use super::table::{row, table};
 use crate::exit;
-use crate::survey::{survey, timer_error};
+use crate::survey::{survey_with_power, timer_error};
 
 /// Fewer descriptors than this are used up by a flood and its proxies.
 const FEW: u64 = 4096;
@@ -15,7 +15,7 @@ const FEW: u64 = 4096;
 pub(super) fn doctor(json: bool) -> u8 {
     let machine = Machine {
         timer_error_us: Some(timer_error()),
-        ..survey()
+        ..survey_with_power()
     };
     if json {
         let faults: Vec<Value> = TABLE.iter().map(|row| as_json(row, &machine)).collect();

@@ -15,7 +15,7 @@ use squall_core::system::{Budget, Facts, System};
 use super::again::again;
 use super::{Choice, programs, say};
 use crate::client::Address;
-use crate::survey::survey;
+use crate::survey::{survey, survey_with_power};
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -85,7 +85,13 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let system = expanded.and_then(|doc| System::read(&doc));
     let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
-    let machine = survey();
+    // No storm holds a fault whose word is not in its file.
+    let dark = |name: &String| scenario_text(name).is_ok_and(|(_, text)| text.contains("power_loss"));
+    let machine = if names.iter().any(dark) {
+        survey_with_power()
+    } else {
+        survey()
+    };
     for name in names {
         let (file, text) = scenario_text(&name)?;
         let request = Request {
