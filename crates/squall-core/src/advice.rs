@@ -238,6 +238,7 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
 pub fn advice(verdict: &Verdict, history: &History<'_>) -> Option<String> {
     let class = verdict.class.as_deref().filter(|_| verdict.outcome == Outcome::Fail)?;
     let (_, cause, remedy) = TABLE.iter().find(|(known, ..)| *known == class)?;
+    let (cause, remedy) = observed::kept_too_little(class, history).unwrap_or((cause, remedy));
     let observed = observed::observed(class, verdict, history);
     let observed = observed.map_or(String::new(), |observed| match observed.ends_with('?') {
         true => format!("{observed} "),

@@ -227,6 +227,20 @@ pub enum Fact {
         /// Spots that had been written to since, and were left so.
         rewritten: usize,
     },
+    /// What an instance had not synced to its disk is gone.
+    PowerLost {
+        /// Whose.
+        instance: Instance,
+        /// What its disk answered to a write by then.
+        says: String,
+    },
+    /// An instance's disk is back as it was kept.
+    PowerBack {
+        /// Whose.
+        instance: Instance,
+        /// How long that took.
+        took: Nanos,
+    },
     /// A line an instance wrote.
     Log {
         /// Who.

@@ -18,6 +18,7 @@ mod intercept;
 mod kill;
 mod memory_load;
 mod partition;
+mod power_loss;
 mod scale;
 mod script;
 mod silence;
@@ -44,6 +45,7 @@ pub use intercept::{InterceptLink, Then};
 pub use kill::{Kill, Stop, Terminate};
 pub use memory_load::MemoryLoad;
 pub use partition::{Crossing, Direction, Partition, Split};
+pub use power_loss::PowerLoss;
 pub use scale::Scale;
 pub use script::RunScript;
 pub use silence::SilenceLink;
@@ -74,6 +76,8 @@ pub enum Fault {
     CrashLoop(CrashLoop),
     /// Kills one copy and lets its next starts fail.
     StartFailure(StartFailure),
+    /// Ends one copy together with all that it had not synced to its disk.
+    PowerLoss(PowerLoss),
     /// SIGSTOP to every process of one copy, SIGCONT afterwards.
     Freeze(Freeze),
     /// Cuts a link: refused, black-holed, half open or reset.
@@ -231,6 +235,7 @@ impl Fault {
             Fault::Stop(_) => "stop",
             Fault::CrashLoop(_) => "crash_loop",
             Fault::StartFailure(_) => "start_failure",
+            Fault::PowerLoss(_) => "power_loss",
             Fault::Freeze(_) => "freeze",
             Fault::Cut(_) => "cut",
             Fault::Delay(_) => "delay",
@@ -263,6 +268,7 @@ impl Fault {
             Fault::Stop(fault) => fault.timing(),
             Fault::CrashLoop(fault) => fault.timing(),
             Fault::StartFailure(fault) => fault.timing(),
+            Fault::PowerLoss(fault) => fault.timing(),
             Fault::Freeze(fault) => fault.timing(),
             Fault::Cut(fault) => fault.timing(),
             Fault::Delay(fault) => fault.timing(),
@@ -295,6 +301,7 @@ impl Fault {
             Fault::Stop(fault) => Target::Service(&fault.on),
             Fault::CrashLoop(fault) => Target::Service(&fault.on),
             Fault::StartFailure(fault) => Target::Service(&fault.on),
+            Fault::PowerLoss(fault) => Target::Service(&fault.on),
             Fault::Freeze(fault) => Target::Service(&fault.on),
             Fault::Cut(fault) => Target::Link(&fault.from, &fault.to),
             Fault::Delay(fault) => Target::Link(&fault.from, &fault.to),
@@ -340,6 +347,7 @@ impl Fault {
             Fault::Stop(fault) => fault.condition(),
             Fault::CrashLoop(fault) => fault.condition(),
             Fault::StartFailure(fault) => fault.condition(),
+            Fault::PowerLoss(fault) => fault.condition(),
             Fault::Freeze(fault) => fault.condition(),
             Fault::Cut(fault) => fault.condition(),
             Fault::Delay(fault) => fault.condition(),
@@ -380,6 +388,7 @@ impl Fault {
             Fault::Stop(fault) => fault.down,
             Fault::CrashLoop(fault) => Some(fault.lasts),
             Fault::StartFailure(fault) => Some(fault.lasts),
+            Fault::PowerLoss(fault) => fault.down,
             Fault::Freeze(fault) => Some(fault.lasts),
             Fault::Cut(fault) => Some(fault.lasts),
             Fault::Delay(fault) => Some(fault.lasts),

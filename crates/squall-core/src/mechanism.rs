@@ -61,6 +61,8 @@ pub struct Machine {
     pub disks: Found,
     /// Whose clock functions squall can replace; else why not, when it was tried.
     pub clocks: Found,
+    /// By what a copy gets one that can lose its power; else what was said when it was tried.
+    pub power: Found,
 }
 
 /// Something looked for.
@@ -82,6 +84,8 @@ pub enum Need {
     Disks,
     /// The clock functions of a process can be replaced.
     Clocks,
+    /// A copy can get a disk that loses what was not synced.
+    Power,
     /// Squall may have as many descriptors as a database allows connections.
     Descriptors,
 }
@@ -109,6 +113,13 @@ impl Need {
                 Found::Missing(why) => Some(Impossible {
                     why: format!("the clock functions of a process can't be replaced ({why})"),
                     enable: ENABLE_CLOCKS.to_owned(),
+                }),
+            },
+            Need::Power => match &machine.power {
+                Found::At(_) => None,
+                Found::Missing(why) => Some(Impossible {
+                    why: format!("no copy can get a disk that loses its power ({why})"),
+                    enable: ENABLE_POWER.to_owned(),
                 }),
             },
             Need::Descriptors => match machine.descriptors {
@@ -158,6 +169,8 @@ const ENABLE_DISKS: &str = "run squall as root, or let everybody have user names
 const ENABLE_CLOCKS: &str = "run squall on Linux on x86-64, as one who may trace all it starts: in a container as an \
                              ordinary user, or with `--cap-add SYS_PTRACE`; elsewhere \
                              `sysctl kernel.yama.ptrace_scope=1` allows it";
+const ENABLE_POWER: &str = "run squall as root of the machine itself (of a container: a privileged one) with loop devices, ext4, \
+                            `mount` and `mke2fs`: on Debian `apt-get install e2fsprogs mount`, `modprobe loop ext4`";
 
 const LET_START: &str = "let squall start it: without --base-url (and BASE_URL)";
 const SCRIPT: Means = Means::By(
@@ -183,6 +196,14 @@ pub const TABLE: &[Row] = &[
         "start_failure",
         "SIGKILL to the copy's whole process tree, and `false` started in its program's place",
     ),
+    Row {
+        fault: "power_loss",
+        process: Means::By(
+            "ext4 on a loop device in a mount namespace, made for the storm, shut down without a flush; then SIGKILL",
+            &[Need::Processes, Need::Power],
+        ),
+        attached: Means::Nothing("no handle on its disks", LET_START),
+    },
     processes("freeze", "SIGSTOP to the copy's whole process tree, SIGCONT afterwards"),
     proxy("cut"),
     proxy("delay"),
@@ -371,6 +392,7 @@ mod tests {
             postgres: Found::Missing("not installed".to_owned()),
             disks: Found::At("a mount namespace".to_owned()),
             clocks: Found::At("all squall starts".to_owned()),
+            power: Found::At("ext4".to_owned()),
         }
     }
 
@@ -401,6 +423,10 @@ mod tests {
             clocks: Found::Missing("EPERM".to_owned()),
             ..linux()
         };
+        let lasting = Machine {
+            power: Found::Missing("no loop device".to_owned()),
+            ..linux()
+        };
         let narrow = Machine {
             descriptors: Some((255, 4096)),
             ..linux()
@@ -411,6 +437,7 @@ mod tests {
                 (&bare, Need::Processes),
                 (&diskless, Need::Disks),
                 (&timeless, Need::Clocks),
+                (&lasting, Need::Power),
                 (&narrow, Need::Descriptors),
             ] {
                 let needs = matches!(row.process, Means::By(_, needs) if needs.contains(&need));

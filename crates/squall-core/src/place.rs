@@ -155,6 +155,8 @@ pub enum Death {
         /// So many starts, after which they succeed; all when absent.
         most: Option<u32>,
     },
+    /// SIGKILL, and what it had not synced to its disk is gone, too.
+    PowerLoss,
 }
 
 impl Death {
@@ -246,6 +248,7 @@ impl Condition {
             Condition::Down(Death::Stop) => "stopped",
             Condition::Down(Death::Again { .. }) => "killed again and again",
             Condition::Down(Death::Unstartable { .. }) => "kept from starting",
+            Condition::Down(Death::PowerLoss) => "cut off from its power",
             Condition::Frozen => "frozen",
             Condition::Cut(Cut::Refuse) => "cut (refused)",
             Condition::Cut(Cut::BlackHole) => "cut (black hole)",

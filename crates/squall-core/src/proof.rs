@@ -61,6 +61,7 @@ pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
         (Condition::Down(death), Place::Instance(instance)) if death.recurs() => {
             again(strike, (instance, *death), history)
         }
+        (Condition::Down(Death::PowerLoss), _) => powerless(strike, history),
         _ => at_once(strike, history),
     }
 }
@@ -114,6 +115,22 @@ fn again(strike: &Strike<'_>, (instance, death): (&Instance, Death), history: &H
         (true, count) => {
             let evidence = fell.into_iter().chain(first.evidence).collect();
             Proof::seen(format!("{}; {count} {what}", first.says), evidence)
+        }
+    }
+}
+
+/// What lost its power: proven by what its death did, and by its disk, which took no write any more.
+fn powerless(strike: &Strike<'_>, history: &History<'_>) -> Proof {
+    let death = at_once(strike, history);
+    match strike.dark {
+        _ if !death.seen => death,
+        None => Proof::unseen(format!("{}, but its disk was not seen to be gone", death.says), strike),
+        Some((event, says)) => {
+            let evidence = std::iter::once(event).chain(death.evidence).collect();
+            Proof::seen(
+                format!("{}; to a write its disk answered: {says}", death.says),
+                evidence,
+            )
         }
     }
 }

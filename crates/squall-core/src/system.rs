@@ -48,6 +48,9 @@ pub struct Service {
     /// The command that starts one copy, split into arguments; never given to a shell.
     #[serde(default)]
     pub run: Option<String>,
+    /// Settings of a preset, beside those squall gives it.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// Its environment, besides what squall itself was started with.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

@@ -8,6 +8,7 @@
 mod memory;
 mod sweep;
 
+pub use memory::forget;
 pub use sweep::{Sweep, remove_scratch, sweep, sweep_with};
 
 use std::io::{self, Read};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -126,6 +126,16 @@ pub fn signal(pids: &[u32], signal: Signal) {
     for pid in pids {
         let _ = kill(Pid::from_raw(*pid as i32), signal);
     }
+}
+
+/// Where a program is: in PATH, or where systems have their own, which is not in everybody's.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let systems = ["/bin", "/usr/bin", "/sbin", "/usr/sbin"].map(PathBuf::from);
+    let mut programs = std::env::split_paths(&path)
+        .chain(systems)
+        .map(|folder| folder.join(name));
+    programs.find(|program| program.is_file())
 }
 
 /// Whether a process runs (a zombie does not).

@@ -23,8 +23,8 @@ use std::time::Duration;
 use squall_core::contract::Alarm;
 use squall_core::demand::Demand;
 use squall_core::event::{End, Event, Fact, Header, NoteKind, Phase};
-use squall_core::place::{Condition, Shortage};
-use squall_core::plan::{Plan, Step};
+use squall_core::place::{Condition, Death, Shortage};
+use squall_core::plan::Plan;
 use squall_core::protocol::Protocol;
 use squall_core::system::{Facts, System};
 use tokio::sync::watch;
@@ -189,7 +189,8 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
         port: order.port,
         witness: witness.url().to_owned(),
         seed: order.plan.seed,
-        disks: filled(order.plan),
+        disks: struck(order.plan, &Condition::Short(Shortage::Disk)),
+        powered: struck(order.plan, &Condition::Down(Death::PowerLoss)),
         spoken: spoken(order.plan),
     };
     let means = Means {
@@ -200,14 +201,10 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
     Ok(World::Processes(Box::new(started)))
 }
 
-/// The services whose disks a plan fills.
-fn filled(plan: &Plan) -> BTreeSet<String> {
-    let fills = |step: &&Step| step.condition == Condition::Short(Shortage::Disk);
-    plan.steps
-        .iter()
-        .filter(fills)
-        .map(|step| step.service.clone())
-        .collect()
+/// The services a plan strikes so.
+fn struck(plan: &Plan, condition: &Condition) -> BTreeSet<String> {
+    let so = plan.steps.iter().filter(|step| step.condition == *condition);
+    so.map(|step| step.service.clone()).collect()
 }
 
 /// The links whose requests a plan picks out, and what they speak.

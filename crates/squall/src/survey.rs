@@ -14,7 +14,8 @@ use crate::world::process::{Clock, Cluster, Disk};
 /// So many pauses of a millisecond are timed.
 const PAUSES: usize = 9;
 
-/// Looks at this machine; its timers, which takes milliseconds and no fault needs, are left to [`timer_error`].
+/// Looks at this machine; its timers, which takes milliseconds and no fault needs, are left to [`timer_error`], and whether a
+/// disk can lose its power to [`survey_with_power`].
 pub fn survey() -> Machine {
     let text = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned());
     let kernel = text("/proc/sys/kernel/osrelease").map_or(String::new(), |release| format!(" {release}"));
@@ -39,6 +40,19 @@ pub fn survey() -> Machine {
             Ok(by) => Found::At(by),
             Err(error) => Found::Missing(error.to_string()),
         },
+        power: Found::Missing("not tried".to_owned()),
+    }
+}
+
+/// The same for those to whom it matters whether a disk can lose its power: to try it takes a loop device for a moment,
+/// and shows in the kernel's log.
+pub fn survey_with_power() -> Machine {
+    Machine {
+        power: match Disk::possible_with_power() {
+            Ok(by) => Found::At(by),
+            Err(error) => Found::Missing(error.to_string()),
+        },
+        ..survey()
     }
 }
 

@@ -123,6 +123,7 @@ async fn start(
         port: order.port,
         witness: witness.url().to_owned(),
         disks: std::collections::BTreeSet::new(),
+        powered: std::collections::BTreeSet::new(),
         spoken: std::collections::BTreeMap::new(),
         seed: order.run.seed(),
     };

@@ -50,7 +50,7 @@ const LOOPS: Duration = Duration::from_millis(1500);
 const ALL: usize = 20;
 
 /// Faults that only storms put in force.
-const STORMS: [&str; 2] = ["disk_full", "script"];
+const STORMS: [&str; 3] = ["power_loss", "disk_full", "script"];
 
 /// One system at a time: two on a small machine would disturb each other's measurements.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -171,6 +171,9 @@ fn every_fault_is_seen_from_outside_healed_and_leaves_all_as_it_was() {
 #[test]
 fn every_fault_of_a_storm_is_seen_from_outside_healed_and_leaves_all_as_it_was() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if wanted("power_loss") && possible("power_loss") {
+        storm::power_is_lost(folder(), rounds());
+    }
     if wanted("disk_full") && possible("disk_full") {
         storm::disk_is_filled(folder(), rounds());
     }

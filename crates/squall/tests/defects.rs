@@ -3,6 +3,7 @@
 //!
 //! They need defects' program (`cargo build -p defects`) and PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
+#![expect(clippy::print_stderr, reason = "what could not be tried is worth saying")]
 
 #[path = "rig/place.rs"]
 mod place;
@@ -142,6 +143,31 @@ fn c7_with_a_checksum_from_end_to_end_it_is_refused_and_sent_again() {
     passes("c7");
 }
 
+/// Whether a disk can lose its power here; else it is said why not.
+fn loses_power() -> bool {
+    let output = Place::new().output(&["doctor", "--json"]);
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let missing = seen["machine"]["power"]["missing"].as_str();
+    if let Some(why) = missing {
+        eprintln!("not tried: {why}");
+    }
+    missing.is_none()
+}
+
+#[test]
+fn fsync_off_loses_what_was_acknowledged_when_the_power_is_lost() {
+    if loses_power() {
+        found("fsync");
+    }
+}
+
+#[test]
+fn fsync_on_does_not() {
+    if loses_power() {
+        passes("fsync");
+    }
+}
+
 /// What differs is the defect, and nothing that would help to find it.
 #[test]
 fn a_defect_differs_from_its_control_by_one_setting() {
@@ -160,6 +186,7 @@ fn a_defect_differs_from_its_control_by_one_setting() {
         ("--lease none", "--lease ${paced(1s)}"),
         ("--add read-then-write", "--add in-place"),
         ("--values plain", "--values checked"),
+        ("fsync: \"off\"", "fsync: \"on\""),
     ];
     for (row, (defect, sound)) in ROWS.iter().zip(settled) {
         let (text, control) = (settings(row, false), settings(row, true));

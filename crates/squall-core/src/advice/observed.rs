@@ -2,8 +2,8 @@
 
 use crate::check::Verdict;
 use crate::event::{Event, Fact, Phase};
-use crate::journal::{Attempt, History, TaskHistory};
-use crate::place::{Condition, Instance, Place};
+use crate::journal::{Attempt, History, Life, TaskHistory};
+use crate::place::{Condition, Death, Instance, Place};
 use crate::time::{Nanos, SECOND, words};
 
 /// A death later than this has little to do with it.
@@ -156,26 +156,55 @@ fn broken_at(at: Nanos, history: &History<'_>) -> String {
     }
 }
 
+/// The copy that was struck last, by what, and its last process.
+fn struck_last<'h, 'a>(history: &'h History<'a>) -> Option<(&'a Instance, &'a Condition, &'h Life)> {
+    let mut strikes = history.strikes.iter().rev();
+    let (instance, condition) = strikes.find_map(|strike| match strike.place {
+        Place::Instance(instance) => Some((instance, strike.condition)),
+        _ => None,
+    })?;
+    Some((instance, condition, history.lives.get(instance)?.last()?))
+}
+
 /// What became of the process that was struck last.
 fn way_back(history: &History<'_>) -> Option<String> {
-    let strike = history
-        .strikes
-        .iter()
-        .rev()
-        .find(|strike| matches!(strike.place, Place::Instance(_)))?;
-    let Place::Instance(instance) = strike.place else {
-        return None;
-    };
-    let life = history.lives.get(instance)?.last()?;
+    let (instance, _, life) = struck_last(history)?;
     // Squall itself ends everything once it has read everything back.
     let cleared = history.began(Phase::Audit).unwrap_or(Nanos::MAX);
     let exited = life.exited.filter(|(_, at, _)| *at < cleared);
+    let again = || format!("{instance} was started again at {}", words(life.started.1));
+    let wrote = || last_words(instance, life, history).map_or(String::new(), |line| format!("; it wrote: {line}"));
     Some(match (exited, life.ready) {
+        (Some(_), None) if life.not_ready.is_some() => format!("{} and ended before it was ready{}", again(), wrote()),
         (Some((_, at, _)), _) => format!("{instance} ended at {} and was not started again", words(at)),
-        (None, None) => format!(
-            "{instance} was started again at {} and never ready",
-            words(life.started.1)
-        ),
+        (None, None) => format!("{} and never ready{}", again(), wrote()),
         (None, Some((_, at))) => format!("{instance} itself was ready again at {}", words(at)),
     })
+}
+
+/// The line in which a process says why it could not start; else its last.
+fn last_words<'a>(instance: &Instance, life: &Life, history: &History<'a>) -> Option<&'a str> {
+    let own = |event: &&Event| matches!(&event.fact, Fact::Started { instance: of, .. } if of == instance);
+    let since = history.events.iter().filter(|event| event.id > life.started.0);
+    let lines = since
+        .take_while(|event| !own(event))
+        .filter_map(|event| match &event.fact {
+            Fact::Log { instance: of, line } if of == instance => Some(line.as_str()),
+            _ => None,
+        });
+    let lines: Vec<&str> = lines.collect();
+    let fatal = lines
+        .iter()
+        .rfind(|line| line.contains("PANIC") || line.contains("FATAL"));
+    fatal.or(lines.last()).copied()
+}
+
+/// Cause and remedy where what lost its power could not start on what it had kept.
+pub(super) fn kept_too_little(class: &str, history: &History<'_>) -> Option<(&'static str, &'static str)> {
+    let (_, condition, life) = struck_last(history)?;
+    let lost = class == "no-recovery" && *condition == Condition::Down(Death::PowerLoss) && life.ready.is_none();
+    lost.then_some((
+        "what it needs at its start was not synced, or not before what counts on it",
+        "sync (`fsync`) what a start reads before anything counts on it, and let a start do without an end that is torn or missing",
+    ))
 }

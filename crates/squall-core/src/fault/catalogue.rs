@@ -2,8 +2,8 @@
 
 use super::{
     clock_skew, connections_taken, corrupt, cpu_load, crash_loop, cut, damage, delay, disk_full, fds_taken, freeze,
-    intercept, kill, memory_load, partition, scale, script, silence, slice, slow_close, stall, start_failure, throttle,
-    truncate,
+    intercept, kill, memory_load, partition, power_loss, scale, script, silence, slice, slow_close, stall,
+    start_failure, throttle, truncate,
 };
 
 /// What `squall list faults` says of each: its word in a scenario, what it does, how its effect is proven.
@@ -13,6 +13,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("stop", kill::STOP, kill::PROOF),
     ("crash_loop", crash_loop::DOES, crash_loop::PROOF),
     ("start_failure", start_failure::DOES, start_failure::PROOF),
+    ("power_loss", power_loss::DOES, power_loss::PROOF),
     ("freeze", freeze::DOES, freeze::PROOF),
     ("cut", cut::DOES, cut::PROOF),
     ("delay", delay::DOES, delay::PROOF),

@@ -9,7 +9,7 @@ use crate::event::{
     AlarmState, BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role,
     ShortageLook, SkewLook, TaskEvent, TaskFact,
 };
-use crate::place::{Condition, Instance, Place};
+use crate::place::{Condition, Death, Instance, Place};
 use crate::plan::Step;
 use crate::time::Nanos;
 
@@ -75,6 +75,8 @@ pub struct Strike<'a> {
     pub counts: Option<(EventId, LinkCounts)>,
     /// Files were changed, at so many spots.
     pub damaged: Option<(EventId, usize)>,
+    /// The disk of what lost its power was gone: what it answered.
+    pub dark: Option<(EventId, &'a str)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
     /// What was seen of its wall clock being wrong.
@@ -188,13 +190,12 @@ impl<'a> History<'a> {
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
             Fact::Damaged { instance, spots } => {
-                let mine = |strike: &&mut Strike<'_>| {
-                    let here = matches!(strike.place, Place::Instance(place) if place == instance);
-                    here && matches!(strike.condition, Condition::Damaged(_))
-                };
-                if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
-                    strike.damaged = Some((id, spots.len()));
-                }
+                let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
+                self.struck_at(instance, damage, |strike| strike.damaged = Some((id, spots.len())));
+            }
+            Fact::PowerLost { instance, says } => {
+                let loss = |held: &Condition| *held == Condition::Down(Death::PowerLoss);
+                self.struck_at(instance, loss, |strike| strike.dark = Some((id, says)));
             }
             Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
             Fact::Skew { step, look } => self.struck(*step, |strike| strike.clocks.push((id, *look))),
@@ -215,7 +216,7 @@ impl<'a> History<'a> {
             Fact::Opened(_) | Fact::Aimed { .. } | Fact::Usage(_) | Fact::Connections { .. } | Fact::Machine(_) => {}
             Fact::Database(_) => {}
             Fact::ScriptBegan { .. } | Fact::ScriptEnded { .. } => {}
-            Fact::Log { .. } | Fact::Note { .. } | Fact::Repaired { .. } => {}
+            Fact::Log { .. } | Fact::Note { .. } | Fact::Repaired { .. } | Fact::PowerBack { .. } => {}
         }
     }
 
@@ -242,6 +243,7 @@ impl<'a> History<'a> {
             healed: None,
             counts: None,
             damaged: None,
+            dark: None,
             looks: Vec::new(),
             clocks: Vec::new(),
         });
@@ -249,6 +251,21 @@ impl<'a> History<'a> {
 
     fn struck(&mut self, index: usize, change: impl FnOnce(&mut Strike<'a>)) {
         if let Some(strike) = self.strikes.iter_mut().rev().find(|strike| strike.index == index) {
+            change(strike);
+        }
+    }
+
+    /// The last one at an instance that is of a kind.
+    fn struck_at(
+        &mut self,
+        instance: &Instance,
+        kind: impl Fn(&Condition) -> bool,
+        change: impl FnOnce(&mut Strike<'a>),
+    ) {
+        let mine = |strike: &&mut Strike<'_>| {
+            matches!(strike.place, Place::Instance(place) if place == instance) && kind(strike.condition)
+        };
+        if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
             change(strike);
         }
     }

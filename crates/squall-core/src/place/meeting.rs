@@ -1,6 +1,6 @@
 //! What becomes of a condition that shall hold where another one holds already: one table for plans, storms and orders.
 
-use super::{Condition, Impair, Shortage};
+use super::{Condition, Death, Impair, Shortage};
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ impl Condition {
             (Down(_), Short(_)) => Meeting::Turn("what is down is short of nothing"),
             (Frozen, Short(_)) => Meeting::Turn("what is frozen is short of nothing"),
             (Short(_), Frozen) => Meeting::Turn("frozen it would not show what it is short of"),
+            (Short(Shortage::Disk), Down(Death::PowerLoss)) => Meeting::Turn("what fills its disk would be gone, too"),
+            (Damaged(_), Down(Death::PowerLoss)) => Meeting::Turn("what was done to its files would be gone, too"),
             (Short(short), Down(_)) => outlives(short),
             (Short(held), Short(new)) => short_twice(held, new),
             (Down(_), Damaged(_)) => Meeting::Turn("what is down reads no file; `stopped` stops it for this alone"),
@@ -275,6 +277,25 @@ mod tests {
         assert_eq!(met, [true, true, false, true, false, false]);
         let meets = all.clone().map(|other| turns(other.meets(&all[0])));
         assert_eq!(meets, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_loses_its_power_would_lose_what_was_done_to_its_disk_too() {
+        let loss = Condition::Down(Death::PowerLoss);
+        let damage = Condition::Damaged(Damage {
+            files: "*".to_owned(),
+            how: Harm::BitFlip,
+            spots: 1,
+            stopped: false,
+        });
+        let all = [
+            loss,
+            Condition::Down(Death::Kill),
+            Condition::Short(Shortage::Disk),
+            Condition::Short(Shortage::Cpu { taken: Share::of(0.9) }),
+            damage,
+        ];
+        assert_eq!(matrix(&all), ["ttttt", "ttttt", "tbtbb", "bbbtb", "tbbbt"]);
     }
 
     #[test]

@@ -58,6 +58,10 @@ impl Drawer<'_> {
                 format!("`{service}` has no disk that can be filled"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
             ),
+            Fault::PowerLoss(_) if !facts.disk && facts.preset.is_none() => (
+                format!("`{service}` has no disk of squall's that could lose what was not synced"),
+                "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
+            ),
             Fault::Damage(_) if !facts.disk && facts.preset.is_none() => (
                 format!("squall made no folder for what `{service}` keeps, and damages nothing else"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",

@@ -106,6 +106,7 @@ fn parts(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         let service = facts.services.get(name)?;
         match fault {
             Fault::DiskFull(_) if !service.disk => Some(format!("`disk` of `{name}`")),
+            Fault::PowerLoss(_) if !service.disk && service.preset.is_none() => Some(format!("`disk` of `{name}`")),
             Fault::ConnectionsTaken(_) if service.preset != Some(Preset::Postgres) => {
                 Some(format!("`{name}` of the preset `postgres`"))
             }
@@ -187,6 +188,10 @@ contracts:
             (
                 "storm: [{ disk_full: { on: server, for: 1s } }, { connections_taken: { on: server, for: 1s } }]",
                 vec!["`disk` of `server`", "`server` of the preset `postgres`"],
+            ),
+            (
+                "storm: [{ power_loss: { on: server, down: 1s } }, { power_loss: { on: db } }]",
+                vec!["`disk` of `server`", "`restart` of `db`"],
             ),
             ("storm: [{ connections_taken: { on: db, for: 1s } }]", vec![]),
             (

@@ -25,7 +25,7 @@ pub fn ad_hoc(fault: &str, keys: &[(String, String)], lasts: Dur) -> Result<Stri
             let what = "squall can't end what a script of yours does".to_owned();
             return Err((what, "run it yourself".to_owned()));
         }
-        "kill" | "terminate" | "stop" => Some("down"),
+        "kill" | "terminate" | "stop" | "power_loss" => Some("down"),
         "scale" => None,
         _ => Some("for"),
     };

@@ -32,6 +32,7 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
                 .as_ref()
                 .and_then(|run| unsplit(doc, &format!("{at}/run"), run)),
         );
+        found.extend(settings(doc, &at, service));
         if service.preset.is_some() && service.disk.is_some() {
             let help = Some("remove `disk`".to_owned());
             found.push(doc.mistake(&format!("{at}/disk"), "a preset has a folder of its own already", help));
@@ -67,6 +68,37 @@ pub(super) fn all(doc: &Document, system: &System) -> Vec<Mistake> {
     found.extend(verbs(doc, &system.contracts));
     found.extend(system.build.as_ref().and_then(|build| unsplit(doc, "/build", build)));
     found
+}
+
+/// Settings of a database that squall gives itself, for it would neither find it nor clear up behind it with others.
+const OURS: [&str; 7] = [
+    "data_directory",
+    "dynamic_shared_memory_type",
+    "listen_addresses",
+    "log_destination",
+    "logging_collector",
+    "port",
+    "unix_socket_directories",
+];
+
+/// Settings nobody takes, or squall gives itself.
+fn settings(doc: &Document, at: &str, service: &Service) -> Vec<Mistake> {
+    let names = service.settings.keys();
+    let wrong = names.filter_map(|name| {
+        let (message, help) = if service.preset.is_none() {
+            (
+                "only a preset takes settings".to_owned(),
+                "give them with `run` or `env`",
+            )
+        } else if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+            (format!("squall itself gives `{name}`"), "remove it")
+        } else {
+            return None;
+        };
+        let pointer = format!("{at}/settings/{}", escaped(name));
+        Some(doc.mistake(&pointer, message, Some(help.to_owned())))
+    });
+    wrong.collect()
 }
 
 /// A command that can't be split, or is none.

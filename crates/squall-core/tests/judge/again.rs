@@ -82,6 +82,68 @@ fn starts_that_failed_prove_themselves_where_somebody_missed_the_service() {
     assert!(!unmissed.judge().proofs[0].seen);
 }
 
+#[test]
+fn a_loss_of_power_is_proven_by_the_disk_that_took_no_write_and_by_those_it_left_alone() {
+    let lost = |told: bool, answer: Answer| {
+        let mut run = down(Death::PowerLoss, true, 0);
+        unanswered(&mut run, GONE, answer);
+        if told {
+            let (instance, says) = (instance("server-1"), "Input/output error".to_owned());
+            run.add(7 * SEC + 3 * MS, Fact::PowerLost { instance, says });
+        }
+        run.judge().proofs[0].clone()
+    };
+    let proof = lost(true, Answer::Down);
+    assert!(
+        proof.seen
+            && proof
+                .says
+                .ends_with("; to a write its disk answered: Input/output error"),
+        "{proof:?}"
+    );
+    let untold = lost(false, Answer::Down);
+    assert!(
+        !untold.seen && untold.says.contains("not seen to be gone"),
+        "{untold:?}"
+    );
+    assert!(!lost(true, Answer::Right).seen);
+}
+
+#[test]
+fn what_can_not_start_on_what_it_kept_is_told_with_its_own_words() {
+    let mut run = down(Death::PowerLoss, true, 0);
+    run.keep(|at, fact| !(at > 9 * SEC + 900 * MS && matches!(fact, Fact::Started { .. } | Fact::Ready { .. })));
+    let (server, waited) = (instance("server-1"), 100 * MS);
+    run.started("server-1", 10 * SEC);
+    for (after, line) in [(10, "PANIC: no valid checkpoint record"), (20, "it is shut down")] {
+        let (instance, line) = (server.clone(), line.to_owned());
+        run.add(10 * SEC + after * MS, Fact::Log { instance, line });
+    }
+    run.exit("server-1", 10 * SEC + 30 * MS, false);
+    let instance = server;
+    run.add(10 * SEC + 31 * MS, Fact::NotReady { instance, waited });
+    unanswered(&mut run, Gone { to: 60 * SEC, ..GONE }, Answer::Down);
+    run.facts.iter_mut().for_each(|(at, fact)| {
+        if matches!(fact, Fact::Closed { .. }) {
+            *at = 60 * SEC;
+        }
+    });
+    run.finds(&["recovery: no-recovery"]);
+    let judgement = run.judge();
+    let mut advice = judgement
+        .verdicts
+        .iter()
+        .filter_map(|verdict| verdict.advice.as_deref());
+    assert!(
+        advice.any(
+            |advice| advice.contains("ended before it was ready; it wrote: PANIC: no valid checkpoint record.")
+                && advice.contains("`fsync`")
+        ),
+        "{:#?}",
+        judgement.verdicts
+    );
+}
+
 /// The database is stopped, damaged and started at 7 s; that start is given up on; it is stopped again and mended at 10 s.
 fn rotten(spots: usize, late: bool) -> Run {
     let damage = Damage {

@@ -6,7 +6,7 @@ use squall_core::mechanism::{Found, Home, Machine, Row, TABLE};
 use super::say;
 use super::table::{row, table};
 use crate::exit;
-use crate::survey::{survey, timer_error};
+use crate::survey::{survey_with_power, timer_error};
 
 /// Fewer descriptors than this are used up by a flood and its proxies.
 const FEW: u64 = 4096;
@@ -15,7 +15,7 @@ const FEW: u64 = 4096;
 pub(super) fn doctor(json: bool) -> u8 {
     let machine = Machine {
         timer_error_us: Some(timer_error()),
-        ..survey()
+        ..survey_with_power()
     };
     if json {
         let faults: Vec<Value> = TABLE.iter().map(|row| as_json(row, &machine)).collect();
@@ -96,9 +96,13 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         Found::At(whose) => format!("those of {whose} can be made wrong"),
         Found::Missing(why) => format!("none can be made wrong: {why}"),
     };
+    let power = match &machine.power {
+        Found::At(by) => format!("a copy's disk can lose it: {by}"),
+        Found::Missing(why) => format!("no copy's disk can lose it: {why}"),
+    };
     let user = match (machine.root, &machine.disks) {
         (true, _) => "root; PostgreSQL is run as another",
-        (false, Found::At(_)) => "not root, which nothing here needs",
+        (false, Found::At(_)) => "not root, which only a loss of power needs",
         (false, Found::Missing(_)) => "not root, which a disk of a copy's own needs here",
     };
     let processes = match machine.processes {
@@ -121,5 +125,6 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         row(["control group", &cgroup]),
         row(["disks", &disks]),
         row(["clocks", &clocks]),
+        row(["power", &power]),
     ]
 }

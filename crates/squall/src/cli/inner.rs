@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::say;
 use crate::exit;
-use crate::world::process::{burn, hold, tell, within};
+use crate::world::process::{DiskKind, burn, hold, tell, within};
 
 /// Which of them.
 #[derive(Debug, Subcommand)]
@@ -26,6 +26,9 @@ pub(super) enum Inner {
         /// Where
         #[arg(long)]
         folder: PathBuf,
+        /// What it is made of
+        #[arg(long)]
+        kind: DiskKind,
         /// Its size
         #[arg(long)]
         bytes: u64,
@@ -36,17 +39,28 @@ pub(super) enum Inner {
     Within {
         /// The process that holds it
         holder: u32,
+        /// Whom it runs as, by numbers: `USER:GROUP`
+        #[arg(long, value_parser = user)]
+        user: Option<(u32, u32)>,
         /// The program and its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<OsString>,
     },
 }
 
+fn user(text: &str) -> Result<(u32, u32), String> {
+    let numbers = text.split_once(':').map(|(user, group)| (user.parse(), group.parse()));
+    match numbers {
+        Some((Ok(user), Ok(group))) => Ok((user, group)),
+        _ => Err("expected USER:GROUP".to_owned()),
+    }
+}
+
 /// Does it. Answers the exit code.
 pub(super) fn inner(inner: &Inner) -> u8 {
     let failed = match inner {
         Inner::Burn { threads, on } => burn(*threads, on),
-        Inner::Disk { folder, bytes } => match hold(folder, *bytes) {
+        Inner::Disk { folder, kind, bytes } => match hold(folder, *kind, *bytes) {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },
@@ -54,7 +68,7 @@ pub(super) fn inner(inner: &Inner) -> u8 {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },
-        Inner::Within { holder, words } => within(*holder, words),
+        Inner::Within { holder, user, words } => within(*holder, *user, words),
     };
     say::err(&failed.to_string());
     exit::ENVIRONMENT

@@ -15,7 +15,7 @@ use squall_core::system::{Budget, Facts, System};
 use super::again::again;
 use super::{Choice, programs, say};
 use crate::client::Address;
-use crate::survey::survey;
+use crate::survey::{survey, survey_with_power};
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -72,6 +72,16 @@ pub(super) fn system(named: Option<&Path>, difficulty: u8, pace: f64) -> Result<
     Ok((system, PathBuf::from(name)))
 }
 
+/// What this machine has and can do, as far as these scenarios may ask.
+fn machine(scenarios: &[String]) -> Machine {
+    // No storm holds a fault whose word is not in its file.
+    let dark = |name: &String| scenario_text(name).is_ok_and(|(_, text)| text.contains("power_loss"));
+    match scenarios.iter().any(dark) {
+        true => survey_with_power(),
+        false => survey(),
+    }
+}
+
 /// Reads the system and every scenario chosen, and plans them; for the system at an address, where one is attached to.
 pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Result<Inputs, Bad> {
     let level = level(choice.difficulty)?;
@@ -85,7 +95,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let system = expanded.and_then(|doc| System::read(&doc));
     let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
-    let machine = survey();
+    let machine = machine(&names);
     let scope = scope.for_scenario(system.as_ref().map(System::facts).as_ref());
     for name in names {
         let (file, text) = scenario_text(&name)?;

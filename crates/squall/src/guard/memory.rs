@@ -39,7 +39,7 @@ pub(super) fn release_segments(folder: &Path) {
         if let Ok(text) = fs::read_to_string(folder.join("postmaster.pid"))
             && let Some((creator, segment)) = creator_and_segment(&text)
         {
-            release(creator, segment);
+            release(creator, segment, Users::None);
         }
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         if depth < DEEPEST && !folder.join("PG_VERSION").exists() {
@@ -49,6 +49,50 @@ pub(super) fn release_segments(folder: &Path) {
             folders.extend(below.map(|entry| (entry.path(), depth + 1)));
         }
     }
+}
+
+/// Releases the System V segments these processes made, as a machine's memory is lost with its power: each goes with the
+/// last who uses it. So do those that clusters left on disks which they alone see, below `folder`.
+pub fn forget(pids: &[u32], folder: &Path) {
+    for (creator, segment) in used_segments(pids) {
+        release(creator, segment, Users::Any);
+    }
+    let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let own = mounts("self");
+    let mut seen = BTreeSet::new();
+    for pid in pids {
+        let theirs = mounts(&pid.to_string());
+        if theirs.is_some() && theirs != own && seen.insert(theirs) {
+            let root = PathBuf::from(format!("/proc/{pid}/root"));
+            release_segments(&root.join(folder.strip_prefix("/").unwrap_or(folder)));
+        }
+    }
+}
+
+/// The System V segments these processes use, each with every one of them that may have made it.
+fn used_segments(pids: &[u32]) -> BTreeSet<(i32, i32)> {
+    let segment = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // A mapping's fifth field is the file's number, and for a segment its own.
+        fields.get(5)?.starts_with("/SYSV").then(|| fields[4].parse().ok())?
+    };
+    let maps = pids
+        .iter()
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/maps")).ok());
+    let used: BTreeSet<i32> = maps
+        .flat_map(|text| text.lines().filter_map(segment).collect::<Vec<_>>())
+        .collect();
+    let creators = pids.iter().filter_map(|pid| i32::try_from(*pid).ok());
+    creators
+        .flat_map(|creator| used.iter().map(move |segment| (creator, *segment)))
+        .collect()
+}
+
+/// Who may still use what is released.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Users {
+    None,
+    Any,
 }
 
 /// From a lock file: the first line is the server's pid, one of the others `KEY ID` of its segment.
@@ -61,16 +105,16 @@ fn creator_and_segment(text: &str) -> Option<(i32, i32)> {
     }
 }
 
-/// Releases a segment, if `creator` made it and nobody uses it: numbers are given anew.
-fn release(creator: i32, segment: i32) {
+/// Releases a segment, if `creator` made it, and if it has no other users: numbers are given anew.
+fn release(creator: i32, segment: i32, users: Users) {
     let Ok(table) = fs::read_to_string("/proc/sysvipc/shm") else {
         return;
     };
     // key shmid perms size cpid lpid nattch …
     let ours = table.lines().skip(1).any(|line| {
         let fields: Vec<i64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
-        matches!(fields.as_slice(), [_, id, _, _, cpid, _, 0, ..]
-            if *id == i64::from(segment) && *cpid == i64::from(creator))
+        matches!(fields.as_slice(), [_, id, _, _, cpid, _, used, ..]
+            if *id == i64::from(segment) && *cpid == i64::from(creator) && (*used == 0 || users == Users::Any))
     });
     if ours {
         #[expect(

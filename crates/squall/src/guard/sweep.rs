@@ -67,7 +67,10 @@ pub fn sweep_with(id: &RunId, lives: &[Life]) -> Sweep {
         found
     };
     // Seen before they are killed: afterwards nobody knows whose the memory was.
-    let look = |pids: &[u32]| shared.extend(memory::shared_files(pids));
+    let look = |pids: &[u32]| {
+        shared.extend(memory::shared_files(pids));
+        memory::forget(pids, &scratch);
+    };
     let processes = processes::kill_until_gone(find, look, WITHIN);
     for file in shared {
         let _ = fs::remove_file(file);

@@ -105,15 +105,12 @@ impl Up {
         let text = ad_hoc(&wanted.fault, &keys, lasts).map_err(|(what, remedy)| refused(&what, &remedy))?;
         let doc = Document::parse("inject", &text).map_err(bad)?;
         let scenario = Scenario::read(&doc).map_err(bad)?;
+        if let Some((what, remedy)) = scenario.storm.iter().find_map(diskless) {
+            return Err(refused(what, remedy));
+        }
         let impossible = refusals(&doc, &scenario, &survey());
         if !impossible.is_empty() {
             return Err(bad(doc.mistakes(impossible)));
-        }
-        if scenario.storm.iter().any(|fault| matches!(fault, Fault::DiskFull(_))) {
-            return Err(refused(
-                "in a system that is up no copy has a disk of its own, and the machine's is not squall's to fill",
-                "write a scenario: `squall run` makes a disk for each copy whose disk its storm fills",
-            ));
         }
         let request = Request {
             level: 1,
@@ -306,6 +303,21 @@ impl Up {
             sleep(LOOK).await;
         }
         Ok(())
+    }
+}
+
+/// What is said of a fault whose disk is made for a storm alone, and what to do instead.
+fn diskless(fault: &Fault) -> Option<(&'static str, &'static str)> {
+    match fault {
+        Fault::DiskFull(_) => Some((
+            "in a system that is up no copy has a disk of its own, and the machine's is not squall's to fill",
+            "write a scenario: `squall run` makes a disk for each copy whose disk its storm fills",
+        )),
+        Fault::PowerLoss(_) => Some((
+            "in a system that is up no copy has a disk of its own, and the machine's is not squall's to cut off",
+            "write a scenario: `squall run` makes a disk for each copy whose machine loses its power in its storm",
+        )),
+        _ => None,
     }
 }
 

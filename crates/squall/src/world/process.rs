@@ -1,6 +1,6 @@
 //! The process world: plain child processes on this machine, squall's own proxy on every link.
 //!
-//! Nothing here needs privileges. Every process carries the run's tag and stands in the run's tree.
+//! Nothing here needs privileges, but a disk that is to lose its power. Every process carries the run's tag and stands in the run's tree.
 
 mod damage;
 mod files;
@@ -10,13 +10,14 @@ mod link;
 mod logs;
 mod ports;
 mod postgres;
+mod power;
 mod ready;
 mod short;
 mod skew;
 
 pub use postgres::{Cluster, Postgres};
 pub use short::disk::Disk;
-pub use short::{burn, hold, within};
+pub use short::{DiskKind, burn, hold, within};
 pub use skew::{Clock, tell};
 
 use std::collections::{BTreeMap, HashMap};
@@ -124,6 +125,7 @@ impl ProcessWorld {
                 world.keepers[&instance].first_ready().await?;
             }
         }
+        world.settle(setting)?;
         Ok(world)
     }
 
@@ -174,12 +176,13 @@ impl ProcessWorld {
         let restart = service.restart.map(|restart| restart.after.get());
         if service.preset == Some(Preset::Postgres) {
             let cluster = means.cluster.ok_or_else(Cluster::missing)?;
-            let postgres = {
-                let folder = setting.scratch.join(instance.to_string());
-                self.folders.insert(instance.clone(), folder.clone());
-                cluster.copy(&setting.run, &folder, addr).await?
-            };
-            let command = postgres.command(setting, within, restart);
+            let (folder, data) = self.cluster_folder(instance, setting);
+            let postgres = cluster.copy(&setting.run, (&folder, &data), addr).await?;
+            self.folders.insert(instance.clone(), folder);
+            let mut command = postgres.command(setting, &service.settings, (within, restart));
+            if let Some(disk) = self.disks.get(instance) {
+                command.inside(disk);
+            }
             self.clusters.insert(instance.clone(), postgres);
             return Ok(command);
         }
@@ -190,7 +193,7 @@ impl ProcessWorld {
             cause,
         };
         let text = service.run.as_deref().unwrap_or_default();
-        let mut words = self.disks.get(instance).map_or_else(Vec::new, Disk::words);
+        let mut words = Vec::new();
         // Split first, fill in afterwards: a value with a blank in it stays one argument.
         for word in &command::words(text).map_err(|why| wrong(format!("the command {why}")))? {
             words.push(fill(word, &names).map_err(|cause| wrong(cause.to_string()))?);
@@ -204,7 +207,7 @@ impl ProcessWorld {
             }
             env.push((name.clone(), value));
         }
-        Ok(Command {
+        let mut command = Command {
             words,
             env,
             tag: setting.run.to_string(),
@@ -214,7 +217,11 @@ impl ProcessWorld {
             ready: ready::Condition::of(service, addr),
             within,
             restart,
-        })
+        };
+        if let Some(disk) = self.disks.get(instance) {
+            command.inside(disk);
+        }
+        Ok(command)
     }
 
     /// What `${…}` stands for when an instance is started.
@@ -308,6 +315,8 @@ impl ProcessWorld {
                 .await;
                 self.skews.lift(instance, wanted, keeper.pids()).await?;
                 self.damage(instance, wanted, keeper).await?;
+                self.go_dark(instance, wanted, keeper).await?;
+                self.come_back(instance, wanted)?;
                 keeper.impose(wanted).await?;
                 self.skews.hold(instance, wanted, keeper.pids()).await?;
                 self.short_of(instance, async |target| {

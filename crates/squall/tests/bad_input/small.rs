@@ -163,6 +163,18 @@ pub const SLIPS: &[Slip] = &[
         &["system.yaml:4", "preset", "remove"],
     ),
     system(
+        "a setting squall gives itself",
+        "run: sleep 600\n  server",
+        "preset: postgres\n    settings: { Port: \"5432\" }\n  server",
+        &["system.yaml:5", "squall itself gives `Port`", "remove it"],
+    ),
+    system(
+        "settings of no preset",
+        "run: sleep 600\n  server",
+        "run: sleep 600\n    settings: { fsync: \"off\" }\n  server",
+        &["system.yaml:5", "only a preset takes settings", "`env`"],
+    ),
+    system(
         "neither",
         "run: sleep 600\n  server",
         "replicas: 1\n  server",

@@ -167,6 +167,8 @@ fn what_a_service_is_short_of_is_seen_and_it_has_all_of_it_again() {
     said(&unfelt, 3, &["no effect was seen", "it had descriptors to come"]);
     let full = up.squall(&["inject", "disk_full", "on=server", "--for", "1s"]);
     said(&full, 2, &["no copy has a disk of its own", "squall run"]);
+    let dark = up.squall(&["inject", "power_loss", "on=db", "--for", "1s"]);
+    said(&dark, 2, &["no copy has a disk of its own", "cut off", "squall run"]);
     assert_eq!(counted(&up), (5, 5));
     // Not SIGINT: what was started behind a shell ignores it.
     kill(Pid::from_raw(flood.child.id() as i32), Signal::SIGTERM).unwrap();

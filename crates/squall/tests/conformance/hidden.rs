@@ -47,12 +47,12 @@ const HIDDEN: &[Hidden] = &[
     Hidden {
         what: "mount namespaces",
         through: inside!("echo 0 > /proc/sys/user/max_mnt_namespaces"),
-        impossible: Some(|fault| fault == "disk_full"),
+        impossible: Some(|fault| ["disk_full", "power_loss"].contains(&fault)),
     },
     Hidden {
         what: "most descriptors",
         through: &["prlimit", "--nofile=128:128"],
-        impossible: Some(|fault| fault == "connections_taken"),
+        impossible: Some(|fault| fault == "connections_taken" || (fault == "power_loss" && !is_root())),
     },
     Hidden {
         // Which root needs for processes that are another user's: a database is.
@@ -104,11 +104,11 @@ fn storm_of<'a>(faults: impl Iterator<Item = &'a str>) -> String {
         let case = CASES.iter().find(|case| case.fault == fault);
         let mut keys: Vec<String> = match (case, fault) {
             (Some(case), _) => case.keys.iter().map(|key| key.replacen('=', ": ", 1)).collect(),
-            (None, "disk_full") => vec!["on: echo".to_owned()],
+            (None, "disk_full" | "power_loss") => vec!["on: echo".to_owned()],
             (None, _) => vec!["run: /bin/true".to_owned()],
         };
         keys.extend(match fault {
-            "kill" | "terminate" | "stop" => Some("down: 100ms".to_owned()),
+            "kill" | "terminate" | "stop" | "power_loss" => Some("down: 100ms".to_owned()),
             "scale" | "script" => None,
             _ => Some("for: 100ms".to_owned()),
         });

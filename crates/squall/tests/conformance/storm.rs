@@ -1,4 +1,4 @@
-//! Faults that only a storm puts in force: full disks, and scripts. As often as asked, in one run.
+//! Faults that only a storm puts in force: lost power, full disks, and scripts. As often as asked, in one run.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use squall_core::check::Outcome;
 use squall_core::report::Report;
 
 use super::place::{Place, Running};
-use super::residue::Trail;
+use super::residue::{Trail, disks};
 use super::seen::{answer, processes, room};
 use super::up::{folder, named, until};
 use super::{PATIENCE, gone, strike};
@@ -17,6 +17,14 @@ fn full(times: usize, lasts: &str) -> String {
     format!(
         "scenario: storm\nhypothesis: With room again all is well.\nworkload: {{ api: {{ rate: 5/s }} }}\nstorm:\n  \
          - disk_full: {{ on: echo, at: 500ms, every: 1500ms, times: {times}, for: {lasts} }}\nchecks: [ stays_up ]\n"
+    )
+}
+
+/// Cuts the echo off from its power so often.
+fn cut_off(times: usize, down: &str) -> String {
+    format!(
+        "scenario: storm\nhypothesis: What was synced is there.\nworkload: {{ api: {{ rate: 5/s }} }}\nstorm:\n  \
+         - power_loss: {{ on: echo, at: 1s, every: 2s, times: {times}, down: {down} }}\nchecks: [ stays_up ]\n"
     )
 }
 
@@ -104,6 +112,38 @@ pub fn disk_is_filled(place: Place, times: usize) {
     );
 }
 
+/// The echo's process and where it listens, while it answers.
+fn serving(guard: u32) -> Option<(u32, std::net::SocketAddr)> {
+    let echo = named("", guard, "echo-1").ok()?;
+    let at = echo.var("LISTEN")?.parse().ok()?;
+    (answer(at, "/up") == "200").then_some((echo.pid, at))
+}
+
+/// Power is lost with the processes, the disk and what was not synced, and comes back with what was; so often.
+pub fn power_is_lost(place: Place, times: usize) {
+    let (place, mut running, trail) = start(place, &cut_off(times, "500ms"));
+    let guard = running.child.id();
+    // The process that wrote last; whether its disk was seen to be gone since; each time it was back, both.
+    let (mut wrote, mut dark, mut back) = (None, false, Vec::new());
+    while running.child.try_wait().unwrap().is_none() {
+        match (serving(guard), wrote) {
+            (Some((pid, at)), None) if answer(at, "/keep") == "200" => {
+                assert_eq!((answer(at, "/kept"), disks(place.path()).len()), ("200".to_owned(), 1));
+                wrote = Some(pid);
+            }
+            (Some((pid, at)), Some(last)) if pid != last => {
+                back.push((std::mem::take(&mut dark), answer(at, "/kept")));
+                wrote = None;
+            }
+            (None, Some(_)) if !dark => dark = disks(place.path()).is_empty(),
+            _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+    eprintln!("power_loss: whether the disk was gone, and what was there when it was back: {back:?}");
+    passed(&place, &mut running, &trail, times);
+    assert_eq!(back, vec![(true, "206".to_owned()); times]);
+}
+
 /// A command of one's own runs as a process with the run's tag, is over, and is gone; so often.
 pub fn script_is_run(times: usize) {
     let (place, mut running, trail) = start(folder(), &scripts(times));
@@ -139,12 +179,22 @@ fn lines(place: &Place, file: &str) -> usize {
 
 /// With either of squall's processes killed meanwhile, nothing stays.
 pub fn killed(fault: &str, index: usize) {
-    let storm = if fault == "script" { scripts(1) } else { full(1, "60s") };
+    let storm = match fault {
+        "script" => scripts(1),
+        "power_loss" => cut_off(1, "60s"),
+        _ => full(1, "60s"),
+    };
     let (place, mut running, trail) = start(folder(), &storm);
     place.write("mark.sh", STAY);
     let guard = running.child.id();
+    let mut served = false;
     until(fault, || {
         let there = match fault {
+            "power_loss" => {
+                let up = serving(guard).is_some();
+                served |= up;
+                served && !up && disks(place.path()).is_empty()
+            }
             "script" => processes("", guard).iter().any(|process| process.words == "sleep 600"),
             _ => matches!(is_full(guard), Some((true, _))),
         };

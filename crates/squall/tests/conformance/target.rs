@@ -74,6 +74,12 @@ fn answer(mut stream: TcpStream) -> Option<()> {
         "/up" => "200 OK",
         "/memory" if Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok() => "200 OK",
         "/write" if written().is_ok() => "200 OK",
+        "/keep" if keep().is_ok() => "200 OK",
+        "/kept" => match kept().unwrap_or_default() {
+            [true, true] => "200 OK",
+            [true, false] => "206 Partial Content",
+            [false, _] => "404 Not Found",
+        },
         "/memory" | "/write" => "507 Insufficient Storage",
         _ => "404 Not Found",
     };
@@ -81,6 +87,31 @@ fn answer(mut stream: TcpStream) -> Option<()> {
     let date = date.ok()?;
     let answer = format!("HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).ok()
+}
+
+/// What it keeps on its disk: one file it syncs, with the folder it is in, and one it does not.
+const KEPT: [&str; 2] = ["synced", "loose"];
+
+/// Writes both, as if for the first time, the synced one first.
+fn keep() -> std::io::Result<()> {
+    let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
+    for name in KEPT {
+        let file = Path::new(&folder).join(name);
+        let _ = fs::remove_file(&file);
+        let mut kept = File::create_new(&file)?;
+        kept.write_all(&BLOCK)?;
+        if name == KEPT[0] {
+            kept.sync_all()?;
+            File::open(&folder)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// Which of them are there, whole.
+fn kept() -> std::io::Result<[bool; 2]> {
+    let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
+    Ok(KEPT.map(|name| fs::read(Path::new(&folder).join(name)).is_ok_and(|block| block == BLOCK)))
 }
 
 /// Writes a block to its disk, and removes it.

@@ -64,6 +64,7 @@ impl Rig {
             witness: String::new(),
             seed: 1,
             disks: BTreeSet::new(),
+            powered: BTreeSet::new(),
             spoken: BTreeMap::from([(("app".to_owned(), "db".to_owned()), Protocol::Postgres)]),
         };
         let means = Means {

@@ -120,6 +120,7 @@ impl Trail {
         );
         left.others.extend(segments(&seen.lives, self.since));
         left.others.extend(files(&self.folder));
+        left.others.extend(disks(&self.folder));
         left
     }
 
@@ -307,6 +308,25 @@ fn files(folder: &Path) -> Vec<String> {
         }
     }
     left
+}
+
+/// Loop devices whose file is in `folder`, and mounts below it that this process sees.
+pub fn disks(folder: &Path) -> Vec<String> {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let files = devices.filter_map(|device| {
+        let file = fs::read_to_string(device.path().join("loop/backing_file")).ok()?;
+        let name = device.file_name().to_string_lossy().into_owned();
+        Path::new(file.trim_end())
+            .starts_with(folder)
+            .then(|| format!("{name} has {}", file.trim_end()))
+    });
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let below = |line: &str| Path::new(line.split(' ').nth(1).unwrap_or_default()).starts_with(folder);
+    let mounts = mounts
+        .lines()
+        .filter(|line| below(line))
+        .map(|line| format!("mounted: {line}"));
+    files.chain(mounts.collect::<Vec<_>>()).collect()
 }
 
 fn names(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -19,7 +19,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 7] = [
+pub const ROWS: [Row; 8] = [
     Row {
         name: "k1",
         what: "acknowledged before it is on disk",
@@ -76,6 +76,14 @@ pub const ROWS: [Row; 7] = [
         set: &[],
         check: "data_intact",
         class: "corruption",
+    },
+    Row {
+        name: "fsync",
+        what: "never synced to the disk",
+        scenario: "outage.yaml",
+        set: &[],
+        check: "no_task_lost",
+        class: "lost-task",
     },
 ];
 

@@ -2,6 +2,7 @@
 
 use super::memory;
 use crate::event::{Fact, LinkCounts, ShortageLook, SkewLook};
+use crate::time::words;
 
 /// What became of an instance: what it was short of, and its files.
 pub(super) fn of_instance(fact: &Fact) -> String {
@@ -14,6 +15,8 @@ pub(super) fn of_instance(fact: &Fact) -> String {
             back,
             rewritten,
         } => format!("{instance}: {back} spots put back, {rewritten} written to since"),
+        Fact::PowerLost { instance, says } => format!("{instance}: its disk is gone; to a write it answers: {says}"),
+        Fact::PowerBack { instance, took } => format!("{instance}: its disk is back after {}", words(*took)),
         _ => String::new(),
     }
 }

@@ -1,12 +1,20 @@
 //! What instances keep on disk: where, and what is done to it.
 
+use std::path::PathBuf;
+
 use squall_core::event::Fact;
 use squall_core::place::{Condition, Death, Instance};
 
 use super::damage::Task;
 use super::instance::Keeper;
+use super::short::disk::Kind;
 use super::{Disk, ProcessWorld};
 use crate::world::{Setting, Trouble, gate};
+
+/// A cluster on a disk of its own finds room for so many bytes; the file takes what is used.
+const CLUSTER: u64 = 1_000_000_000;
+/// Its folder there.
+const DATA: &str = "data";
 
 impl ProcessWorld {
     /// Changes files of an instance as is wanted, or puts them back; stopped for it, it is started by whoever imposes.
@@ -53,6 +61,17 @@ impl ProcessWorld {
         Ok(())
     }
 
+    /// Where a cluster's files are to be put, and where it finds them itself.
+    pub(super) fn cluster_folder(&self, instance: &Instance, setting: &Setting) -> (PathBuf, PathBuf) {
+        match self.disks.get(instance) {
+            Some(disk) => (disk.seen_from_outside().join(DATA), disk.folder().join(DATA)),
+            None => {
+                let folder = setting.scratch.join(instance.to_string());
+                (folder.clone(), folder)
+            }
+        }
+    }
+
     /// At how many spots an instance's files are not what it wrote.
     pub async fn damaged(&self, instance: &Instance) -> usize {
         self.damages.spots(instance).await
@@ -60,14 +79,18 @@ impl ProcessWorld {
 
     /// A folder for what an instance writes; a disk of its own where a fault will fill it.
     pub(super) fn make_disk(&mut self, instance: &Instance, setting: &Setting) -> Result<(), Trouble> {
-        let Some(disk) = self.system.services[&instance.service].disk else {
-            return Ok(());
+        let service = &self.system.services[&instance.service];
+        let powered = setting.powered.contains(&instance.service);
+        let kind = if powered { Kind::File } else { Kind::Memory };
+        let bytes = match (service.disk, service.preset) {
+            (Some(disk), _) => u64::from(disk.megabytes.get()) * 1_000_000,
+            (None, Some(_)) if powered => CLUSTER,
+            (None, _) => return Ok(()),
         };
         let folder = disk_folder(instance, setting);
         let what = || format!("the disk of {instance}");
-        if setting.disks.contains(&instance.service) {
-            let bytes = u64::from(disk.megabytes.get()) * 1_000_000;
-            let disk = Disk::make(&folder, bytes, &self.run).map_err(Trouble::io(what()))?;
+        if powered || setting.disks.contains(&instance.service) {
+            let disk = Disk::make(&folder, (kind, bytes), &self.run).map_err(Trouble::io(what()))?;
             self.folders.insert(instance.clone(), disk.seen_from_outside());
             self.disks.insert(instance.clone(), disk);
             return Ok(());
@@ -78,6 +101,6 @@ impl ProcessWorld {
 }
 
 /// What `${self.disk}` stands for.
-pub(super) fn disk_folder(instance: &Instance, setting: &Setting) -> std::path::PathBuf {
+pub(super) fn disk_folder(instance: &Instance, setting: &Setting) -> PathBuf {
     setting.scratch.join(format!("{instance}-disk"))
 }

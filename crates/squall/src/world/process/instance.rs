@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::keep::Kept;
 use super::logs::Log;
 use super::ready::Condition;
+use super::short::disk::Disk;
 use super::skew::{Pid, ask};
 use crate::store::Recorder;
 use crate::world::Trouble;
@@ -36,6 +37,17 @@ pub(super) struct Command {
     pub(super) ready: Condition,
     pub(super) within: Duration,
     pub(super) restart: Option<Duration>,
+}
+
+impl Command {
+    /// The same where a disk is; its own folder, if it has one, is there.
+    pub(super) fn inside(&mut self, disk: &Disk) {
+        // Only who may enter can become somebody else there.
+        let user = self.user.take();
+        let words = disk.words(user).into_iter().chain(std::mem::take(&mut self.words));
+        self.words = words.collect();
+        self.folder = self.folder.is_some().then(|| disk.folder().to_owned());
+    }
 }
 
 /// What shall be.

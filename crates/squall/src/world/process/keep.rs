@@ -186,7 +186,8 @@ impl Kept {
     }
 
     async fn change(&mut self, from: State, to: State) -> Result<(), Trouble> {
-        if from == State::Frozen && to != State::Frozen {
+        // What loses its power while it stands still does not go on first.
+        if from == State::Frozen && ![State::Frozen, State::Down(Death::PowerLoss)].contains(&to) {
             self.signal_all(Signal::SIGCONT);
         }
         if from.recurs() && self.child.is_some() && self.ready.is_none() {
@@ -203,7 +204,7 @@ impl Kept {
                     // The one that is about to be is the first.
                     Death::Again { most, .. } => most.unwrap_or(u32::MAX) - 1,
                     Death::Unstartable { most } => most.unwrap_or(u32::MAX),
-                    Death::Kill | Death::Terminate | Death::Stop => 0,
+                    Death::Kill | Death::Terminate | Death::Stop | Death::PowerLoss => 0,
                 };
                 self.bring_down(death).await
             }
@@ -234,7 +235,7 @@ impl Kept {
     async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {
         let all = self.all();
         let within = match death {
-            Death::Kill | Death::Again { .. } | Death::Unstartable { .. } => {
+            Death::Kill | Death::Again { .. } | Death::Unstartable { .. } | Death::PowerLoss => {
                 processes::signal(&all, Signal::SIGKILL);
                 GONE
             }
@@ -266,7 +267,7 @@ impl Kept {
             }
             processes::signal(
                 &all,
-                if death == Death::Kill || death.recurs() {
+                if matches!(death, Death::Kill | Death::PowerLoss) || death.recurs() {
                     Signal::SIGKILL
                 } else {
                     Signal::SIGCONT

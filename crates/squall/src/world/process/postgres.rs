@@ -2,6 +2,7 @@
 //!
 //! One cluster is prepared for a whole command, beside the build, and copied for each scenario.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -168,11 +169,16 @@ impl Cluster {
         })
     }
 
-    /// A copy of it in `folder` for run `run`, to listen on `addr`.
+    /// A copy of it in `folder`, which it itself knows as `data`, for run `run`, to listen on `addr`.
     ///
     /// # Errors
     /// It could not be copied; with the last lines of who tried.
-    pub(super) async fn copy(&self, run: &RunId, folder: &Path, addr: SocketAddr) -> Result<Postgres, Trouble> {
+    pub(super) async fn copy(
+        &self,
+        run: &RunId,
+        (folder, data): (&Path, &Path),
+        addr: SocketAddr,
+    ) -> Result<Postgres, Trouble> {
         let what = format!("the copy of the prepared cluster to {}", folder.display());
         // By a program of its own: if squall must clear up in the middle of it, it dies like all others.
         let mut command = tokio::process::Command::new(copier()?);
@@ -185,7 +191,7 @@ impl Cluster {
         }
         Ok(Postgres {
             binaries: self.binaries.clone(),
-            data: folder.to_owned(),
+            data: data.to_owned(),
             addr,
             password: self.password.clone(),
             user: self.user,
@@ -204,7 +210,13 @@ impl Postgres {
         self.url(self.addr)
     }
 
-    pub(super) fn command(&self, setting: &Setting, within: Duration, restart: Option<Duration>) -> Command {
+    /// How it is started, with settings of the system file's.
+    pub(super) fn command(
+        &self,
+        setting: &Setting,
+        settings: &BTreeMap<String, String>,
+        (within, restart): (Duration, Option<Duration>),
+    ) -> Command {
         let mut words = vec![self.binaries.join("postgres").display().to_string()];
         words.extend([
             "-D".to_owned(),
@@ -212,11 +224,7 @@ impl Postgres {
             "-p".to_owned(),
             self.addr.port().to_string(),
         ]);
-        let settings = [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            // Elsewhere it would stay behind when the server is killed; its folder goes with the run.
-            "dynamic_shared_memory_type=mmap",
+        let usual = [
             // As PostgreSQL ships it; and what uses all of them up need not be many.
             "max_connections=100",
             "shared_buffers=32MB",
@@ -224,8 +232,21 @@ impl Postgres {
             "max_wal_size=256MB",
             "log_min_messages=warning",
         ];
-        for setting in settings {
-            words.extend(["-c".to_owned(), setting.to_owned()]);
+        let needed = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            // Elsewhere it would stay behind when the server is killed; its folder goes with the run.
+            "dynamic_shared_memory_type=mmap",
+        ];
+        // Of two of one name the later one counts.
+        let own = settings.iter().map(|(name, value)| format!("{name}={value}"));
+        let all = usual
+            .map(str::to_owned)
+            .into_iter()
+            .chain(own)
+            .chain(needed.map(str::to_owned));
+        for setting in all {
+            words.extend(["-c".to_owned(), setting]);
         }
         Command {
             words,
@@ -283,15 +304,10 @@ fn listed(table: &str, number: u32) -> bool {
 
 /// The program that copies folders: in PATH, or where systems have it.
 fn copier() -> Result<PathBuf, Trouble> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/bin", "/usr/bin"].map(PathBuf::from));
-    let mut programs = folders.map(|folder| folder.join("cp"));
-    programs
-        .find(|program| program.is_file())
-        .ok_or_else(|| Trouble::Missing {
-            what: "`cp`, which copies the prepared database cluster,".to_owned(),
-            remedy: "put its folder into PATH".to_owned(),
-        })
+    processes::program("cp").ok_or_else(|| Trouble::Missing {
+        what: "`cp`, which copies the prepared database cluster,".to_owned(),
+        remedy: "put its folder into PATH".to_owned(),
+    })
 }
 
 /// Gives `path` to the stand-in, and to nobody else.

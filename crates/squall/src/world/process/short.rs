@@ -21,7 +21,7 @@ use self::connections::Taken;
 use self::cpu::Load;
 pub use self::cpu::burn;
 use self::disk::{Ballast, Disk};
-pub use self::disk::{hold, within};
+pub use self::disk::{Kind as DiskKind, hold, within};
 use self::limit::{Descriptors, Memory};
 use crate::world::Trouble;
 

@@ -1,24 +1,30 @@
-//! Disks: a small filesystem for one instance, so that filling it is felt by nobody else.
+//! Disks: a small filesystem for one instance, so that what befalls it is felt by nobody else.
 //!
-//! It lives in the memory of the machine and in a mount namespace of its own, which a process of squall's holds open:
-//! the machine's own table of mounts never changes, and when that process and the instance are gone, so is the disk.
-//! Whoever may makes such a namespace directly; anyone else inside a user namespace, where the kernel allows these.
+//! It is in a mount namespace of its own, which a process of squall's holds open: the machine's own table of mounts never
+//! changes, and when that process and the instance are gone, so is the disk. One that is to be filled lives in the memory
+//! of the machine; whoever may makes such a namespace directly, anyone else inside a user namespace, where the kernel
+//! allows these. One whose power is to be lost is ext4 in a file of the run's scratch folder, see `holder`.
+
+mod holder;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use squall_core::event::ShortageLook;
 
+pub use self::holder::hold;
 use crate::world::gate;
-use crate::{guard, processes::TAG};
+use crate::{guard, processes, processes::TAG};
 
 /// The file that fills a disk.
 const FILE: &str = ".squall-ballast";
@@ -26,14 +32,80 @@ const FILE: &str = ".squall-ballast";
 const TRIAL: &str = ".squall-trial";
 /// What is written at once.
 const BLOCK: usize = 4096;
-/// What the holder says when the disk is there.
-const READY: u8 = b'+';
+/// A holder has answered by then, however busy the machine is: what it waits for itself has a shorter bound.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What a disk is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Memory of the machine.
+    Memory,
+    /// A file beside it, which outlives a loss of power.
+    File,
+    /// The same to try whether it can be had: with the file in memory.
+    Trial,
+}
+
+/// What a holder is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::world) enum Order {
+    /// Write all of it to the file.
+    Sync,
+    /// Let it lose its power; answers what a write is told by then.
+    Cut,
+    /// Take it out of the namespace.
+    Unmount,
+    /// Put it there again, as the file has it.
+    Mount,
+}
+
+impl Order {
+    const ALL: [Order; 4] = [Order::Sync, Order::Cut, Order::Unmount, Order::Mount];
+
+    fn letter(self) -> u8 {
+        match self {
+            Order::Sync => b's',
+            Order::Cut => b'c',
+            Order::Unmount => b'u',
+            Order::Mount => b'm',
+        }
+    }
+}
 
 /// A disk of one instance.
 #[derive(Debug)]
 pub struct Disk {
     holder: Child,
     folder: PathBuf,
+    talk: Mutex<Talk>,
+}
+
+/// How one speaks with a holder: a letter there, a line back.
+#[derive(Debug)]
+struct Talk {
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// Its power was lost, and is not back.
+    dark: bool,
+}
+
+impl Talk {
+    /// The next answer: what follows a `+`; what follows anything else is an error.
+    fn answer(&mut self) -> io::Result<String> {
+        let bound = Timespec::try_from(ANSWER).map_err(io::Error::other)?;
+        let mut waited = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
+        if poll(&mut waited, Some(&bound))? == 0 {
+            let why = format!("who holds it gave no answer within {ANSWER:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        match line.trim_end().strip_prefix('+') {
+            Some(said) => Ok(said.to_owned()),
+            None if line.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            None => Err(io::Error::other(line.trim_end().to_owned())),
+        }
+    }
 }
 
 impl Disk {
@@ -43,15 +115,33 @@ impl Disk {
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
+    /// Where it is for those inside.
+    pub(in crate::world) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Makes one at a folder, with room for so many bytes.
     ///
     /// # Errors
     /// The kernel refuses: what it said.
-    pub fn make(folder: &Path, bytes: u64, tag: &str) -> io::Result<Self> {
+    pub fn make(folder: &Path, (kind, bytes): (Kind, u64), tag: &str) -> io::Result<Self> {
         gate::pass(|| fs::create_dir_all(folder))?;
+        let kind = match kind {
+            Kind::Memory => "memory",
+            Kind::File => "file",
+            Kind::Trial => "trial",
+        };
         let mut command = guard::itself()?;
         command
-            .args(["inner", "disk", "--bytes", &bytes.to_string(), "--folder"])
+            .args([
+                "inner",
+                "disk",
+                "--kind",
+                kind,
+                "--bytes",
+                &bytes.to_string(),
+                "--folder",
+            ])
             .arg(folder)
             .env(TAG, tag)
             .env_remove(guard::CHILD)
@@ -60,16 +150,25 @@ impl Disk {
             .stderr(Stdio::piped())
             .process_group(0);
         let mut holder = gate::spawn(|| command.spawn())?;
-        let mut said = [0];
-        let told = holder.stdout.as_mut().map(|out| out.read(&mut said));
-        if matches!(told, Some(Ok(1))) && said == [READY] {
-            let folder = folder.to_owned();
-            return Ok(Self { holder, folder });
-        }
+        let (Some(orders), Some(out)) = (holder.stdin.take(), holder.stdout.take()) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let mut talk = Talk {
+            orders,
+            answers: BufReader::new(out),
+            dark: false,
+        };
+        let Err(error) = talk.answer() else {
+            return Ok(Self {
+                holder,
+                folder: folder.to_owned(),
+                talk: Mutex::new(talk),
+            });
+        };
         let _ = holder.kill();
         let output = holder.wait_with_output()?;
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(io::Error::other(why))
+        Err(if why.is_empty() { error } else { io::Error::other(why) })
     }
 
     /// Tries whether one can be made here: by what. Nothing of the try is left.
@@ -77,7 +176,7 @@ impl Disk {
     /// # Errors
     /// What the kernel said.
     pub fn possible() -> io::Result<String> {
-        let disk = Self::make(&std::env::temp_dir(), BLOCK as u64, "")?;
+        let disk = Self::make(&std::env::temp_dir(), (Kind::Memory, BLOCK as u64), "")?;
         let users = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/user"));
         Ok(match users(&disk.holder.id().to_string())? == users("self")? {
             true => "a mount namespace".to_owned(),
@@ -85,22 +184,61 @@ impl Disk {
         })
     }
 
-    /// The words that start a program where the disk is.
-    pub fn words(&self) -> Vec<String> {
-        let holder = self.holder.id().to_string();
-        ["/proc/self/exe", "inner", "within", &holder].map(str::to_owned).into()
+    /// Tries whether one can be made here that loses its power and gets it back: by what. Nothing of the try is left.
+    ///
+    /// # Errors
+    /// What the kernel said, or a program.
+    pub fn possible_with_power() -> io::Result<String> {
+        let disk = Self::make(&std::env::temp_dir(), (Kind::Trial, 0), "")?;
+        for order in Order::ALL {
+            disk.tell(order)?;
+        }
+        Ok("ext4 on a loop device, shut down without a flush".to_owned())
     }
 
-    /// The folder as this process reaches it.
-    fn reach(&self) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
-        root.join(self.folder.strip_prefix("/").unwrap_or(&self.folder))
+    /// Tells the holder to do something, and waits until it is done: what there is to say about it.
+    ///
+    /// # Errors
+    /// It could not be done.
+    pub(in crate::world) fn tell(&self, order: Order) -> io::Result<String> {
+        let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        talk.orders.write_all(&[order.letter()])?;
+        let said = talk.answer()?;
+        match order {
+            Order::Cut => talk.dark = true,
+            Order::Mount => talk.dark = false,
+            Order::Sync | Order::Unmount => {}
+        }
+        Ok(said)
+    }
+
+    /// Whether its power was lost, and is not back.
+    pub(in crate::world) fn dark(&self) -> bool {
+        self.talk.lock().unwrap_or_else(PoisonError::into_inner).dark
+    }
+
+    /// The words that start a program where the disk is, as somebody.
+    pub(in crate::world) fn words(&self, user: Option<(Uid, Gid)>) -> Vec<String> {
+        let holder = self.holder.id().to_string();
+        let words = ["/proc/self/exe", "inner", "within", &holder].map(str::to_owned);
+        let user = user.map(|(uid, gid)| ["--user".to_owned(), format!("{uid}:{gid}")]);
+        words.into_iter().chain(user.into_iter().flatten()).collect()
+    }
+
+    /// Everybody who sees it, its holder among them.
+    fn inside(&self) -> Vec<u32> {
+        let mounts = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let here = mounts(self.holder.id());
+        let all = processes::all().into_keys();
+        all.filter(|pid| here.is_some() && mounts(*pid) == here).collect()
     }
 }
 
 /// A holder that is left goes on holding a disk nobody uses.
 impl Drop for Disk {
     fn drop(&mut self) {
+        // Who knew of them is gone with it.
+        guard::forget(&self.inside(), &self.folder);
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
@@ -118,7 +256,9 @@ impl Ballast {
     /// # Errors
     /// It can't be written to, for another reason than that it is full.
     pub(super) fn fill(disk: &Disk) -> io::Result<Self> {
-        let ballast = Self { folder: disk.reach() };
+        let ballast = Self {
+            folder: disk.seen_from_outside(),
+        };
         ballast.top_up()?;
         Ok(ballast)
     }
@@ -153,36 +293,9 @@ impl Ballast {
     }
 }
 
-/// Holds a disk until its input ends: a mount namespace with a filesystem of so many bytes at a folder. For a process
-/// without other threads.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
-    let (user, group) = (Uid::effective(), Gid::effective());
-    // Root of a container may not be allowed to, either.
-    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
-        unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
-        // The same numbers inside as outside: whoever runs there is who it was.
-        fs::write("/proc/self/setgroups", "deny")?;
-        fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
-        fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-    }
-    let (none, nothing) = (None::<&str>, None::<&str>);
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
-    let options = format!("size={bytes},mode=0700");
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("squall"), folder, Some("tmpfs"), flags, Some(options.as_str()))?;
-    let mut out = io::stdout();
-    out.write_all(&[READY])?;
-    out.flush()?;
-    let _ = io::stdin().read(&mut [0]);
-    Ok(())
-}
-
-/// Becomes a program inside the namespaces of a process that holds a disk. For a process without other threads; it
-/// returns only what went wrong.
-pub fn within(holder: u32, words: &[OsString]) -> io::Error {
+/// Becomes a program inside the namespaces of a process that holds a disk, as somebody. For a process without other
+/// threads; it returns only what went wrong.
+pub fn within(holder: u32, user: Option<(u32, u32)>, words: &[OsString]) -> io::Error {
     let enter = || -> io::Result<()> {
         // The way into another mount namespace leads to its root.
         let here = std::env::current_dir()?;
@@ -199,7 +312,13 @@ pub fn within(holder: u32, words: &[OsString]) -> io::Error {
     };
     match (enter(), words.split_first()) {
         (Err(error), _) => error,
-        (Ok(()), Some((program, args))) => Command::new(program).args(args).exec(),
+        (Ok(()), Some((program, args))) => {
+            let mut command = Command::new(program);
+            if let Some((user, group)) = user {
+                command.uid(user).gid(group);
+            }
+            command.args(args).exec()
+        }
         (Ok(()), None) => io::Error::other("no program is named"),
     }
 }
