@@ -12,13 +12,15 @@ use crate::processes;
 
 /// A vDSO has no more bytes; today's have 8 KiB.
 const LARGEST: u64 = 1 << 20;
-/// A process that was told to stop does so within this, unless the kernel works for it.
-const STANDSTILL: Duration = Duration::from_millis(100);
+/// A process that was told to stop does so within this, unless the kernel works for it: it must have its turn first.
+const STANDSTILL: Duration = Duration::from_secs(1);
 /// Between two looks whether it stands.
 const LOOK: Duration = Duration::from_micros(200);
 /// So often is tried to find it outside its clock functions as it goes on by itself, and then with these barred.
 const STRAIGHT: u32 = 10;
 const PATIENT: u32 = 200;
+/// All tries together take no longer than about this.
+const LONGEST: Duration = Duration::from_secs(5);
 /// `jmp` to itself: who comes there waits.
 const BAR: [u8; 2] = [0xEB, 0xFE];
 /// It goes on for so long between two tries.
@@ -247,6 +249,7 @@ impl Scene<'_> {
     /// Writes once the process stands still and each of its threads is where it may be; so often is tried.
     fn attempt(self, tries: u32, may: impl Fn(u64) -> bool, pieces: &[Piece<'_>]) -> Result<(), Lacking> {
         let mut lacking = Lacking::Stillness;
+        let end = Instant::now() + LONGEST;
         for _ in 0..tries {
             // Whoever stopped it before lets it go on, too.
             let stood = processes::stat(self.pid).is_some_and(|stat| stat.state == 'T');
@@ -269,7 +272,7 @@ impl Scene<'_> {
                 Ok(written) => return written,
                 Err(why) => lacking = why,
             }
-            if !lives(self.pid) {
+            if !lives(self.pid) || Instant::now() > end {
                 break;
             }
             std::thread::sleep(GOES_ON);
