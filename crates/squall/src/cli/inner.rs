@@ -9,6 +9,9 @@ use super::say;
 use crate::exit;
 use crate::world::process::{burn, hold, within};
 
+/// With what a start ends that is to fail, as most programs do that can't begin.
+const FAILED: u8 = 1;
+
 /// Which of them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Inner {
@@ -30,6 +33,8 @@ pub(super) enum Inner {
         #[arg(long)]
         bytes: u64,
     },
+    /// End with an error and say nothing
+    Fail,
     /// Become a program where a disk is
     Within {
         /// The process that holds it
@@ -48,6 +53,7 @@ pub(super) fn inner(inner: &Inner) -> u8 {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },
+        Inner::Fail => return FAILED,
         Inner::Within { holder, words } => within(*holder, words),
     };
     say::err(&failed.to_string());

@@ -374,3 +374,44 @@ fn a_good_heal_is_not_blamed_for_what_another_fault_does() {
     assert_eq!(cut.end(PATIENCE), Some(0), "{:#?}", cut.said);
     up.down();
 }
+
+#[test]
+fn a_strike_does_not_wait_for_a_service_that_does_not_come_back() {
+    let place = Place::with_taskhub(BUILD);
+    let began = place.path().join("began");
+    let program = taskhub();
+    let slow = format!(
+        "test -e began && exec sleep 600\ntouch began\nexec {} partner --listen \"$1\"\n",
+        program.display()
+    );
+    place.write("slow.sh", slow);
+    let text = fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let run = format!("{} partner --listen ${{self.addr}}", program.display());
+    assert!(
+        text.contains(&run) && text.contains("ready: { path: /health }"),
+        "{text}"
+    );
+    let text = text.replace(&run, "sh slow.sh ${self.addr}");
+    let text = text.replacen("ready: { path: /health }", "ready: { path: /health, within: 50s }", 1);
+    place.write("system.yaml", text);
+    let port = free_port();
+    let output = place.output(&["up", "--detach", "--port", &port.to_string()]);
+    said(&output, 0, &["taskhub is up"]);
+    let up = Up::of(place, port);
+
+    let first = up.service("partner-1")["pid"].as_i64().unwrap();
+    kill(Pid::from_raw(first as i32), Signal::SIGKILL).unwrap();
+    wait_until("another start", || {
+        let pid = up.service("partner-1")["pid"].as_i64();
+        pid.is_some_and(|pid| pid != first)
+    });
+    let asked = Instant::now();
+    let mut held = Running::start(up.place.squall(&["inject", "kill", "on=partner", "--for", "10m"]));
+    wait_until("the kill", || up.service("partner-1")["pid"].is_null());
+    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    fs::remove_file(&began).unwrap();
+    kill(Pid::from_raw(held.child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(held.end(PATIENCE), Some(0), "{:#?}", held.said);
+    assert_eq!(up.service("partner-1")["health"], "ready");
+    up.down();
+}
