@@ -6,6 +6,7 @@
 
 mod link;
 mod objects;
+mod others;
 mod shortage;
 mod skew;
 
@@ -230,6 +231,8 @@ fn scaled(strike: &Strike<'_>, (service, n): (&str, u32), history: &History<'_>)
             .filter(|life| inside(life.started.1))
             .find_map(|life| life.ready);
         match (ran, instance.index <= n) {
+            // It comes back when the other strike is over.
+            (false, true) if others::keep_down(strike, instance, from, history) => continue,
             (true, false) => went += usize::from(gone.is_some()),
             (false, true) => came += usize::from(new.is_some()),
             _ => continue,
@@ -258,6 +261,8 @@ fn nobody_there(strike: &Strike<'_>, entry: &Instance, frozen: bool, history: &H
     let word = strike.condition.word();
     let (from, to) = window(strike, history);
     let gone = |answer: Answer| matches!(answer, Answer::Down | Answer::Hung);
+    // Only who is not there refuses to be connected to; that an answer does not come may be another strike's doing.
+    let silent = |answer: Answer| answer != Answer::Down;
     // An answer that only came after the thaw was held up by the freeze.
     let late = |call: Nanos, ret: Nanos| frozen && call < to && ret > to && ret - call > SECOND / 2;
     let pulses: Vec<EventId> = history
@@ -266,12 +271,14 @@ fn nobody_there(strike: &Strike<'_>, entry: &Instance, frozen: bool, history: &H
         .filter(|(_, at, pulse)| {
             (gone(pulse.answer) && *at >= from && pulse.call <= to) || (pulse.call >= from && late(pulse.call, *at))
         })
+        .filter(|(_, at, pulse)| !(silent(pulse.answer) && others::explain_pulse(strike, (pulse, *at), history)))
         .map(|(id, ..)| *id)
         .collect();
     let ops: Vec<EventId> = history
         .ops
         .iter()
         .filter(|(_, op)| (gone(op.answer) && op.ret >= from && op.call <= to) || late(op.call.max(from), op.ret))
+        .filter(|(_, op)| !(silent(op.answer) && others::explain_op(strike, op, history)))
         .map(|(id, _)| *id)
         .collect();
     if pulses.is_empty() && ops.is_empty() {
@@ -293,16 +300,16 @@ fn missed(strike: &Strike<'_>, place: &Place, history: &History<'_>) -> Proof {
     let entry = &history.header.system.entry;
     let answers_need_it = matches!(place, Place::Instance(instance) if history.needs(entry, &instance.service));
     // Where no answer depends on it, a wrong one has another cause.
-    let bad: Vec<(EventId, Nanos)> = match answers_need_it {
-        true => bad_answers(history),
+    let bad: Vec<Bad> = match answers_need_it {
+        true => bad_answers(strike, history),
         false => Vec::new(),
     };
     let inside: Vec<EventId> = bad
         .iter()
-        .filter(|(_, at)| (from..=to).contains(at))
-        .map(|(id, _)| *id)
+        .filter(|bad| (from..=to).contains(&bad.at) && !bad.explained)
+        .map(|bad| bad.id)
         .collect();
-    let already = bad.iter().filter(|(_, at)| (before..from).contains(at)).count();
+    let already = bad.iter().filter(|bad| (before..from).contains(&bad.at)).count();
     if !inside.is_empty() && already == 0 {
         let says = format!(
             "{place} was {word}: {} requests and probes of those who need it went wrong, none in the second before",
@@ -314,9 +321,11 @@ fn missed(strike: &Strike<'_>, place: &Place, history: &History<'_>) -> Proof {
         .tasks
         .values()
         .flat_map(|task| &task.attempts)
-        .filter_map(|attempt| attempt.failed)
-        .filter(|(_, at, ..)| (from..=to).contains(at))
-        .map(|(id, ..)| id)
+        .filter_map(|attempt| Some((attempt.worker, attempt.failed?)))
+        .filter(|(worker, (_, at, ..))| {
+            (from..=to).contains(at) && !others::explain_failure(strike, (worker, *at), history)
+        })
+        .map(|(_, (id, ..))| id)
         .collect();
     let used_by_workers = matches!(place, Place::Instance(instance) if workers_need(&instance.service, history));
     if !failed.is_empty() && used_by_workers && history.strikes_entry(strike).is_none() {
@@ -330,18 +339,34 @@ fn missed(strike: &Strike<'_>, place: &Place, history: &History<'_>) -> Proof {
     Proof::unseen(says, strike)
 }
 
+/// An answer that was not right.
+struct Bad {
+    id: EventId,
+    at: Nanos,
+    /// Another strike may be why.
+    explained: bool,
+}
+
 /// Answers that were not right: of the readiness probe, and refused or missing ones of requests.
-fn bad_answers(history: &History<'_>) -> Vec<(EventId, Nanos)> {
+fn bad_answers(strike: &Strike<'_>, history: &History<'_>) -> Vec<Bad> {
     let pulses = history
         .pulses
         .iter()
         .filter(|(_, _, pulse)| pulse.of == PulseOf::Ready && pulse.answer != Answer::Right)
-        .map(|(id, at, _)| (*id, *at));
+        .map(|(id, at, pulse)| Bad {
+            id: *id,
+            at: *at,
+            explained: others::explain_pulse(strike, (pulse, *at), history),
+        });
     let ops = history
         .ops
         .iter()
         .filter(|(_, op)| matches!(op.answer, Answer::Refused | Answer::Hung | Answer::Down))
-        .map(|(id, op)| (*id, op.ret));
+        .map(|(id, op)| Bad {
+            id: *id,
+            at: op.ret,
+            explained: others::explain_op(strike, op, history),
+        });
     pulses.chain(ops).collect()
 }
 

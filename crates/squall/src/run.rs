@@ -8,6 +8,7 @@ mod drain;
 mod flood;
 mod follow;
 mod objects;
+mod recent;
 mod scale;
 mod script;
 mod stage;

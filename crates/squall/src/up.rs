@@ -4,6 +4,7 @@
 mod claims;
 mod hands;
 mod inject;
+mod lift;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -77,6 +77,35 @@ fn a_crash_loop_and_starts_that_fail_are_felt_healed_and_recovered_from() {
     assert!(failed == 2 && ends.len() >= 5, "{ends:?}");
 }
 
+#[test]
+fn scaling_leaves_a_copy_down_that_another_step_terminated() {
+    let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
+    let place =
+        folder("  - terminate: { on: worker, at: 500ms, down: 8s }\n  - scale: { on: worker, to: 2, at: 2s }\n");
+    let text = fs::read_to_string(place.path().join("back.yaml")).unwrap();
+    place.write(
+        "back.yaml",
+        text.replace("storm:\n", "replicas: { worker: 3 }\nstorm:\n"),
+    );
+    let output = place.output(&["run", "-s", "back.yaml", "--pace", "2", "--seed", "3"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = fs::read_to_string(place.path().join("tmp/latest/back/journal.jsonl")).expect(&said);
+    let events = text.lines().map(|line| serde_json::from_str::<Event>(line).unwrap());
+    let (mut down, mut scaled, mut healing) = (None, false, false);
+    for event in events {
+        match event.fact {
+            Fact::Imposing { step: 0, place, .. } => down = Some(place.to_string()),
+            Fact::Imposed { step: 1 } => scaled = !healing,
+            Fact::Healing { step: 0, .. } => healing = true,
+            Fact::Started { instance, .. } if !healing => {
+                assert_ne!(Some(instance.to_string()), down, "started again while it is held");
+            }
+            _ => {}
+        }
+    }
+    assert!(down.is_some() && scaled && healing, "{said}");
+}
+
 /// The processes of errands that run now.
 fn left() -> usize {
     let errands = built("errands");

@@ -2,7 +2,8 @@
 //! healed, and leaves everything as it was; also when either of squall's processes is killed meanwhile.
 //!
 //! What there is to try comes from the table that `doctor` prints: a fault without a case fails here. SQUALL_CONFORMANCE=20
-//! tries each case twenty times in a row, and kills both processes during each. It needs PostgreSQL.
+//! tries each case twenty times in a row, and kills a process of squall's twenty times for each mechanism, by turns in each of its
+//! cases and either process. It needs PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 #![expect(clippy::print_stderr, reason = "what was seen is worth reading where a test fails")]
 
@@ -23,7 +24,7 @@ mod target;
 #[path = "conformance/up.rs"]
 mod up;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -196,8 +197,27 @@ fn interrupt(running: &Running) {
     kill(Pid::from_raw(running.child.id() as i32), Signal::SIGINT).unwrap();
 }
 
-fn strike(pid: u32) {
-    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+/// Who of squall's two processes is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Guard,
+    Worker,
+    Both,
+}
+
+impl Whom {
+    /// Kills them so that neither can do anything about the other's end.
+    fn strike(self, [guard, worker]: [u32; 2]) {
+        let pids = match self {
+            Whom::Guard => vec![guard],
+            Whom::Worker => vec![worker],
+            Whom::Both => vec![guard, worker],
+        };
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            pids.iter()
+                .for_each(|pid| kill(Pid::from_raw(*pid as i32), signal).unwrap());
+        }
+    }
 }
 
 /// The second of squall's two processes.
@@ -206,6 +226,22 @@ fn child(trail: &Trail, guard: u32) -> u32 {
     ours.find(|(_, words)| words.starts_with("/proc/self/exe run"))
         .unwrap()
         .0
+}
+
+/// Nothing may be left, without anybody's doing; where both were killed, once somebody said so.
+fn cleared(place: &Place, (trail, whom): (&Trail, Whom), what: &str) {
+    if whom == Whom::Both {
+        let left = trail.residue();
+        assert!(
+            !left.processes.is_empty(),
+            "{what}: nobody was left to clear up: {left:#?}"
+        );
+        let healed = place.output(&["heal"]);
+        assert!(healed.status.success(), "{what}: {healed:?}");
+        let left = trail.residue();
+        assert!(left.none(), "{what}: `squall heal` left {left:#?}");
+    }
+    gone(trail, what);
 }
 
 /// Waits until nothing is left, at most [`WITHIN`].
@@ -224,42 +260,59 @@ fn gone(trail: &Trail, what: &str) {
     }
 }
 
-/// Kills one of squall's processes while a case is in force: nothing of the system stays, frozen, limited or otherwise.
-fn killed(case: &Case, index: usize) {
-    let up = Up::start(folder());
-    let what = format!("{} {}, process {index} killed", case.fault, case.keys.join(" "));
-    let mut held = inject(&up, case, &what);
-    up.close();
-    strike(up.pair[index]);
-    gone(&up.trail, &what);
-    assert_eq!(held.end(PATIENCE), Some(3), "{what}: {:#?}", held.said);
+/// What is put in force when squall is killed.
+#[derive(Clone, Copy)]
+enum Way {
+    By(&'static Case),
+    Storm(&'static str),
 }
 
-/// Each mechanism of the table once, with its first fault; where all was asked for, each case with each process.
+/// Kills squall while something is in force: nothing of the system stays, frozen, limited or otherwise.
+fn killed(way: Way, whom: Whom) {
+    let case = match way {
+        Way::By(case) => case,
+        Way::Storm(fault) => return storm::killed(fault, whom),
+    };
+    let up = Up::start(folder());
+    let what = format!("{} {}, {whom:?} killed", case.fault, case.keys.join(" "));
+    let mut held = inject(&up, case, &what);
+    up.close();
+    whom.strike(up.pair);
+    assert_eq!(held.end(PATIENCE), Some(3), "{what}: {:#?}", held.said);
+    cleared(&up.place, (&up.trail, whom), &what);
+}
+
+/// All that each mechanism of the table which works here does.
+fn mechanisms() -> BTreeMap<&'static str, Vec<Way>> {
+    let mut all = BTreeMap::<_, Vec<Way>>::new();
+    for row in TABLE.iter().filter(|row| wanted(row.fault) && possible(row.fault)) {
+        let Means::By(by, _) = row.process else { continue };
+        let cases = CASES.iter().filter(|case| case.fault == row.fault).map(Way::By);
+        let storms = STORMS.into_iter().filter(|fault| *fault == row.fault).map(Way::Storm);
+        all.entry(by).or_default().extend(cases.chain(storms));
+    }
+    all
+}
+
+/// Each mechanism once; where all was asked for, so many times, by turns in each of its cases and either process.
 #[test]
 fn whichever_of_squalls_processes_is_killed_while_a_fault_is_in_force_nothing_stays() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let all = rounds() >= ALL;
-    let mut mechanisms = BTreeSet::new();
-    for (number, row) in TABLE
-        .iter()
-        .filter(|row| wanted(row.fault) && possible(row.fault))
-        .enumerate()
-    {
-        let Means::By(by, _) = row.process else { continue };
-        if !mechanisms.insert(by) && !all {
-            continue;
-        }
-        let cases = CASES
-            .iter()
-            .filter(|case| case.fault == row.fault)
-            .take(if all { CASES.len() } else { 1 });
-        for index in [number % 2, 1 - number % 2].into_iter().take(if all { 2 } else { 1 }) {
-            cases.clone().for_each(|case| killed(case, index));
-            if STORMS.contains(&row.fault) {
-                storm::killed(row.fault, index);
-            }
-        }
+    let times = if rounds() >= ALL { rounds() } else { 1 };
+    for (number, ways) in mechanisms().into_values().enumerate() {
+        let turns = [[Whom::Guard, Whom::Worker], [Whom::Worker, Whom::Guard]].into_iter();
+        let turns = turns.flat_map(|turn| ways.iter().copied().zip(turn.into_iter().cycle()));
+        let turns: Vec<_> = turns.collect();
+        let turns = turns.into_iter().cycle().skip(number % 2);
+        turns.take(times).for_each(|(way, whom)| killed(way, whom));
+    }
+}
+
+#[test]
+fn when_both_of_squalls_processes_are_killed_while_a_fault_is_in_force_squall_heal_leaves_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for ways in mechanisms().into_values() {
+        killed(ways[0], Whom::Both);
     }
 }
 

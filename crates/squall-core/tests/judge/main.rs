@@ -10,6 +10,7 @@ mod limits;
 mod locks;
 mod laws;
 
+mod overlapping;
 mod planted;
 mod queue;
 mod run;

@@ -9,6 +9,9 @@ use super::say;
 use crate::exit;
 use crate::world::process::{DiskKind, burn, hold, tell, within};
 
+/// With what a start ends that is to fail, as most programs do that can't begin.
+const FAILED: u8 = 1;
+
 /// Which of them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Inner {
@@ -35,6 +38,8 @@ pub(super) enum Inner {
     },
     /// Tell what time it is, for each byte of the input
     Clock,
+    /// End with an error and say nothing
+    Fail,
     /// Become a program where a disk is
     Within {
         /// The process that holds it
@@ -68,6 +73,7 @@ pub(super) fn inner(inner: &Inner) -> u8 {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },
+        Inner::Fail => return FAILED,
         Inner::Within { holder, user, words } => within(*holder, *user, words),
     };
     say::err(&failed.to_string());

@@ -40,8 +40,10 @@ impl Strikes {
     pub(super) async fn unscale(&self) -> Result<(), Trouble> {
         for place in self.scaled() {
             let Place::Service(service) = &place else { continue };
-            let ended = self.lifting(&place)?;
+            let (ended, ahead) = self.lifting(&place);
             self.copies(service, usize::MAX, u32::MAX).await?;
+            // Healed it is even where that can't be written down.
+            ahead?;
             for step in ended {
                 self.stage.recorder.record(Fact::Healed { step });
             }
@@ -51,23 +53,25 @@ impl Strikes {
 
     /// A new number takes the place of the one before, which ends with that.
     async fn replace(&self, place: &Place, index: usize, condition: Condition) -> Result<(), Trouble> {
-        for step in self.lifting(place)? {
+        let (ended, ahead) = self.lifting(place);
+        ahead?;
+        for step in ended {
             self.stage.recorder.record(Fact::Healed { step });
         }
         self.fold(place, |all| all.push(Held::new(index, condition)));
         Ok(())
     }
 
-    /// Writes down that what holds at a place ends, and forgets it. Answers the steps.
-    fn lifting(&self, place: &Place) -> Result<Vec<usize>, Trouble> {
+    /// Writes down that what holds at a place ends, and forgets it. Answers the steps, and whether they are written down.
+    fn lifting(&self, place: &Place) -> (Vec<usize>, Result<(), Trouble>) {
         let mut steps = Vec::new();
         self.fold(place, |all| steps = all.drain(..).map(|held| held.step).collect());
-        for step in &steps {
+        let ahead = steps.iter().try_for_each(|step| {
             let (step, place) = (*step, place.clone());
             let ahead = self.stage.recorder.record_ahead(Fact::Healing { step, place });
-            ahead.map_err(Trouble::io("the journal"))?;
-        }
-        Ok(steps)
+            ahead.map(drop).map_err(Trouble::io("the journal"))
+        });
+        (steps, ahead)
     }
 
     /// Ends the copies above a number and brings back the others, all at once.
@@ -77,7 +81,9 @@ impl Strikes {
             if instance.service != *service {
                 continue;
             }
-            let conditions = self.surplus(&instance, step, instance.index > copies);
+            let Some(conditions) = self.surplus(&instance, (instance.index > copies).then_some(step)) else {
+                continue;
+            };
             let (world, place) = (self.stage.world.clone(), Place::Instance(instance));
             changing.spawn(async move { world.impose(&place, &conditions).await });
         }
@@ -87,14 +93,51 @@ impl Strikes {
         Ok(())
     }
 
-    /// What shall hold at a copy that is, or is not, one too many.
-    fn surplus(&self, instance: &Instance, step: usize, surplus: bool) -> Vec<Condition> {
+    /// What shall hold at a copy that is one too many because of a step, or is not; `None` where that changes nothing.
+    fn surplus(&self, instance: &Instance, by: Option<usize>) -> Option<Vec<Condition>> {
+        let steps = &self.stage.plan.steps;
+        let scales =
+            |step: usize| matches!(steps.get(step), Some(step) if matches!(step.condition, Condition::Replicas(_)));
+        let mut changed = false;
+        let conditions = self.fold(&Place::Instance(instance.clone()), |all| {
+            changed = rearrange(all, by, scales);
+        });
+        changed.then_some(conditions)
+    }
+}
+
+/// Holds a copy down for a step that scales, or for none. What others hold there is theirs. Answers whether that changes
+/// anything.
+fn rearrange(all: &mut Vec<Held>, by: Option<usize>, scales: impl Fn(usize) -> bool) -> bool {
+    let before = all.len();
+    all.retain(|held| !scales(held.step));
+    let changed = by.is_some() || all.len() < before;
+    all.extend(by.map(|step| Held::new(step, Condition::Down(Death::Terminate))));
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps 1 and 2 scale.
+    fn scales(step: usize) -> bool {
+        [1, 2].contains(&step)
+    }
+
+    #[test]
+    fn scaling_ends_what_scaling_began_and_nothing_that_another_step_holds() {
         let gone = Condition::Down(Death::Terminate);
-        self.fold(&Place::Instance(instance.clone()), |all| {
-            all.retain(|held| held.condition != gone);
-            if surplus {
-                all.push(Held::new(step, gone.clone()));
-            }
-        })
+        let mut all = vec![Held::new(0, gone.clone())];
+        let steps = |all: &[Held]| all.iter().map(|held| held.step).collect::<Vec<_>>();
+        // Not one too many, and terminated by another step: it stays so, and nobody is asked anything.
+        assert!(!rearrange(&mut all, None, scales));
+        assert_eq!(steps(&all), [0]);
+        assert!(rearrange(&mut all, Some(1), scales));
+        assert!(rearrange(&mut all, Some(2), scales));
+        assert_eq!(steps(&all), [0, 2]);
+        assert!(all.iter().all(|held| held.condition == gone));
+        assert!(rearrange(&mut all, None, scales));
+        assert_eq!(steps(&all), [0]);
     }
 }

@@ -1,6 +1,5 @@
 //! The stage: what every part of a run shares.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,12 +9,14 @@ use squall_core::contract::{Contracts, Show, Tasks};
 use squall_core::event::{Answer, Fact, NoteKind, Op, Record, Role, State, Touch, Work, payload_crc32};
 use squall_core::expr::UnknownName;
 use squall_core::plan::Plan;
+use squall_core::stop::Answers;
 use squall_core::system::{Facts, request_line};
 use squall_core::time::{Nanos, nanos};
 use tokio::sync::watch;
 
 use super::Order;
 use super::objects::Holds;
+use super::recent::Recent;
 use crate::client::{Call, Client, Created, Judged, Names, Reply, take, tasks_create};
 use crate::probe::{Live, Witness};
 use crate::store::{Recorder, RunId};
@@ -42,12 +43,9 @@ pub(super) struct Stage {
     names: Arc<Mutex<Names>>,
     ledger: Arc<Mutex<Vec<Acknowledged>>>,
     acks: Arc<watch::Sender<usize>>,
-    recent: Arc<Mutex<VecDeque<Sample>>>,
+    recent: Arc<Mutex<Recent>>,
     stopped: Arc<watch::Sender<bool>>,
 }
-
-/// So many of the last answers are kept, for looking at while the run goes on.
-const RECENT: usize = 4096;
 
 /// A task the system took responsibility for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +78,7 @@ impl Stage {
             names: Arc::default(),
             ledger: Arc::default(),
             acks: Arc::new(watch::Sender::new(0)),
-            recent: Arc::default(),
+            recent: Arc::new(Mutex::new(Recent::of(order.plan))),
             stopped: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -176,13 +174,14 @@ impl Stage {
         Ok(())
     }
 
-    /// The traffic's answers that were due at `from` or later, of the last [`RECENT`].
+    /// The traffic's answers that were due at `from` or later, as far back as anybody asks for.
     pub(super) fn samples_since(&self, from: Nanos) -> Vec<Sample> {
-        lock(&self.recent)
-            .iter()
-            .filter(|sample| sample.due >= from)
-            .copied()
-            .collect()
+        lock(&self.recent).since(from)
+    }
+
+    /// Looks at the traffic's answers by when they were due.
+    pub(super) fn answers<T>(&self, look: impl FnOnce(&Answers) -> T) -> T {
+        look(lock(&self.recent).answers())
     }
 
     /// Writes a request down, under its name.
@@ -206,11 +205,7 @@ impl Stage {
 
     fn done(&self, (name, call): (&str, &Call), role: Role, due: Instant, (reply, judged): (&Reply, Judged)) -> Op {
         if role == Role::Traffic {
-            let mut recent = lock(&self.recent);
-            if recent.len() == RECENT {
-                recent.pop_front();
-            }
-            recent.push_back(Sample {
+            lock(&self.recent).add(Sample {
                 due: self.recorder.at(due),
                 took: nanos(reply.ret.saturating_duration_since(due)),
                 right: judged.answer == Answer::Right,

@@ -100,17 +100,12 @@ fn must_stop(stage: &Stage, lookout: &mut Lookout) -> Option<String> {
     if stage.plan.stop_when.is_empty() {
         return None;
     }
-    let answers: Vec<_> = stage
-        .samples_since(0)
-        .iter()
-        .map(|sample| (sample.due, sample.right))
-        .collect();
     let runs = |service: &str| {
         let copies = stage.world.instances();
         let mut copies = copies.iter().filter(|instance| instance.service == service);
         copies.any(|instance| stage.world.runs(instance))
     };
-    let why = lookout.look(stage.recorder.now(), &answers, runs)?;
+    let why = stage.answers(|answers| lookout.look(stage.recorder.now(), answers, runs))?;
     stage.stop_storm();
     Some(why)
 }

@@ -170,17 +170,17 @@ impl Strikes {
                 counts,
             });
         }
-        recorder
-            .record_ahead(Fact::Healing {
-                step: index,
-                place: place.clone(),
-            })
-            .map_err(journal())?;
+        // Healed it is even where that can't be written down.
+        let ahead = recorder.record_ahead(Fact::Healing {
+            step: index,
+            place: place.clone(),
+        });
         let conditions = self.fold(&place, |all| {
             let own = all.iter_mut().filter(|held| held.step == index);
             own.for_each(|held| held.ending = true);
         });
         self.stage.world.impose(&place, &conditions).await?;
+        ahead.map_err(journal())?;
         recorder.record(Fact::Healed { step: index });
         self.fold(&place, |all| all.retain(|held| held.step != index));
         Ok(())

@@ -111,6 +111,16 @@ impl Claims {
         holding.map(effect).collect()
     }
 
+    /// Whether something holds, or is being lifted, at a copy of these or its links.
+    pub(super) fn any_at(&self, copies: impl Fn(&Instance) -> bool) -> bool {
+        let inner = self.lock();
+        let copy = |place: &Place| match place {
+            Place::Instance(copy) | Place::Link { from: copy, .. } => copies(copy),
+            Place::Service(_) => false,
+        };
+        inner.injected.keys().any(copy) || inner.down.iter().any(&copies)
+    }
+
     /// What a step wants shall hold no more.
     pub(super) fn end(&self, step: usize) {
         let mut inner = self.lock();

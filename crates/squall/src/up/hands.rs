@@ -137,9 +137,8 @@ impl Up {
     async fn bring_back(&self, step: usize, targets: &[Instance]) -> Result<String, Trouble> {
         for target in targets {
             let place = Place::Instance(target.clone());
-            self.recorder
-                .record_ahead(Fact::Healing { step, place })
-                .map_err(Trouble::io("the journal"))?;
+            // A disk that is full keeps nobody down: it is told of when all is up again.
+            let _ = self.recorder.record_ahead(Fact::Healing { step, place });
         }
         let began = Instant::now();
         self.impose(targets, &[]).await?;
@@ -153,6 +152,8 @@ impl Up {
         }
         self.recorder.record(Fact::Healed { step });
         let names = targets.iter().map(Instance::to_string).collect::<Vec<_>>().join(", ");
+        let unwritten = Trouble::io(format!("{names} up again, but the journal"));
+        self.recorder.flush().map_err(unwritten)?;
         let mut text = format!("{names} up again: recovery took {:.2} s", took.as_secs_f64());
         let held: Vec<String> = self.claims.down().iter().map(Instance::to_string).collect();
         if !held.is_empty() {

@@ -27,8 +27,6 @@ const SEEN: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(10);
 /// What is watched while it holds is looked at this often.
 const SEE: Duration = Duration::from_millis(200);
-/// What was short of something answers again within this, or is said not to.
-const RECOVERS: Duration = Duration::from_secs(15);
 
 /// One place a fault holds at.
 struct Strike {
@@ -91,7 +89,8 @@ impl Up {
         if !unhealed.is_empty() {
             return Reply::Unhealed(unhealed.join("; "));
         }
-        if let Some(trouble) = failed {
+        let journal = || self.recorder.flush().map_err(Trouble::io("the journal"));
+        if let Some(trouble) = failed.or_else(|| journal().err()) {
             let cause = self.recorder.secrets().mask(&trouble.to_string());
             return Reply::Failed(format!("{cause}; what was in force by then is healed"));
         }
@@ -274,35 +273,11 @@ impl Up {
                 counts,
             });
         }
-        let (step, place) = (strike.step, strike.place.clone());
-        self.recorder
-            .record_ahead(Fact::Healing { step, place })
-            .map_err(Trouble::io("the journal"))?;
-        self.claims.end(step);
-        self.world
-            .impose(&strike.place, &self.claims.wanted(&strike.place))
-            .await?;
-        // Whoever is answered may look for it.
-        self.recorder
-            .record_ahead(Fact::Healed { step })
-            .map_err(Trouble::io("the journal"))?;
-        self.claims.release(step);
-        let Place::Instance(instance) = &strike.place else {
-            return Ok(());
-        };
-        let (text, within) = match strike.condition {
-            Condition::Short(_) => ("it has what it needs again and is not ready", RECOVERS),
-            _ => ("it was started again and did not become ready", Duration::ZERO),
-        };
-        let until = Instant::now() + within;
-        while self.world.pid(instance).is_none() || self.world.ready(instance).await == Some(false) {
-            if Instant::now() >= until {
-                let text = format!("{text}; see logs/{instance}.log");
-                return Err(Trouble::io(instance.to_string())(std::io::Error::other(text)));
-            }
-            sleep(LOOK).await;
+        self.lift(strike.step, &strike.place).await?;
+        match &strike.place {
+            Place::Instance(instance) => self.recovered(instance, &strike.condition).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One fault by hand: in force, proven, healed, whoever goes away meanwhile.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -8,8 +9,8 @@ use nix::unistd::Pid;
 use squall_core::event::{Event, Fact};
 use squall_core::place::Condition;
 
-use super::place::Running;
-use super::{PATIENCE, Up, err, get, said, wait_until};
+use super::place::{Place, Running, free_port, taskhub};
+use super::{BUILD, PATIENCE, Up, err, get, said, wait_until};
 
 /// What was done to the system, in order.
 fn events(up: &Up) -> Vec<Event> {
@@ -287,4 +288,132 @@ fn when_squall_itself_is_killed_in_the_middle_nothing_stays_broken_or_behind() {
         said(&output, 2, &["no system is up"]);
         assert!(err(&output).contains("squall up --detach"));
     }
+}
+
+#[test]
+fn a_disk_that_is_full_keeps_nobody_frozen_or_down() {
+    let mut place = Place::with_taskhub(BUILD);
+    // Writing beyond the limit below is an error then, as on a full disk, and ends nobody.
+    place.through(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+    let port = free_port();
+    let output = place.output(&["up", "--detach", "--port", &port.to_string()]);
+    said(&output, 0, &["taskhub is up"]);
+    let up = Up::of(place, port);
+    let mut held = Running::start(up.place.squall(&["inject", "freeze", "on=server", "--for", "10m"]));
+    wait_until("the freeze", || frozen(&up, "server-1"));
+    said(&up.squall(&["service", "kill", "--service", "worker"]), 0, &["killed"]);
+
+    let pid = up.pair()[1].to_string();
+    let limited = Command::new("prlimit").args(["--pid", &pid, "--fsize=1"]).status();
+    assert!(limited.unwrap().success());
+    kill(Pid::from_raw(held.child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(held.end(PATIENCE), Some(3), "{:#?}", held.said);
+    let text = held.said.join("\n");
+    assert!(text.contains("the journal") && text.contains("is healed"), "{text}");
+    assert!(!frozen(&up, "server-1"));
+    assert_eq!(get(up.port, "/health", None).0, 200);
+    let again = up.squall(&["service", "start", "--service", "worker"]);
+    said(&again, 3, &["worker-1", "up again, but the journal"]);
+    assert!(up.service("worker-1")["pid"].is_u64(), "{}", up.service("worker-1"));
+    // Nothing new is done where it can't be written down first.
+    let more = up.squall(&["inject", "freeze", "on=server", "--for", "1s"]);
+    said(&more, 3, &["the journal"]);
+    assert!(!frozen(&up, "server-1"));
+    up.down();
+}
+
+#[test]
+fn what_can_not_be_healed_is_said_and_its_place_is_free_for_whoever_tries_again() {
+    let place = Place::with_taskhub(BUILD);
+    let program = place.path().join("program");
+    let there = || std::os::unix::fs::symlink(taskhub(), &program).unwrap();
+    there();
+    let text = fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let text = text.replace(taskhub().to_str().unwrap(), program.to_str().unwrap());
+    // Nobody but whoever heals starts it again.
+    let text = text.replacen("    restart: { after: \"${paced(200ms)}\" }\n", "", 1);
+    place.write("system.yaml", text);
+    let port = free_port();
+    let output = place.output(&["up", "--detach", "--port", &port.to_string()]);
+    said(&output, 0, &["taskhub is up"]);
+    let up = Up::of(place, port);
+
+    let mut held = Running::start(up.place.squall(&["inject", "kill", "on=partner", "--for", "1s"]));
+    wait_until("the kill", || up.service("partner-1")["pid"].is_null());
+    fs::remove_file(&program).unwrap();
+    assert_eq!(held.end(PATIENCE), Some(4), "{:#?}", held.said);
+    let text = held.said.join("\n");
+    assert!(text.contains("partner-1 could not be healed"), "{text}");
+    there();
+    let again = up.squall(&["service", "start", "--service", "partner"]);
+    said(&again, 0, &["partner-1 up again"]);
+
+    // What is there again in time is healed, late.
+    let mut held = Running::start(up.place.squall(&["inject", "kill", "on=partner", "--for", "1s"]));
+    wait_until("the kill", || up.service("partner-1")["pid"].is_null());
+    fs::remove_file(&program).unwrap();
+    let healing = |fact: &Fact| matches!(fact, Fact::Healing { .. });
+    let begun = || events(&up).iter().filter(|event| healing(&event.fact)).count();
+    wait_until("the heal to begin", || begun() == 3);
+    there();
+    assert_eq!(held.end(PATIENCE), Some(0), "{:#?}", held.said);
+    up.down();
+}
+
+#[test]
+fn a_good_heal_is_not_blamed_for_what_another_fault_does() {
+    let up = Up::start();
+    let mut cut =
+        Running::start(
+            up.place
+                .squall(&["inject", "cut", "from=server", "to=db", "how=refuse", "--for", "10m"]),
+        );
+    wait_until("the cut", || get(up.port, "/health/ready", None).0 != 200);
+    let frozen = up.squall(&["inject", "freeze", "on=server", "--for", "500ms"]);
+    said(&frozen, 0, &["server-1 frozen", "healed after"]);
+    assert_ne!(get(up.port, "/health/ready", None).0, 200);
+    kill(Pid::from_raw(cut.child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(cut.end(PATIENCE), Some(0), "{:#?}", cut.said);
+    up.down();
+}
+
+#[test]
+fn a_strike_does_not_wait_for_a_service_that_does_not_come_back() {
+    let place = Place::with_taskhub(BUILD);
+    let began = place.path().join("began");
+    let program = taskhub();
+    let slow = format!(
+        "test -e began && exec sleep 600\ntouch began\nexec {} partner --listen \"$1\"\n",
+        program.display()
+    );
+    place.write("slow.sh", slow);
+    let text = fs::read_to_string(place.path().join("system.yaml")).unwrap();
+    let run = format!("{} partner --listen ${{self.addr}}", program.display());
+    assert!(
+        text.contains(&run) && text.contains("ready: { path: /health }"),
+        "{text}"
+    );
+    let text = text.replace(&run, "sh slow.sh ${self.addr}");
+    let text = text.replacen("ready: { path: /health }", "ready: { path: /health, within: 50s }", 1);
+    place.write("system.yaml", text);
+    let port = free_port();
+    let output = place.output(&["up", "--detach", "--port", &port.to_string()]);
+    said(&output, 0, &["taskhub is up"]);
+    let up = Up::of(place, port);
+
+    let first = up.service("partner-1")["pid"].as_i64().unwrap();
+    kill(Pid::from_raw(first as i32), Signal::SIGKILL).unwrap();
+    wait_until("another start", || {
+        let pid = up.service("partner-1")["pid"].as_i64();
+        pid.is_some_and(|pid| pid != first)
+    });
+    let asked = Instant::now();
+    let mut held = Running::start(up.place.squall(&["inject", "kill", "on=partner", "--for", "10m"]));
+    wait_until("the kill", || up.service("partner-1")["pid"].is_null());
+    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    fs::remove_file(&began).unwrap();
+    kill(Pid::from_raw(held.child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(held.end(PATIENCE), Some(0), "{:#?}", held.said);
+    assert_eq!(up.service("partner-1")["health"], "ready");
+    up.down();
 }

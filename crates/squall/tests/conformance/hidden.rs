@@ -261,6 +261,36 @@ fn without_root_every_fault_works_that_doctor_says_does() {
     }
 }
 
+/// A start that is to fail needs no program but squall's own: it begins, and ends with an error.
+#[test]
+fn without_any_other_program_a_start_fails_that_is_to() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut place = folder();
+    // But the one that copies a database.
+    let bin = place.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let cp = ["/bin/cp", "/usr/bin/cp"]
+        .into_iter()
+        .find(|cp| std::path::Path::new(cp).exists());
+    std::os::unix::fs::symlink(cp.unwrap(), bin.join("cp")).unwrap();
+    place.through(&["env", &format!("PATH={}", bin.display())]);
+    let up = Up::start(place);
+    let before = up.portrait();
+    let case = CASES.iter().find(|case| case.fault == "start_failure").unwrap();
+    let mut held = super::inject(&up, case, "a start that fails without any other program");
+    until("a start that failed", || {
+        let events = std::fs::read_to_string(up.folder.join("events.jsonl")).unwrap();
+        match events.contains("exit status: 1") {
+            true => Ok(()),
+            false => Err(format!("none in {events}")),
+        }
+    });
+    super::interrupt(&held);
+    assert_eq!(held.end(super::PATIENCE), Some(0), "{:#?}", held.said);
+    until("all to be as before", || as_before(&up, &before));
+    up.down();
+}
+
 /// With one processor others share it, so that half of it is left.
 #[test]
 fn with_one_processor_it_is_taken_as_doctor_says() {

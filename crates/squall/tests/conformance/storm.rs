@@ -10,7 +10,7 @@ use super::place::{Place, Running};
 use super::residue::{Trail, disks};
 use super::seen::{answer, processes, room};
 use super::up::{folder, named, until};
-use super::{PATIENCE, gone, strike};
+use super::{PATIENCE, Whom, cleared};
 
 /// Fills the disk so often, and makes room again.
 fn full(times: usize, lasts: &str) -> String {
@@ -177,8 +177,8 @@ fn lines(place: &Place, file: &str) -> usize {
         .count()
 }
 
-/// With either of squall's processes killed meanwhile, nothing stays.
-pub fn killed(fault: &str, index: usize) {
+/// With squall killed meanwhile, nothing stays.
+pub fn killed(fault: &str, whom: Whom) {
     let storm = match fault {
         "script" => scripts(1),
         "power_loss" => cut_off(1, "60s"),
@@ -208,7 +208,7 @@ pub fn killed(fault: &str, index: usize) {
         }
     });
     let child = super::child(&trail, guard);
-    strike([guard, child][index]);
-    gone(&trail, fault);
+    whom.strike([guard, child]);
     assert_ne!(running.end(PATIENCE), Some(0));
+    cleared(&place, (&trail, whom), fault);
 }

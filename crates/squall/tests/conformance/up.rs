@@ -32,7 +32,7 @@ pub struct Up {
     /// Where the echo is itself, and through the caller's link.
     pub echo: SocketAddr,
     pub link: SocketAddr,
-    folder: PathBuf,
+    pub folder: PathBuf,
     /// The database itself, and its folder.
     db: String,
     data: PathBuf,

@@ -146,10 +146,12 @@ impl Keeper {
 
     /// Makes exactly `wanted` hold.
     pub(super) async fn impose(&self, wanted: &[Wanted]) -> Result<(), Trouble> {
-        let down = wanted.iter().find_map(|wanted| match wanted {
-            Wanted::Down(death) => Some(State::Down(*death)),
+        let deaths = wanted.iter().filter_map(|wanted| match wanted {
+            Wanted::Down(death) => Some(*death),
             _ => None,
         });
+        // What shall be gone for one reason does not come back for another.
+        let down = deaths.min_by_key(|death| death.recurs()).map(State::Down);
         let frozen = wanted.contains(&Wanted::Frozen).then_some(State::Frozen);
         self.order(down.or(frozen).unwrap_or(State::Up)).await
     }

@@ -1,12 +1,13 @@
 //! The task that keeps one instance in the state that is wanted, across deaths and restarts.
 
+mod coming;
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use squall_core::event::Fact;
+use squall_core::event::{Fact, NoteKind};
 use squall_core::place::{Condition as Wanted, Death, Instance, Place};
-use squall_core::time::nanos;
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -21,10 +22,6 @@ use crate::world::{Trouble, gate};
 
 /// A service that was asked to end may finish for this long.
 const POLITE: Duration = Duration::from_secs(15);
-/// What a process wrote before it ended is read within this, unless somebody else still writes there.
-const READ: Duration = Duration::from_secs(1);
-/// Readiness is looked at this often while a process starts.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// When a process that ended by itself is started again: later each time, so that a crash loop does not spin.
 #[derive(Default)]
@@ -67,6 +64,10 @@ pub(super) struct Kept {
     child: Option<(Child, Instant)>,
     /// When it was ready, or given up on.
     ready: Option<Instant>,
+    /// When is looked next whether what was started again is ready, until it is or is given up on.
+    coming: Option<tokio::time::Instant>,
+    /// Who is told when it is.
+    waiting: Vec<oneshot::Sender<Result<(), Trouble>>>,
     /// Deaths or failing starts that are still to come, where it goes down again and again.
     left: u32,
     /// Who reads what it writes.
@@ -90,6 +91,8 @@ impl Kept {
             starts: 0,
             child: None,
             ready: None,
+            coming: None,
+            waiting: Vec::new(),
             left: 0,
             readers: Vec::new(),
         }
@@ -104,7 +107,7 @@ impl Kept {
             if state.comes_back() && self.child.is_none() {
                 again.plan(self.command.restart);
             }
-            let doom = self.doom(state);
+            let (doom, look) = (self.doom(state), self.coming.filter(|_| state.comes_back()));
             tokio::select! {
                 order = inbox.recv() => match order {
                     Some((wanted, done)) => {
@@ -117,15 +120,23 @@ impl Kept {
                             }
                         };
                         state = wanted;
-                        let _ = done.send(result);
+                        self.answer(state, result, done);
                     }
                     None => break,
                 },
-                how = Self::ended(&mut self.child) => self.exited(&how, matches!(state, State::Down(_))),
+                how = Self::ended(&mut self.child) => {
+                    let waited = self.coming.and_then(|_| self.since_start());
+                    // One that dies before it is ready was not brought down.
+                    self.exited(&how, matches!(state, State::Down(_)) && waited.is_none());
+                    waited.into_iter().for_each(|waited| self.given_up(waited));
+                }
                 () = due(again.at) => {
                     again.at = None;
+                    self.come_back(state);
+                }
+                holds = coming::looked(look, &self.command.ready) => {
                     // It ended by itself, so its way back is its own: not being ready is an observation.
-                    if self.come_back(state).await {
+                    if self.looked_at(holds) {
                         again = Again::default();
                     }
                 }
@@ -149,17 +160,23 @@ impl Kept {
         }
     }
 
-    /// Starts what has ended again, and says whether it is ready.
-    async fn come_back(&mut self, state: State) -> bool {
+    /// Starts what has ended again. Whether it is ready is looked at while other orders are heard.
+    fn come_back(&mut self, state: State) {
         if let State::Down(Death::Unstartable { .. }) = state
             && self.left > 0
         {
             self.left -= 1;
             // It says nothing and ends with an error, as a program does whose libraries are missing.
-            _ = self.spawn_as(&["false".to_owned()]);
-            return false;
+            let nothing = ["/proc/self/exe", "inner", "fail"].map(str::to_owned);
+            if let Err(trouble) = self.spawn_as(&nothing) {
+                self.recorder.record(Fact::Note {
+                    kind: NoteKind::Blind,
+                    text: format!("a start was to fail: {trouble}"),
+                });
+            }
+        } else if self.spawn().is_ok() {
+            self.coming = Some(tokio::time::Instant::now());
         }
-        self.spawn().is_ok() && self.wait_ready().await.is_ok()
     }
 
     /// Waits until the process ends; for ever when there is none.
@@ -175,7 +192,7 @@ impl Kept {
 
     fn exited(&mut self, how: &str, wanted: bool) {
         let Some((_, _)) = self.child.take() else { return };
-        self.ready = None;
+        (self.ready, self.coming) = (None, None);
         let pid = self.pid.send_replace(None).unwrap_or(0);
         self.recorder.record(Fact::Exited {
             instance: self.instance.clone(),
@@ -190,7 +207,15 @@ impl Kept {
         if from == State::Frozen && ![State::Frozen, State::Down(Death::PowerLoss)].contains(&to) {
             self.signal_all(Signal::SIGCONT);
         }
-        if from.recurs() && self.child.is_some() && self.ready.is_none() {
+        if let (State::Frozen, Some((_, started)), Some(_)) = (from, &mut self.child, self.coming) {
+            // It could not become ready meanwhile.
+            *started = Instant::now();
+        }
+        if to != State::Up {
+            // Whoever waited for it to be ready waits in vain, and need not.
+            self.answered();
+        }
+        if from.recurs() && self.child.is_some() && self.ready.is_none() && self.coming.is_none() {
             // What stands in for its program is not it.
             self.bring_down(Death::Kill).await?;
         }
@@ -211,11 +236,8 @@ impl Kept {
             State::Up if self.child.is_some() => Ok(()),
             State::Up => {
                 self.spawn()?;
-                match self.wait_ready().await {
-                    // Not coming back is what the run is about: it is in the journal, and no trouble of the world's.
-                    Err(Trouble::NotReady { .. } | Trouble::Ended { .. }) | Ok(()) => Ok(()),
-                    Err(other) => Err(other),
-                }
+                self.coming = Some(tokio::time::Instant::now());
+                Ok(())
             }
         }
     }
@@ -328,68 +350,5 @@ impl Kept {
         self.child = Some((child, Instant::now()));
         self.pid.send_replace(Some(pid));
         Ok(())
-    }
-
-    /// Waits until the process is ready, has ended, or its time is up.
-    async fn wait_ready(&mut self) -> Result<(), Trouble> {
-        let Some((_, started)) = self.child.as_ref() else {
-            return Ok(());
-        };
-        let (started, within) = (*started, self.command.within);
-        loop {
-            let looked = tokio::select! {
-                biased;
-                how = Self::ended(&mut self.child) => Err(how),
-                holds = self.command.ready.holds() => Ok(holds),
-            };
-            match looked {
-                Err(how) => {
-                    self.exited(&how, false);
-                    let waited = nanos(started.elapsed());
-                    self.recorder.record(Fact::NotReady {
-                        instance: self.instance.clone(),
-                        waited,
-                    });
-                    // Its last words say why: they may still be on their way.
-                    let _ = timeout(READ, async {
-                        for reader in std::mem::take(&mut self.readers) {
-                            let _ = reader.await;
-                        }
-                    })
-                    .await;
-                    let output = self.log.last();
-                    return Err(Trouble::Ended {
-                        instance: self.instance.clone(),
-                        how,
-                        output,
-                    });
-                }
-                Ok(true) => {
-                    self.ready = Some(Instant::now());
-                    let took = nanos(started.elapsed());
-                    self.recorder.record(Fact::Ready {
-                        instance: self.instance.clone(),
-                        took,
-                    });
-                    return Ok(());
-                }
-                Ok(false) if started.elapsed() > within => {
-                    self.ready = Some(Instant::now());
-                    let waited = nanos(started.elapsed());
-                    self.recorder.record(Fact::NotReady {
-                        instance: self.instance.clone(),
-                        waited,
-                    });
-                    let (condition, output) = (self.command.ready.words(), self.log.last());
-                    return Err(Trouble::NotReady {
-                        instance: self.instance.clone(),
-                        within,
-                        condition,
-                        output,
-                    });
-                }
-                Ok(false) => sleep(LOOK).await,
-            }
-        }
     }
 }
