@@ -279,13 +279,12 @@ impl Pump {
             let mut pieces = read.into_iter().map(piece).collect();
             if let Some(exchange) = &mut tools.exchange {
                 pieces = exchange.read(self.up, pieces, tools.counters);
-                count = pieces.iter().map(|piece: &Piece| piece.bytes.len()).sum();
             }
-            self.pass(pieces, count, tools);
+            self.pass(pieces, tools);
         }
         if let Some(how) = ending {
             if let Some(rest) = tools.exchange.as_mut().and_then(|it| it.rest(self.up, tools.counters)) {
-                self.pass(vec![rest], 0, tools);
+                self.pass(vec![rest], tools);
             }
             self.end(how, tools);
         }
@@ -296,8 +295,7 @@ impl Pump {
         let Some(exchange) = &mut tools.exchange else { return };
         let (told, ending) = (exchange.told(tools.counters), exchange.ending());
         if let Some(piece) = told {
-            let count = piece.bytes.len();
-            self.pass(vec![piece], count, tools);
+            self.pass(vec![piece], tools);
         }
         if ending == Some(Ending::Close) {
             let now = Instant::now();
@@ -310,7 +308,7 @@ impl Pump {
         let now = Instant::now();
         self.line.hasten(now);
         if !reads_on && let Some(rest) = exchange.rest(self.up, tools.counters) {
-            self.pass(vec![rest], 0, tools);
+            self.pass(vec![rest], tools);
         }
         self.reschedule(now);
     }
@@ -320,21 +318,22 @@ impl Pump {
         self.line.is_clear()
     }
 
-    fn pass(&mut self, mut pieces: Vec<Piece>, count: usize, tools: &mut Tools<'_>) {
-        let any = |stages: &[Stage], which: fn(&Impair) -> bool| stages.iter().any(|stage| which(&stage.what));
-        // Two delays hold the same bytes.
-        if any(&self.stages, |what| matches!(what, Impair::Delay { .. })) {
-            tools.counters.delayed(count);
-        }
-        if any(&self.stages, |what| matches!(what, Impair::Rate { .. })) {
-            tools.counters.throttled(count);
-        }
+    fn pass(&mut self, mut pieces: Vec<Piece>, tools: &mut Tools<'_>) {
+        // Two delays hold the same bytes, and the longer one most of them.
+        let (mut delayed, mut throttled) = (0, 0);
         let mut ends = None;
         for stage in &mut self.stages {
             self.lost |= stage.is_silent() && !pieces.is_empty();
             let end = stage.pass(&mut pieces, tools.counters);
             ends = ends.or(end);
+            match stage.what {
+                Impair::Delay { .. } => delayed = stage.held.max(delayed),
+                Impair::Rate { .. } => throttled = stage.held.max(throttled),
+                _ => {}
+            }
         }
+        tools.counters.delayed(delayed);
+        tools.counters.throttled(throttled);
         pieces.into_iter().for_each(|piece| self.line.push(piece));
         if let Some(end) = ends {
             let now = Instant::now();
