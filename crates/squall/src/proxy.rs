@@ -14,8 +14,8 @@
 //! - **Half open**: the same for the client, but the upstream's side is reset, as if it had restarted.
 //!   On healing every connection that had an upstream is reset.
 //! - **Impairments** ([`squall_core::place::Impair`]) act on each direction in order. Handshakes are not
-//!   touched. A direction holds 32 MiB at most and then exerts backpressure. When an impairment is
-//!   removed, what is held is scheduled anew under the rest; with none left it leaves at once.
+//!   touched. A direction holds 32 MiB at most, and all of a process 256 MiB; then they exert backpressure.
+//!   When an impairment is removed, what is held is scheduled anew under the rest; with none left it leaves at once.
 //!
 //! Any cut wins over impairments; of several cuts refusing wins, then resetting. A client whose
 //! upstream cannot be reached sees its connection accepted and then reset.

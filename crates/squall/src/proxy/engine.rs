@@ -96,14 +96,14 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(sockets: Sockets) -> Self {
+    fn new(sockets: Sockets, budget: usize) -> Self {
         Self {
             sockets,
             links: HashMap::new(),
             connections: Slots::default(),
             alarms: BinaryHeap::new(),
             again: Vec::new(),
-            buffers: Buffers::new(),
+            buffers: Buffers::new(budget),
             wakes: None,
         }
     }
@@ -326,6 +326,7 @@ impl Engine {
             }
         };
         let link = connection.link;
+        self.buffers.release(connection.cost());
         // Only when the sockets are gone may it count as ended.
         drop(connection);
         if let Some(link) = self.links.get(&link) {
@@ -347,10 +348,11 @@ fn tools<'a>(buffers: &'a mut Buffers, counters: &'a Counters) -> Tools<'a> {
 mod tests {
     use super::*;
     use crate::poll::Bell;
+    use crate::proxy::buffers::BUDGET;
 
     #[test]
     fn a_listener_that_can_not_be_waited_for_is_an_error_of_whoever_asked() {
-        let mut engine = Engine::new(Sockets::new(&Bell::new().unwrap()).unwrap());
+        let mut engine = Engine::new(Sockets::new(&Bell::new().unwrap()).unwrap(), BUDGET);
         let link = Link {
             upstream: Vec::new(),
             seed: 1,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use squall_core::place::{Impair, Impairment, Way};
 use squall_core::protocol::Ending;
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, SCANT};
 use super::exchange::Exchange;
 use super::line::{CAPACITY, End, Line};
 use super::rule::Gate;
@@ -139,7 +139,7 @@ impl Pump {
     /// Lets what is held vanish, as a link does that carries nothing any more.
     pub(super) fn vanish(&mut self, tools: &mut Tools<'_>) {
         self.leave_bypass(tools);
-        let held = self.line.vanish();
+        let held = self.line.vanish(tools.buffers);
         self.swallowed(held, tools.counters);
     }
 
@@ -164,7 +164,7 @@ impl Pump {
             }
             // Where nothing hinders, what is held waits for the other end alone: reading more would hide that.
             let blocked = self.plain && !self.line.is_clear();
-            if blocked || !from.readable || self.line.has_ended() || !self.line.has_room(self.room, 0) {
+            if blocked || !from.readable || self.line.has_ended() || !self.may_read(0, tools.buffers) {
                 return Ok(Turn::Waits);
             }
             match self.plain {
@@ -244,7 +244,8 @@ impl Pump {
                 tools.counters.delivered(self.up, sent);
                 self.bypass.note(full && sent == count);
                 if sent < count {
-                    self.hold(&bytes[sent..]);
+                    let rest = bytes[sent..].to_vec();
+                    self.hold(rest, tools);
                 }
             }
             Err(_) => self.end(End::Reset, tools),
@@ -255,9 +256,10 @@ impl Pump {
     /// Reads what there is, within reason, and lets it pass the stages.
     fn gather(&mut self, from: &mut Side, tools: &mut Tools<'_>) {
         let (mut read, mut count, mut ending) = (Vec::new(), 0, None);
-        while from.readable && ending.is_none() && read.len() < TOGETHER && self.line.has_room(self.room, count) {
+        while from.readable && ending.is_none() && read.len() < TOGETHER && self.may_read(count, tools.buffers) {
+            let scant = !tools.buffers.have_room(count);
             let scratch = tools.buffers.scratch();
-            let most = scratch.len().min(self.room.max(PACE));
+            let most = if scant { SCANT } else { scratch.len() }.min(self.room.max(PACE));
             match from.read(&mut scratch[..most]) {
                 Ok(None) => {}
                 Ok(Some(0)) => ending = Some(End::Fin),
@@ -313,6 +315,11 @@ impl Pump {
         self.reschedule(now);
     }
 
+    /// The memory that what is held takes.
+    pub(super) fn cost(&self) -> usize {
+        self.line.cost()
+    }
+
     /// Whether nothing is held.
     pub(super) fn is_clear(&self) -> bool {
         self.line.is_clear()
@@ -334,20 +341,29 @@ impl Pump {
         }
         tools.counters.delayed(delayed);
         tools.counters.throttled(throttled);
-        pieces.into_iter().for_each(|piece| self.line.push(piece));
+        pieces
+            .into_iter()
+            .for_each(|piece| self.line.push(piece, tools.buffers));
         if let Some(end) = ends {
             let now = Instant::now();
             self.line.push_end(now, Some(now), end);
         }
-        if !self.line.has_room(CAPACITY, 0) {
+        if !self.line.has_room(CAPACITY, 0) || !tools.buffers.have_room(0) {
             tools.counters.line_filled();
         }
     }
 
-    fn hold(&mut self, bytes: &[u8]) {
+    /// Whether more may be read than has been, and than `more`.
+    fn may_read(&self, more: usize, buffers: &Buffers) -> bool {
+        // What holds something goes on when that leaves; what holds nothing has nothing to wait for.
+        let idle = more == 0 && self.line.is_clear();
+        self.line.has_room(self.room, more) && (idle || buffers.have_room(more))
+    }
+
+    fn hold(&mut self, bytes: Vec<u8>, tools: &mut Tools<'_>) {
         let now = Instant::now();
-        let (at, due, bytes) = (now, now, bytes.to_vec());
-        self.line.push(Piece { at, due, bytes });
+        let (at, due) = (now, now);
+        self.line.push(Piece { at, due, bytes }, tools.buffers);
     }
 
     /// Takes note of the stream's end.

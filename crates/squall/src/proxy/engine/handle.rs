@@ -9,6 +9,7 @@ use squall_core::time::nanos;
 
 use super::{Command, Engine, RETRY};
 use crate::poll::{BELL, Bell, Poll, Sockets};
+use crate::proxy::buffers::BUDGET;
 
 /// How the engine is spoken to.
 #[derive(Clone)]
@@ -29,15 +30,15 @@ impl Handle {
         if let Some(engine) = &*slot {
             return Ok(engine.clone());
         }
-        Ok(slot.insert(Self::start()?).clone())
+        Ok(slot.insert(Self::start(BUDGET)?).clone())
     }
 
-    /// One with a thread of its own.
-    pub(in crate::proxy) fn start() -> io::Result<Self> {
+    /// One with a thread of its own, whose lines together hold so much.
+    fn start(budget: usize) -> io::Result<Self> {
         let bell = Bell::new()?;
         let sockets = Sockets::new(&bell)?;
         let shared = Arc::new(Shared {
-            engine: Mutex::new(Engine::new(sockets.clone())),
+            engine: Mutex::new(Engine::new(sockets.clone(), budget)),
             commands: Mutex::new(Some(Vec::new())),
             bell,
         });
@@ -139,16 +140,19 @@ mod tests {
     use std::task::{Context, Waker};
     use std::time::Duration;
 
+    use squall_core::place::Condition;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::time::timeout;
 
     use super::*;
     use crate::proxy::Proxy;
+    use crate::proxy::buffers::SCANT;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn when_the_thread_has_ended_every_wait_ends_with_an_error_and_nobody_stays_connected() {
-        let engine = Handle::start().unwrap();
+        let engine = Handle::start(BUDGET).unwrap();
         let upstream = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let any = ([127, 0, 0, 1], 0).into();
         let proxy = Proxy::on(engine.clone(), any, vec![upstream.local_addr().unwrap()], 1).unwrap();
@@ -175,5 +179,66 @@ mod tests {
             "still connected"
         );
         TcpStream::connect(proxy.addr()).unwrap_err();
+    }
+
+    /// What a client sends: words that say whose they are and which.
+    fn words(client: u32, count: u32) -> Vec<u8> {
+        let word = |number: u32| u64::from(client) << 32 | u64::from(number);
+        (0..count).flat_map(|number| word(number).to_be_bytes()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_delayed_connections_hold_no_more_than_their_budget_and_lose_nothing() {
+        const SMALL: usize = 4 << 20;
+        const MANY: u32 = 40;
+        const WORDS: u32 = 1 << 17;
+        // One read of each turn may go beyond, and so may a little of each line.
+        let bound = SMALL + (1 << 20) + 2 * MANY as usize * (SCANT + 100);
+        let engine = Handle::start(SMALL).unwrap();
+        let upstream = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let any = ([127, 0, 0, 1], 0).into();
+        let proxy = Proxy::on(engine.clone(), any, vec![upstream.local_addr().unwrap()], 1).unwrap();
+        let delay = |latency| [Condition::delay(latency, Duration::ZERO)];
+        proxy.impose(&delay(Duration::from_secs(3600))).await.unwrap();
+        let mut ends = tokio::task::JoinSet::new();
+        for client in 0..MANY {
+            let mut sending = tokio::net::TcpStream::connect(proxy.addr()).await.unwrap();
+            let (mut arriving, _) = timeout(PATIENCE, upstream.accept()).await.unwrap().unwrap();
+            ends.spawn(async move {
+                sending.write_all(&words(client, WORDS)).await.unwrap();
+                sending.shutdown().await.unwrap();
+                _ = sending.read(&mut [0]).await;
+            });
+            ends.spawn(async move {
+                let mut all = Vec::new();
+                arriving.read_to_end(&mut all).await.unwrap();
+                assert!(
+                    all == words(client, WORDS),
+                    "client {client}: {} bytes, or others",
+                    all.len()
+                );
+            });
+        }
+        let now = || held(&engine.0.engine).buffers.held();
+        let mut most = 0;
+        let full = async {
+            while most < SMALL {
+                most = most.max(now());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, full).await.expect("the budget is never used up");
+        proxy.impose(&delay(Duration::from_millis(5))).await.unwrap();
+        let through = async {
+            while !ends.is_empty() || now() > 0 {
+                most = most.max(now());
+                while let Some(end) = ends.try_join_next() {
+                    end.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(3 * PATIENCE, through).await.expect("it hangs");
+        assert!(most <= bound, "{most} bytes were held, and no more than {bound} may be");
     }
 }
