@@ -77,6 +77,20 @@ need_browser() {
         || say "going on without a browser: the test that looks at the HTML report can't pass"
 }
 
+# Clients of Toxiproxy, each with a test that fails where it can't be tried: those whose language is missing are excused,
+# for nothing else needs it.
+excuse_clients() {
+    SQUALL_SKIP_CLIENTS=${SQUALL_SKIP_CLIENTS:-}
+    have go || excuse_client go "no go"
+    python3 -m pip --version >/dev/null 2>&1 || excuse_client python3 "no python3 with pip"
+    export SQUALL_SKIP_CLIENTS
+}
+
+excuse_client() {
+    say "Toxiproxy's client is not tried: $2"
+    SQUALL_SKIP_CLIENTS="$SQUALL_SKIP_CLIENTS $1"
+}
+
 # install WHAT-FOR DEBIAN FEDORA ALPINE ARCH HOMEBREW: the packages' names there; says first what it does.
 install() {
     what=$1

@@ -13,6 +13,7 @@ cd "$(dirname "$self")/.."
 need_cargo
 need_postgres
 need_browser
+excuse_clients
 # Tests start the programs as a user would.
 cargo build --release --locked -p taskhub
 cargo build --locked -p errands -p defects

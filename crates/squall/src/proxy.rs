@@ -14,8 +14,8 @@
 //! - **Half open**: the same for the client, but the upstream's side is reset, as if it had restarted.
 //!   On healing every connection that had an upstream is reset.
 //! - **Impairments** ([`squall_core::place::Impair`]) act on each direction in order. Handshakes are not
-//!   touched. A direction holds 32 MiB at most and then exerts backpressure. When an impairment is
-//!   removed, what is held is scheduled anew under the rest; with none left it leaves at once.
+//!   touched. A direction holds 32 MiB at most, and all of a process 256 MiB; then they exert backpressure.
+//!   When an impairment is removed, what is held is scheduled anew under the rest; with none left it leaves at once.
 //!
 //! Any cut wins over impairments; of several cuts refusing wins, then resetting. A client whose
 //! upstream cannot be reached sees its connection accepted and then reset.
@@ -94,9 +94,12 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::open`].
     pub fn reserve(listen: SocketAddr, upstream: Vec<SocketAddr>, seed: u64) -> io::Result<Self> {
+        Self::on(Handle::shared()?, listen, upstream, seed)
+    }
+
+    fn on(engine: Handle, listen: SocketAddr, upstream: Vec<SocketAddr>, seed: u64) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let port = Port::reserve(listen)?;
-        let engine = Handle::shared()?;
         let counters = Arc::new(Counters::default());
         let id = u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let link = Link {
@@ -130,7 +133,8 @@ impl Proxy {
     ///
     /// # Errors
     /// When a condition is not one for a link, and then nothing changes; when the port cannot be
-    /// listened on again after a refusing cut, and then asking again tries again.
+    /// listened on again after a refusing cut, and then asking again tries again; when the thread that carries all
+    /// links has ended, by a defect, and then nothing can be imposed any more.
     pub async fn impose(&self, wanted: &[Condition]) -> io::Result<()> {
         self.apply(Rules::of(wanted)?).await
     }
@@ -138,7 +142,7 @@ impl Proxy {
     /// The same for one who keeps their order, in which bytes meet them, and their keys.
     ///
     /// # Errors
-    /// When the port cannot be listened on again.
+    /// When the port cannot be listened on again, or the thread that carries all links has ended.
     pub async fn arrange(&self, wanted: &[Wanted]) -> io::Result<()> {
         self.apply(Rules::ordered(wanted)).await
     }
@@ -157,18 +161,23 @@ impl Proxy {
     async fn apply(&self, rules: Rules) -> io::Result<()> {
         let refuse = rules.refuse();
         let mut listens = self.listens.lock().await;
-        let (done, obeyed) = oneshot::channel();
-        self.engine.tell(Command::Obey(self.id, rules, done));
-        // The thread ends only with the process.
-        obeyed.await.map_err(io::Error::other)?;
+        self.ask(|done| Command::Obey(self.id, rules, done)).await?;
         if refuse {
             *listens = false;
         } else if !*listens {
             let listener = self.port.listen().await?;
-            self.engine.tell(Command::Listen(self.id, listener));
+            self.ask(|done| Command::Listen(self.id, listener, done)).await??;
             *listens = true;
         }
         Ok(())
+    }
+
+    /// Tells the engine something, and waits for the answer.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> io::Result<T> {
+        let (done, answered) = oneshot::channel();
+        self.engine.tell(command(done));
+        let gone = "the proxies' thread has ended: its links carry nothing until squall is started anew";
+        answered.await.map_err(|_| io::Error::other(gone))
     }
 
     /// What has happened so far.

@@ -63,7 +63,7 @@ pub fn felt_on_link(condition: &Condition, counts: &LinkCounts) -> Option<(u64, 
 fn felt(what: &Impair, counts: &LinkCounts) -> (u64, &'static str) {
     match what {
         Impair::Delay { .. } => (counts.delayed, "bytes held back"),
-        Impair::Rate { .. } => (counts.throttled, "bytes let through by and by"),
+        Impair::Rate { .. } => (counts.throttled, "bytes had to wait"),
         Impair::Stall { .. } => (counts.stalls, "times everything stood still"),
         Impair::Corrupt { .. } => (counts.corrupted, "bytes changed"),
         Impair::Slice { .. } => (counts.slices, "pieces cut off"),

@@ -52,24 +52,58 @@ fn serve(each: impl Fn(TcpStream) + Clone + Send + 'static) -> io::Result<String
     Ok(addr)
 }
 
+/// What round trips took.
+#[derive(Clone, Copy)]
+pub struct Took {
+    /// The one that is looked at: the median, or the 90th percentile.
+    pub typical: Duration,
+    /// The shortest.
+    pub least: Duration,
+}
+
+impl Took {
+    fn of(mut all: Vec<Duration>, tenths: usize) -> Self {
+        all.sort();
+        let (typical, least) = (all[all.len() * tenths / 10], all[0]);
+        Self { typical, least }
+    }
+}
+
+/// A message that no other is like.
+fn numbered(number: u32) -> [u8; MESSAGE] {
+    let mut message = [7; MESSAGE];
+    message[..4].copy_from_slice(&number.to_be_bytes());
+    message
+}
+
+/// Says so when another message came than the one whose turn it was.
+fn in_turn(came: [u8; MESSAGE], number: u32) -> io::Result<()> {
+    match came == numbered(number) {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "when it was message {number}'s turn this came: {came:?}"
+        ))),
+    }
+}
+
 /// The median round trip of small messages, one at a time.
-pub fn ping(addr: &str, count: usize) -> io::Result<Duration> {
+pub fn ping(addr: &str, count: u32) -> io::Result<Took> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
-    let mut buffer = [7; MESSAGE];
-    let mut took = Vec::with_capacity(count);
-    for _ in 0..count {
+    let mut took = Vec::with_capacity(count as usize);
+    for number in 0..count {
+        let (message, mut back) = (numbered(number), [0; MESSAGE]);
         let start = Instant::now();
-        stream.write_all(&buffer)?;
-        stream.read_exact(&mut buffer)?;
+        stream.write_all(&message)?;
+        stream.read_exact(&mut back)?;
         took.push(start.elapsed());
+        in_turn(back, number)?;
     }
-    took.sort();
-    Ok(took[count / 2])
+    Ok(Took::of(took, 5))
 }
 
 /// The 90th percentile of round trips of messages that are sent every millisecond, whatever has come back.
-pub fn pipelined(addr: &str, count: u32) -> io::Result<Duration> {
+pub fn pipelined(addr: &str, count: u32) -> io::Result<Took> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
     let mut sending = stream.try_clone()?;
@@ -81,19 +115,20 @@ pub fn pipelined(addr: &str, count: u32) -> io::Result<Duration> {
                 let due = begin + Duration::from_millis(number.into());
                 thread::sleep(due.saturating_duration_since(Instant::now()));
                 let sent = Instant::now();
-                sending.write_all(&[0; MESSAGE]).map(|()| sent)
+                sending.write_all(&numbered(number)).map(|()| sent)
             })
             .collect::<io::Result<Vec<_>>>()
     });
     let mut back = Vec::new();
-    for _ in 0..count {
-        stream.read_exact(&mut [0; MESSAGE])?;
+    for number in 0..count {
+        let mut came = [0; MESSAGE];
+        stream.read_exact(&mut came)?;
         back.push(Instant::now());
+        in_turn(came, number)?;
     }
     let sent = sender.join().map_err(|_| io::Error::other("the sender failed"))??;
-    let mut took: Vec<Duration> = sent.iter().zip(&back).map(|(sent, back)| *back - *sent).collect();
-    took.sort();
-    Ok(took[took.len() * 9 / 10])
+    let took = sent.iter().zip(&back).map(|(sent, back)| *back - *sent).collect();
+    Ok(Took::of(took, 9))
 }
 
 /// How long it takes until so many bytes have arrived at a sink.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The peer's version.
+/// The peer's version, what it says of itself, and where Go finds it.
+const VERSION: &str = "toxiproxy-server version 2.12.0";
 const TOXIPROXY: &str = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0";
 /// How long a proxy may take to answer.
 const STARTING: Duration = Duration::from_secs(10);
@@ -23,21 +24,37 @@ pub struct Peer {
     proxies: usize,
 }
 
-/// Finds Toxiproxy's server where `TOXIPROXY` says or in the `PATH`, or builds it with Go into `folder`.
-pub fn toxiproxy(folder: &Path) -> Option<PathBuf> {
+/// Finds Toxiproxy's server, and says which it is: the one `TOXIPROXY` names, whatever its version; else one of the
+/// right version in the `PATH`; else it is built with Go into `folder`.
+pub fn toxiproxy(folder: &Path) -> Option<(PathBuf, String)> {
+    if let Some(file) = std::env::var_os("TOXIPROXY").map(PathBuf::from) {
+        let version = said(&file, "-version")?;
+        return Some((file, version));
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let given = std::env::var_os("TOXIPROXY").map(PathBuf::from);
-    let mut found = given
-        .into_iter()
-        .chain(std::env::split_paths(&path).map(|dir| dir.join("toxiproxy-server")));
-    found.find(|file| file.is_file()).or_else(|| {
-        let built = Command::new("go")
-            .args(["install", TOXIPROXY])
-            .env("GOBIN", folder)
-            .status();
-        let file = folder.join("server");
-        (built.is_ok_and(|status| status.success()) && file.is_file()).then_some(file)
-    })
+    let mut found = std::env::split_paths(&path).map(|dir| dir.join("toxiproxy-server"));
+    if let Some(file) = found.find(|file| said(file, "-version").is_some_and(|version| version == VERSION)) {
+        return Some((file, VERSION.to_owned()));
+    }
+    let built = Command::new("go")
+        .args(["install", TOXIPROXY])
+        .env("GOBIN", folder)
+        .status();
+    let file = folder.join("server");
+    // Built so it does not know its version itself.
+    (built.is_ok_and(|status| status.success()) && file.is_file()).then(|| (file, TOXIPROXY.to_owned()))
+}
+
+/// Which nginx it is.
+pub fn nginx() -> String {
+    said(Path::new("nginx"), "-v").unwrap_or_else(|| "no nginx".to_owned())
+}
+
+/// What a program says when it is asked for its version.
+fn said(program: &Path, flag: &str) -> Option<String> {
+    let run = Command::new(program).arg(flag).output().ok()?;
+    let said = String::from_utf8([run.stdout, run.stderr].concat()).ok()?;
+    run.status.success().then(|| said.trim().to_owned())
 }
 
 impl Peer {

@@ -1,4 +1,4 @@
-//! What is read into, and held: large buffers are used again.
+//! What is read into, and held: large buffers are used again, and all that is held is counted.
 //!
 //! One that goes back to the allocator comes with a page fault for every 4 KiB when it is next wanted, which costs as
 //! much as copying its bytes does.
@@ -8,16 +8,50 @@ const SIZE: usize = 64 << 10;
 /// So many are kept for later.
 const SPARE: usize = 64;
 
-/// The buffer that is read into, and those that wait for their turn.
+/// What all lines together hold, in memory, before they read less: as much as eight of them alone may.
+pub(super) const BUDGET: usize = 256 << 20;
+/// What a line that holds nothing reads even then. It would never go on otherwise.
+pub(super) const SCANT: usize = 16 << 10;
+
+/// The buffer that is read into, those that wait for their turn, and how much is held.
 pub(super) struct Buffers {
     scratch: Vec<u8>,
     spare: Vec<Vec<u8>>,
+    /// What all lines hold, in memory.
+    held: usize,
+    budget: usize,
 }
 
 impl Buffers {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(budget: usize) -> Self {
         let (scratch, spare) = (vec![0; SIZE], Vec::new());
-        Self { scratch, spare }
+        Self {
+            scratch,
+            spare,
+            held: 0,
+            budget,
+        }
+    }
+
+    /// A line holds so much more.
+    pub(super) fn hold(&mut self, cost: usize) {
+        self.held += cost;
+    }
+
+    /// A line holds so much less.
+    pub(super) fn release(&mut self, cost: usize) {
+        self.held -= cost;
+    }
+
+    /// What all lines hold.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether lines may hold more than they do and `more`.
+    pub(super) fn have_room(&self, more: usize) -> bool {
+        self.held + more < self.budget
     }
 
     /// Where to read to. The next read overwrites it.
@@ -52,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_what_was_read_and_is_not_read_over() {
-        let mut buffers = Buffers::new();
+        let mut buffers = Buffers::new(BUDGET);
         for count in [1, SIZE / 2 - 1, SIZE / 2, SIZE] {
             buffers.scratch().fill(7);
             let kept = buffers.keep(count);
@@ -65,7 +99,7 @@ mod tests {
 
     #[test]
     fn only_large_ones_are_used_again_and_no_more_than_so_many() {
-        let mut buffers = Buffers::new();
+        let mut buffers = Buffers::new(BUDGET);
         buffers.give_back(vec![0; 10]);
         assert!(buffers.spare.is_empty());
         (0..2 * SPARE).for_each(|_| buffers.give_back(vec![0; SIZE]));

@@ -277,6 +277,11 @@ impl Connection {
         }
     }
 
+    /// The memory that what it holds takes.
+    pub(super) fn cost(&self) -> usize {
+        self.up.cost() + self.down.cost()
+    }
+
     /// Ends it with a reset instead of an orderly end.
     pub(super) fn abort(&self) {
         abort(&self.client.stream);

@@ -10,6 +10,7 @@ mod slots;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -43,8 +44,8 @@ const LISTENER: u64 = 1 << 62;
 pub(super) enum Command {
     /// There is a link, on which nobody listens yet.
     Open(u64, Link),
-    /// Clients of a link are let in.
-    Listen(u64, TcpListener),
+    /// Clients of a link are let in. Answered when they are, or can't be.
+    Listen(u64, TcpListener, oneshot::Sender<io::Result<()>>),
     /// Other rules hold on a link. Answered when they are in force.
     Obey(u64, Rules, oneshot::Sender<()>),
     /// A link leads elsewhere from now on; open connections stay where they are.
@@ -53,6 +54,9 @@ pub(super) enum Command {
     Follow(u64, Protocol),
     /// A link is no more. Answered when its connections have been reset.
     Close(u64, oneshot::Sender<()>),
+    /// The thread is to end as if by a defect.
+    #[cfg(test)]
+    Fail,
 }
 
 /// What the connections of one link have in common.
@@ -92,14 +96,14 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(sockets: Sockets) -> Self {
+    fn new(sockets: Sockets, budget: usize) -> Self {
         Self {
             sockets,
             links: HashMap::new(),
             connections: Slots::default(),
             alarms: BinaryHeap::new(),
             again: Vec::new(),
-            buffers: Buffers::new(),
+            buffers: Buffers::new(budget),
             wakes: None,
         }
     }
@@ -162,7 +166,7 @@ impl Engine {
     fn follow(&mut self, command: Command) {
         match command {
             Command::Open(id, link) => _ = self.links.insert(id, link),
-            Command::Listen(id, listener) => self.listen(id, listener.into()),
+            Command::Listen(id, listener, done) => _ = done.send(self.listen(id, listener.into())),
             Command::Lead(id, upstream) => {
                 if let Some(link) = self.links.get_mut(&id) {
                     link.upstream = upstream;
@@ -183,15 +187,23 @@ impl Engine {
                 self.links.remove(&id);
                 _ = done.send(());
             }
+            #[cfg(test)]
+            Command::Fail => panic!("as it was told to"),
         }
     }
 
-    fn listen(&mut self, id: u64, listener: OwnedFd) {
-        if self.sockets.watch(&listener, LISTENER | id).is_ok()
-            && let Some(link) = self.links.get_mut(&id)
-        {
-            link.listener = Some(listener);
-        }
+    fn listen(&mut self, id: u64, listener: OwnedFd) -> io::Result<()> {
+        let link = self.links.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
+        let why = |error: io::Error| io::Error::new(error.kind(), format!("cannot wait for clients: {error}"));
+        self.sockets.watch(&listener, LISTENER | id).map_err(why)?;
+        link.listener = Some(listener);
+        Ok(())
+    }
+
+    /// Lets go of every client and every listener.
+    fn abandon(&mut self) {
+        self.links.clear();
+        self.connections = Slots::default();
     }
 
     fn obey(&mut self, id: u64, rules: Rules) {
@@ -314,6 +326,7 @@ impl Engine {
             }
         };
         let link = connection.link;
+        self.buffers.release(connection.cost());
         // Only when the sockets are gone may it count as ended.
         drop(connection);
         if let Some(link) = self.links.get(&link) {
@@ -328,5 +341,37 @@ fn tools<'a>(buffers: &'a mut Buffers, counters: &'a Counters) -> Tools<'a> {
         counters,
         gate: Gate::Open,
         exchange: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poll::Bell;
+    use crate::proxy::buffers::BUDGET;
+
+    #[test]
+    fn a_listener_that_can_not_be_waited_for_is_an_error_of_whoever_asked() {
+        let mut engine = Engine::new(Sockets::new(&Bell::new().unwrap()).unwrap(), BUDGET);
+        let link = Link {
+            upstream: Vec::new(),
+            seed: 1,
+            rules: Rules::default(),
+            counters: Arc::default(),
+            speaks: None,
+            picking: None,
+            listener: None,
+        };
+        engine.follow(Command::Open(1, link));
+        let mut answer = |listener| {
+            let (done, mut answer) = oneshot::channel();
+            engine.follow(Command::Listen(1, listener, done));
+            answer.try_recv().unwrap()
+        };
+        // The kernel lets nobody wait for a plain file.
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let error = answer(file.into()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot wait for clients"), "{error}");
+        answer(TcpListener::bind(("127.0.0.1", 0)).unwrap()).unwrap();
     }
 }

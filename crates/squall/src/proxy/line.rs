@@ -29,6 +29,8 @@ pub(super) struct Line {
     sent: usize,
     /// Bytes in `pieces` that have not left.
     held: usize,
+    /// The memory that `pieces` take.
+    cost: usize,
     /// No later piece is due before this, so that jitter never changes the order.
     last_due: Option<Instant>,
     end: Option<Ending>,
@@ -49,16 +51,19 @@ impl Line {
             pieces: VecDeque::new(),
             sent: 0,
             held: 0,
+            cost: 0,
             last_due: None,
             end: None,
         }
     }
 
     /// Appends a piece, which leaves when it is due, or when those before it are if that is later.
-    pub(super) fn push(&mut self, mut piece: Piece) {
+    pub(super) fn push(&mut self, mut piece: Piece, buffers: &mut Buffers) {
         piece.due = piece.due.max(self.last_due.unwrap_or(piece.due));
         self.last_due = Some(piece.due);
         self.held += piece.bytes.len();
+        self.cost += cost(&piece);
+        buffers.hold(cost(&piece));
         self.pieces.push_back(piece);
     }
 
@@ -91,6 +96,8 @@ impl Line {
             && let Some(piece) = self.pieces.pop_front()
         {
             self.sent -= piece.bytes.len();
+            self.cost -= cost(&piece);
+            buffers.release(cost(&piece));
             buffers.give_back(piece.bytes);
         }
     }
@@ -103,6 +110,11 @@ impl Line {
     /// Whether the end of the stream has been read.
     pub(super) fn has_ended(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// The memory that what is held takes.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// Whether no bytes are held.
@@ -140,17 +152,28 @@ impl Line {
     }
 
     /// Lets all held bytes vanish and says how many they were. The end of the stream stays.
-    pub(super) fn vanish(&mut self) -> usize {
+    pub(super) fn vanish(&mut self, buffers: &mut Buffers) -> usize {
         self.pieces.clear();
+        buffers.release(std::mem::take(&mut self.cost));
         self.sent = 0;
         std::mem::take(&mut self.held)
     }
 }
 
+/// The memory a piece takes: of many small ones more than their bytes.
+fn cost(piece: &Piece) -> usize {
+    piece.bytes.capacity() + size_of::<Piece>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::buffers::BUDGET;
     use std::time::Duration;
+
+    fn buffers() -> Buffers {
+        Buffers::new(BUDGET)
+    }
 
     fn piece(due: Instant, bytes: &[u8]) -> Piece {
         let (at, bytes) = (Instant::now(), bytes.to_vec());
@@ -165,23 +188,26 @@ mod tests {
     #[test]
     fn several_pieces_leave_at_once_and_what_is_left_begins_where_they_ended() {
         let mut line = Line::new();
+        let mut buffers = buffers();
         for bytes in [&b"ab"[..], b"cd", b"ef"] {
-            line.push(piece(Instant::now(), bytes));
+            line.push(piece(Instant::now(), bytes), &mut buffers);
         }
-        line.advance(3, &mut Buffers::new());
+        line.advance(3, &mut buffers);
         assert_eq!(next(&line), [&b"d"[..], b"ef"]);
-        line.advance(3, &mut Buffers::new());
+        line.advance(3, &mut buffers);
         assert!(line.is_clear());
-        assert_eq!(line.vanish(), 0);
+        assert_eq!(line.vanish(&mut buffers), 0);
+        assert_eq!((line.cost(), buffers.held()), (0, 0));
     }
 
     #[test]
     fn a_piece_drawn_earlier_than_the_one_before_it_waits_for_it() {
         let start = Instant::now();
         let mut line = Line::new();
-        line.push(piece(start + Duration::from_secs(9), b"first"));
-        line.push(piece(start + Duration::from_secs(3), b"second"));
-        line.advance(5, &mut Buffers::new());
+        let mut buffers = buffers();
+        line.push(piece(start + Duration::from_secs(9), b"first"), &mut buffers);
+        line.push(piece(start + Duration::from_secs(3), b"second"), &mut buffers);
+        line.advance(5, &mut buffers);
         assert_eq!(next(&line), [b"second"]);
         assert_eq!(line.due(start).count(), 0);
         assert_eq!(line.next_due(), Some(start + Duration::from_secs(9)));
@@ -191,10 +217,10 @@ mod tests {
     fn the_end_comes_after_every_byte() {
         let due = Instant::now() + Duration::from_secs(9);
         let mut line = Line::new();
-        line.push(piece(due, b"ab"));
+        let mut buffers = buffers();
+        line.push(piece(due, b"ab"), &mut buffers);
         line.push_end(due, Some(due), End::Fin);
         assert_eq!(line.end_reached(), None);
-        let mut buffers = Buffers::new();
         line.advance(1, &mut buffers);
         assert_eq!((next(&line), line.end_reached()), (vec![&b"b"[..]], None));
         line.advance(1, &mut buffers);
@@ -206,11 +232,12 @@ mod tests {
     fn what_is_rescheduled_to_its_arrival_is_due_at_once() {
         let late = Instant::now() + Duration::from_secs(9);
         let mut line = Line::new();
-        line.push(piece(late, b"a"));
+        let mut buffers = buffers();
+        line.push(piece(late, b"a"), &mut buffers);
         line.push_end(Instant::now(), None, End::Fin);
         line.reschedule(|_| {}, Some);
         assert!(line.next_due().unwrap() <= Instant::now());
-        line.advance(1, &mut Buffers::new());
+        line.advance(1, &mut buffers);
         assert!(line.next_due().unwrap() <= Instant::now());
     }
 
@@ -224,9 +251,10 @@ mod tests {
     #[test]
     fn a_full_line_has_no_room_until_its_bytes_leave() {
         let mut line = Line::new();
-        line.push(piece(Instant::now(), &vec![0; CAPACITY]));
+        let mut buffers = buffers();
+        line.push(piece(Instant::now(), &vec![0; CAPACITY]), &mut buffers);
         assert!(!line.has_room(CAPACITY, 0));
-        assert_eq!(line.vanish(), CAPACITY);
+        assert_eq!(line.vanish(&mut buffers), CAPACITY);
         assert!(line.has_room(CAPACITY, CAPACITY - 1) && line.is_clear());
         assert!(!line.has_room(CAPACITY, CAPACITY));
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use squall_core::place::{Impair, Impairment, Way};
 use squall_core::protocol::Ending;
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, SCANT};
 use super::exchange::Exchange;
 use super::line::{CAPACITY, End, Line};
 use super::rule::Gate;
@@ -139,7 +139,7 @@ impl Pump {
     /// Lets what is held vanish, as a link does that carries nothing any more.
     pub(super) fn vanish(&mut self, tools: &mut Tools<'_>) {
         self.leave_bypass(tools);
-        let held = self.line.vanish();
+        let held = self.line.vanish(tools.buffers);
         self.swallowed(held, tools.counters);
     }
 
@@ -164,7 +164,7 @@ impl Pump {
             }
             // Where nothing hinders, what is held waits for the other end alone: reading more would hide that.
             let blocked = self.plain && !self.line.is_clear();
-            if blocked || !from.readable || self.line.has_ended() || !self.line.has_room(self.room, 0) {
+            if blocked || !from.readable || self.line.has_ended() || !self.may_read(0, tools.buffers) {
                 return Ok(Turn::Waits);
             }
             match self.plain {
@@ -244,7 +244,8 @@ impl Pump {
                 tools.counters.delivered(self.up, sent);
                 self.bypass.note(full && sent == count);
                 if sent < count {
-                    self.hold(&bytes[sent..]);
+                    let rest = bytes[sent..].to_vec();
+                    self.hold(rest, tools);
                 }
             }
             Err(_) => self.end(End::Reset, tools),
@@ -255,9 +256,10 @@ impl Pump {
     /// Reads what there is, within reason, and lets it pass the stages.
     fn gather(&mut self, from: &mut Side, tools: &mut Tools<'_>) {
         let (mut read, mut count, mut ending) = (Vec::new(), 0, None);
-        while from.readable && ending.is_none() && read.len() < TOGETHER && self.line.has_room(self.room, count) {
+        while from.readable && ending.is_none() && read.len() < TOGETHER && self.may_read(count, tools.buffers) {
+            let scant = !tools.buffers.have_room(count);
             let scratch = tools.buffers.scratch();
-            let most = scratch.len().min(self.room.max(PACE));
+            let most = if scant { SCANT } else { scratch.len() }.min(self.room.max(PACE));
             match from.read(&mut scratch[..most]) {
                 Ok(None) => {}
                 Ok(Some(0)) => ending = Some(End::Fin),
@@ -279,13 +281,12 @@ impl Pump {
             let mut pieces = read.into_iter().map(piece).collect();
             if let Some(exchange) = &mut tools.exchange {
                 pieces = exchange.read(self.up, pieces, tools.counters);
-                count = pieces.iter().map(|piece: &Piece| piece.bytes.len()).sum();
             }
-            self.pass(pieces, count, tools);
+            self.pass(pieces, tools);
         }
         if let Some(how) = ending {
             if let Some(rest) = tools.exchange.as_mut().and_then(|it| it.rest(self.up, tools.counters)) {
-                self.pass(vec![rest], 0, tools);
+                self.pass(vec![rest], tools);
             }
             self.end(how, tools);
         }
@@ -296,8 +297,7 @@ impl Pump {
         let Some(exchange) = &mut tools.exchange else { return };
         let (told, ending) = (exchange.told(tools.counters), exchange.ending());
         if let Some(piece) = told {
-            let count = piece.bytes.len();
-            self.pass(vec![piece], count, tools);
+            self.pass(vec![piece], tools);
         }
         if ending == Some(Ending::Close) {
             let now = Instant::now();
@@ -310,9 +310,14 @@ impl Pump {
         let now = Instant::now();
         self.line.hasten(now);
         if !reads_on && let Some(rest) = exchange.rest(self.up, tools.counters) {
-            self.pass(vec![rest], 0, tools);
+            self.pass(vec![rest], tools);
         }
         self.reschedule(now);
+    }
+
+    /// The memory that what is held takes.
+    pub(super) fn cost(&self) -> usize {
+        self.line.cost()
     }
 
     /// Whether nothing is held.
@@ -320,35 +325,45 @@ impl Pump {
         self.line.is_clear()
     }
 
-    fn pass(&mut self, mut pieces: Vec<Piece>, count: usize, tools: &mut Tools<'_>) {
-        let any = |stages: &[Stage], which: fn(&Impair) -> bool| stages.iter().any(|stage| which(&stage.what));
-        // Two delays hold the same bytes.
-        if any(&self.stages, |what| matches!(what, Impair::Delay { .. })) {
-            tools.counters.delayed(count);
-        }
-        if any(&self.stages, |what| matches!(what, Impair::Rate { .. })) {
-            tools.counters.throttled(count);
-        }
+    fn pass(&mut self, mut pieces: Vec<Piece>, tools: &mut Tools<'_>) {
+        // Two delays hold the same bytes, and the longer one most of them.
+        let (mut delayed, mut throttled) = (0, 0);
         let mut ends = None;
         for stage in &mut self.stages {
             self.lost |= stage.is_silent() && !pieces.is_empty();
             let end = stage.pass(&mut pieces, tools.counters);
             ends = ends.or(end);
+            match stage.what {
+                Impair::Delay { .. } => delayed = stage.held.max(delayed),
+                Impair::Rate { .. } => throttled = stage.held.max(throttled),
+                _ => {}
+            }
         }
-        pieces.into_iter().for_each(|piece| self.line.push(piece));
+        tools.counters.delayed(delayed);
+        tools.counters.throttled(throttled);
+        pieces
+            .into_iter()
+            .for_each(|piece| self.line.push(piece, tools.buffers));
         if let Some(end) = ends {
             let now = Instant::now();
             self.line.push_end(now, Some(now), end);
         }
-        if !self.line.has_room(CAPACITY, 0) {
+        if !self.line.has_room(CAPACITY, 0) || !tools.buffers.have_room(0) {
             tools.counters.line_filled();
         }
     }
 
-    fn hold(&mut self, bytes: &[u8]) {
+    /// Whether more may be read than has been, and than `more`.
+    fn may_read(&self, more: usize, buffers: &Buffers) -> bool {
+        // What holds something goes on when that leaves; what holds nothing has nothing to wait for.
+        let idle = more == 0 && self.line.is_clear();
+        self.line.has_room(self.room, more) && (idle || buffers.have_room(more))
+    }
+
+    fn hold(&mut self, bytes: Vec<u8>, tools: &mut Tools<'_>) {
         let now = Instant::now();
-        let (at, due, bytes) = (now, now, bytes.to_vec());
-        self.line.push(Piece { at, due, bytes });
+        let (at, due) = (now, now);
+        self.line.push(Piece { at, due, bytes }, tools.buffers);
     }
 
     /// Takes note of the stream's end.

@@ -51,6 +51,8 @@ pub(super) struct Stage {
     stirred: Option<Instant>,
     /// The chance drawn last.
     drawn: f64,
+    /// Bytes of those that passed last which it made wait.
+    pub(super) held: usize,
 }
 
 /// What a stage makes of a connection at some moment, whatever comes or not.
@@ -76,6 +78,7 @@ impl Stage {
             until_bad,
             stirred: None,
             drawn: 0.0,
+            held: 0,
         }
     }
 
@@ -112,9 +115,14 @@ impl Stage {
             Impair::Rate { bytes } => split(quantum(bytes), pieces),
             Impair::Delay { .. } | Impair::Stall { .. } | Impair::SlowClose { .. } => {}
         }
+        self.held = 0;
         for piece in &mut *pieces {
-            let before = piece.due.max(self.last);
+            let came = piece.due;
+            let before = came.max(self.last);
             self.defer(piece);
+            if piece.due > came {
+                self.held += piece.bytes.len();
+            }
             if matches!(self.what, Impair::Stall { .. }) && piece.due > before {
                 counters.stalled();
             }

@@ -20,9 +20,9 @@ pub struct Stats {
     pub bytes_down: u64,
     /// Bytes that vanished in a black hole, in either direction.
     pub bytes_swallowed: u64,
-    /// Bytes that a delay held, in either direction.
+    /// Bytes that a delay held, in either direction. Those it lets go at once are not among them.
     pub bytes_delayed: u64,
-    /// Bytes that had to wait for a rate.
+    /// Bytes that had to wait for a rate. Those for which it was wide enough are not among them.
     pub bytes_throttled: u64,
     /// Bytes that were changed.
     pub bytes_corrupted: u64,

@@ -25,6 +25,7 @@ pub struct Proxies {
 }
 
 struct Entry {
+    /// Where it is said to listen. While nobody is let in the proxy may still be elsewhere.
     listen: String,
     upstream: String,
     enabled: bool,
@@ -132,34 +133,14 @@ impl Proxies {
         let listen = text(body, "listen")?.unwrap_or_else(|| entry.listen.clone());
         let upstream = text(body, "upstream")?.unwrap_or_else(|| entry.upstream.clone());
         let enabled = truth(body, "enabled")?.unwrap_or(entry.enabled);
-        let addr = resolved(&listen).await.map(|addr| addr.to_string());
-        let moved = addr.unwrap_or_else(|_| listen.clone()) != entry.listen;
+        let moved = resolved(&listen).await?.to_string() != entry.listen;
         if moved || upstream != entry.upstream {
-            let spec = Spec {
-                name: name.to_owned(),
-                listen,
-                upstream,
-                enabled,
-                toxics: Vec::new(),
-            };
-            entry.silence().await?;
-            let next = if moved {
-                Some(Entry::open(&spec, seed).await?)
-            } else {
-                None
-            };
-            match next {
-                Some(next) => {
-                    let toxics = std::mem::take(&mut entry.toxics);
-                    let ever = entry.toxics_ever;
-                    *entry = next;
-                    (entry.toxics, entry.toxics_ever) = (toxics, ever);
-                }
-                None => entry.lead(&spec.upstream).await,
-            }
+            // As Toxiproxy does it: stopped first, and when it can't start again it stays so, with what was wanted.
+            entry.enable(false, seed).await?;
+            entry.listen = listen;
+            entry.lead(&upstream).await;
         }
-        entry.enabled = enabled;
-        entry.apply().await?;
+        entry.enable(enabled, seed).await?;
         Ok(entry.json(name))
     }
 
@@ -170,10 +151,10 @@ impl Proxies {
 
     /// Enables all, and removes every toxic.
     pub(super) async fn reset(&mut self) -> Result<(), Refused> {
+        let seed = self.seed;
         for entry in self.all.values_mut() {
-            entry.enabled = true;
             entry.toxics.clear();
-            entry.apply().await?;
+            entry.enable(true, seed).await?;
         }
         Ok(())
     }
@@ -222,7 +203,9 @@ impl Proxies {
 
 impl Entry {
     async fn open(spec: &Spec, seed: u64) -> Result<Self, Refused> {
-        let proxy = Proxy::reserve(resolved(&spec.listen).await?, Vec::new(), seed)?;
+        let addr = resolved(&spec.listen).await?;
+        let why = |error: io::Error| io::Error::new(error.kind(), format!("listen {addr}: {error}"));
+        let proxy = Proxy::reserve(addr, Vec::new(), seed).map_err(why)?;
         let mut entry = Self {
             listen: proxy.addr().to_string(),
             upstream: String::new(),
@@ -262,6 +245,35 @@ impl Entry {
         self.toxics_ever += 1;
         self.toxics.push(toxic);
         Ok(shown)
+    }
+
+    /// Lets clients in where it is said to listen, or nobody. Where they can't be let in it is off, and shows it.
+    async fn enable(&mut self, enabled: bool, seed: u64) -> Result<(), Refused> {
+        self.enabled = false;
+        if enabled && self.listen != self.proxy.addr().to_string() {
+            self.move_over(seed).await?;
+        }
+        self.enabled = enabled;
+        let applied = self.apply().await;
+        self.enabled &= applied.is_ok();
+        applied
+    }
+
+    /// Leaves its address for the one it is said to listen on.
+    async fn move_over(&mut self, seed: u64) -> Result<(), Refused> {
+        let spec = Spec {
+            name: String::new(),
+            listen: self.listen.clone(),
+            upstream: self.upstream.clone(),
+            enabled: false,
+            toxics: Vec::new(),
+        };
+        let next = Self::open(&spec, seed).await?;
+        let toxics = std::mem::take(&mut self.toxics);
+        let ever = self.toxics_ever;
+        *self = next;
+        (self.toxics, self.toxics_ever) = (toxics, ever);
+        Ok(())
     }
 
     /// Makes what is there hold.

@@ -132,7 +132,8 @@ impl Pump {
                 Ok(0) => break,
                 Ok(count) => {
                     left -= count.min(left);
-                    self.hold(&scratch[..count]);
+                    let bytes = scratch[..count].to_vec();
+                    self.hold(bytes, tools);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,

@@ -33,6 +33,20 @@ fn a_rate_spaces_bytes_to_the_nanosecond_and_carries_on() {
 }
 
 #[test]
+fn only_what_has_to_wait_for_a_rate_counts_as_held() {
+    let now = Instant::now();
+    let counters = Counters::default();
+    let mut stage = stage(Impair::Rate { bytes: 100_000 }, now);
+    // 500 bytes are five milliseconds' worth, which may leave at once.
+    for number in 1..100 {
+        stage.pass(&mut piece(now + number * 6 * MS, 500), &counters);
+        assert_eq!(stage.held, 0, "{number}");
+    }
+    stage.pass(&mut piece(now + 1000 * MS, 5000), &counters);
+    assert_eq!(stage.held, 4500);
+}
+
+#[test]
 fn an_idle_rate_saves_up_no_more_than_a_moment() {
     let now = Instant::now();
     let mut stage = stage(Impair::Rate { bytes: 1_000_000 }, now);
