@@ -17,9 +17,11 @@ pub(super) use chance::Chance;
 
 /// No delay is longer than this, so that no deadline leaves the range of the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Who waits for less does not count as held: it can't be told from not waiting.
+const NOTICED: Duration = Duration::from_micros(100);
 /// What a packet carries, on most networks.
 const PACKET: usize = 1460;
-/// A rate lets so much time's worth of bytes leave at once, and so makes up for a late wake-up.
+/// A rate makes up for so much time at most, as a late wake-up may take, and its pieces carry so much time's worth.
 const QUANTUM: Duration = Duration::from_millis(5);
 /// A rate's pieces are at least, and at most, so large.
 const PIECE: (u64, u64) = (64, 64 << 10);
@@ -51,7 +53,7 @@ pub(super) struct Stage {
     stirred: Option<Instant>,
     /// The chance drawn last.
     drawn: f64,
-    /// Bytes of those that passed last which it made wait.
+    /// Bytes of those that passed last which it made wait, by more than [`NOTICED`].
     pub(super) held: usize,
 }
 
@@ -120,7 +122,7 @@ impl Stage {
             let came = piece.due;
             let before = came.max(self.last);
             self.defer(piece);
-            if piece.due > came {
+            if piece.due >= came + NOTICED {
                 self.held += piece.bytes.len();
             }
             if matches!(self.what, Impair::Stall { .. }) && piece.due > before {
@@ -143,8 +145,9 @@ impl Stage {
                 (due + delay.min(LONGEST)).max(self.last)
             }
             Impair::Rate { bytes } => {
-                // What was not used lately may be made up for, but no more than a moment's worth.
-                let free = self.last.max(due.checked_sub(QUANTUM).unwrap_or(due));
+                // Each takes its time on the way, the first after a pause, too; one that came a moment late makes up for it.
+                let lately = due.checked_sub(QUANTUM).is_none_or(|lately| self.last >= lately);
+                let free = if lately { self.last } else { due };
                 self.last = free + Duration::from_nanos(per(len as u64, bytes));
                 self.last.max(due)
             }

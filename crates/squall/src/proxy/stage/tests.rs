@@ -33,17 +33,19 @@ fn a_rate_spaces_bytes_to_the_nanosecond_and_carries_on() {
 }
 
 #[test]
-fn only_what_has_to_wait_for_a_rate_counts_as_held() {
+fn a_message_takes_its_time_on_a_narrow_link_and_none_worth_counting_on_a_wide_one() {
     let now = Instant::now();
     let counters = Counters::default();
-    let mut stage = stage(Impair::Rate { bytes: 100_000 }, now);
-    // 500 bytes are five milliseconds' worth, which may leave at once.
+    let mut narrow = stage(Impair::Rate { bytes: 100_000 }, now);
+    let mut wide = stage(Impair::Rate { bytes: 4_000_000_000 }, now);
     for number in 1..100 {
-        stage.pass(&mut piece(now + number * 6 * MS, 500), &counters);
-        assert_eq!(stage.held, 0, "{number}");
+        let at = now + number * 20 * MS;
+        let mut pieces = piece(at, 500);
+        narrow.pass(&mut pieces, &counters);
+        assert_eq!((pieces[0].due - at, narrow.held), (5 * MS, 500), "{number}");
+        wide.pass(&mut piece(at, 500), &counters);
+        assert_eq!(wide.held, 0, "{number}");
     }
-    stage.pass(&mut piece(now + 1000 * MS, 5000), &counters);
-    assert_eq!(stage.held, 4500);
 }
 
 #[test]
