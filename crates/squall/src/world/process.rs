@@ -296,17 +296,13 @@ impl ProcessWorld {
                     .keepers
                     .get(instance)
                     .ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                // Lifted before it is started again, and held once it runs.
-                self.short_of(instance, async |target| {
-                    self.shorts.lift(instance, wanted, target).await;
-                })
-                .await;
+                let target = self.target(instance, keeper);
+                // Lifted before it is started again, and held once it runs. One that is not lifted keeps nothing else broken.
+                let lifted = self.shorts.lift(instance, wanted, &target).await;
                 self.damage(instance, wanted, keeper).await?;
                 keeper.impose(wanted).await?;
-                self.short_of(instance, async |target| {
-                    self.shorts.hold(instance, wanted, target).await
-                })
-                .await
+                self.shorts.hold(instance, wanted, &target).await?;
+                lifted
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
@@ -319,24 +315,19 @@ impl ProcessWorld {
 
     /// What is seen of an instance that is short of something; puts it in force for what was started meanwhile, too.
     pub async fn look(&self, instance: &Instance, shortage: &Shortage) -> Option<ShortageLook> {
-        self.short_of(instance, async |target| {
-            self.shorts.look(instance, shortage, target).await
-        })
-        .await
+        let target = self.target(instance, self.keepers.get(instance)?);
+        self.shorts.look(instance, shortage, &target).await
     }
 
-    /// Does something with an instance as it is now.
-    async fn short_of<T>(&self, instance: &Instance, act: impl AsyncFnOnce(Target<'_>) -> T) -> T {
-        let pids = self.pid(instance).map_or_else(Vec::new, crate::processes::tree);
-        let url = self.clusters.get(instance).map(Postgres::direct_url);
-        act(Target {
-            pids: &pids,
+    /// An instance as shortages see it.
+    fn target<'a>(&'a self, instance: &Instance, keeper: &Keeper) -> Target<'a> {
+        Target {
+            pid: keeper.watched(),
             addr: self.addr(instance),
             disk: self.disks.get(instance),
-            url: url.as_deref(),
+            url: self.clusters.get(instance).map(Postgres::direct_url),
             tag: &self.run,
-        })
-        .await
+        }
     }
 
     /// What a link's proxy counted since it was healthy last.

@@ -4,18 +4,20 @@
 //! the machine has. Where it has more than one the first stays out of it: squall, its load and everything else have
 //! that one. Bound this way, k busy threads on each processor leave 1 / (k + 1) of it to one that is always ready.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::{Pid, getppid};
 use squall_core::event::ShortageLook;
 use squall_core::place::Share;
 use tokio::process::{Child, Command};
 
-use super::Target;
-use crate::processes;
+use super::{CHASE, Target};
+use crate::processes::{self, Life};
 use crate::world::gate;
 use crate::{guard, processes::TAG};
 
@@ -31,13 +33,124 @@ const PARENT: Duration = Duration::from_millis(20);
 pub(super) struct Load {
     burner: Child,
     pid: u32,
-    on: CpuSet,
-    /// Where the instance may run otherwise.
-    usual: CpuSet,
+    bound: Bound,
     processors: u64,
     since: Instant,
     /// What each thread had waited when it was bound, in ns.
-    waited: HashMap<u32, u64>,
+    waited: HashMap<Life, u64>,
+}
+
+/// Threads that are bound to some processors.
+#[derive(Debug)]
+struct Bound {
+    on: CpuSet,
+    /// Where the first one may run otherwise.
+    first: CpuSet,
+    /// Where each one might before it was bound.
+    usual: HashMap<Life, CpuSet>,
+}
+
+impl Bound {
+    fn new(on: CpuSet, first: CpuSet) -> Self {
+        Self {
+            on,
+            first,
+            usual: HashMap::new(),
+        }
+    }
+
+    /// Binds the threads of some processes that were not seen before; one that ended is no error.
+    fn bind(&mut self, pids: &[u32]) -> io::Result<()> {
+        let fresh = self.usual.is_empty();
+        let new = threads(pids).filter(|life| !self.usual.contains_key(life));
+        let new: Vec<(Life, CpuSet)> = new.filter_map(|life| Some((life, mask(life).ok()??))).collect();
+        for (life, now) in new {
+            // Once some are bound their offspring is born so; before, whoever runs there only chose to.
+            let usual = if !fresh && now == self.on { self.first } else { now };
+            self.usual.insert(life, usual);
+            put(life, &self.on)?;
+        }
+        Ok(())
+    }
+
+    /// Lets each thread run where it might before, and reads back that it may; who was born bound may where the first one
+    /// does. One that has bound itself elsewhere since is left there. Goes on until nobody is new.
+    fn release(&self, pids: impl Fn() -> Vec<u32>) -> io::Result<()> {
+        let (mut done, mut first) = (HashSet::new(), Ok(()));
+        let until = Instant::now() + CHASE;
+        loop {
+            let mut new = 0;
+            // A parent that ended leaves its children to others: their threads are known all the same.
+            let known = self.usual.keys().copied().filter(|life| is(*life));
+            for life in threads(&pids()).chain(known) {
+                if !done.insert(life) {
+                    continue;
+                }
+                new += 1;
+                let put = match mask(life) {
+                    Ok(Some(now)) if now == self.on => put(life, self.usual.get(&life).unwrap_or(&self.first)),
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                first = first.and(put);
+            }
+            if new == 0 {
+                return first;
+            }
+            if Instant::now() > until {
+                let text = format!("threads were still being born where it was bound to after {CHASE:?}");
+                return first.and(Err(io::Error::other(text)));
+            }
+        }
+    }
+}
+
+/// The threads of some processes, each with its start.
+fn threads(pids: &[u32]) -> impl Iterator<Item = Life> + use<'_> {
+    let entries = pids
+        .iter()
+        .filter_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).ok());
+    entries.flatten().flatten().filter_map(|entry| {
+        let thread = entry.file_name().to_string_lossy().parse().ok()?;
+        Some((thread, processes::stat(thread)?.started))
+    })
+}
+
+/// Whether a thread is the one that was meant, and lives.
+fn is((thread, started): Life) -> bool {
+    processes::stat(thread).is_some_and(|stat| stat.started == started && stat.state != 'Z')
+}
+
+/// Where a thread may run; `None` when it is gone.
+fn mask((thread, _): Life) -> io::Result<Option<CpuSet>> {
+    match sched_getaffinity(pid(thread)) {
+        Ok(mask) => Ok(Some(mask)),
+        Err(Errno::ESRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Binds a thread, and reads back that it is; one that is gone is no error.
+fn put(life: Life, to: &CpuSet) -> io::Result<()> {
+    if !is(life) {
+        return Ok(());
+    }
+    match sched_setaffinity(pid(life.0), to) {
+        Err(Errno::ESRCH) => return Ok(()),
+        Err(error) => return Err(error.into()),
+        Ok(()) => {}
+    }
+    match mask(life)? {
+        Some(now) if now != *to && is(life) => {
+            let (to, now) = (members(to), members(&now));
+            let text = format!(
+                "thread {} was to run on processors {to:?} and may run on {now:?}",
+                life.0
+            );
+            Err(io::Error::other(text))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Load {
@@ -45,11 +158,9 @@ impl Load {
     ///
     /// # Errors
     /// The instance is gone, or the kernel refuses.
-    pub(super) fn start(taken: Share, target: Target<'_>) -> std::io::Result<Self> {
-        let first = target
-            .pids
-            .first()
-            .ok_or_else(|| std::io::Error::other("it does not run"))?;
+    pub(super) fn start(taken: Share, target: &Target<'_>) -> io::Result<Self> {
+        let pids = target.pids();
+        let first = pids.first().ok_or_else(|| io::Error::other("it does not run"))?;
         let usual = sched_getaffinity(pid(*first))?;
         let (on, numbers) = taken_of(&usual)?;
         let fraction = taken.fraction();
@@ -81,35 +192,35 @@ impl Load {
         let mut load = Self {
             pid: burner.id().unwrap_or(0),
             burner,
-            on,
-            usual,
+            bound: Bound::new(on, usual),
             processors: numbers.len() as u64,
             since: Instant::now(),
             waited: HashMap::new(),
         };
-        load.bind(target.pids);
-        Ok(load)
+        match load.bind(&pids) {
+            Ok(()) => Ok(load),
+            // What can't be put in force is not left half in force.
+            Err(error) => load.bound.release(|| target.pids()).and(Err(error)),
+        }
     }
 
     /// Binds the threads that are not bound yet. One that ended meanwhile is no error.
-    fn bind(&mut self, pids: &[u32]) {
-        for (thread, waited) in pids.iter().flat_map(|pid| waits(*pid)) {
-            if self.waited.contains_key(&thread) {
-                continue;
-            }
-            let _ = sched_setaffinity(pid(thread), &self.on);
-            self.waited.insert(thread, waited.unwrap_or(0));
+    fn bind(&mut self, pids: &[u32]) -> io::Result<()> {
+        for (life, waited) in waits(pids) {
+            self.waited.entry(life).or_insert(waited.unwrap_or(0));
         }
+        self.bound.bind(pids)
     }
 
     /// What was taken so far, and how long its threads had to wait.
     pub(super) fn look(&mut self, pids: &[u32]) -> ShortageLook {
-        self.bind(pids);
+        // One that was born a moment ago is bound at the next look.
+        let _ = self.bind(pids);
         let (taken_us, ..) = processes::usage(&[self.pid]);
         let elapsed = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut waited = None;
-        for (thread, now) in pids.iter().flat_map(|pid| waits(*pid)) {
-            if let (Some(now), Some(before)) = (now, self.waited.get(&thread)) {
+        for (life, now) in waits(pids) {
+            if let (Some(now), Some(before)) = (now, self.waited.get(&life)) {
                 *waited.get_or_insert(0) += now.saturating_sub(*before);
             }
         }
@@ -121,12 +232,12 @@ impl Load {
     }
 
     /// Ends the threads and lets the instance run where it might before.
-    pub(super) async fn end(mut self, pids: &[u32]) {
-        // What does not die of SIGKILL is the guard's.
-        let _ = self.burner.kill().await;
-        for (thread, _) in pids.iter().flat_map(|pid| waits(*pid)) {
-            let _ = sched_setaffinity(pid(thread), &self.usual);
-        }
+    ///
+    /// # Errors
+    /// They do not end, or a thread of the instance that lives may not run where it might.
+    pub(super) async fn end(&mut self, pids: impl Fn() -> Vec<u32>) -> io::Result<()> {
+        let ended = self.burner.kill().await;
+        self.bound.release(pids).and(ended)
     }
 }
 
@@ -154,18 +265,12 @@ fn taken_of(usual: &CpuSet) -> nix::Result<(CpuSet, Vec<usize>)> {
     Ok((on, numbers))
 }
 
-/// The threads of a process, and how long each was ready and had to wait, in ns; `None` where the kernel does not say.
-fn waits(pid: u32) -> Vec<(u32, Option<u64>)> {
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let threads = entries.flatten().filter_map(|entry| {
-        let thread = entry.file_name().to_string_lossy().parse().ok()?;
-        let text = std::fs::read_to_string(entry.path().join("schedstat")).ok();
-        let waited = text.and_then(|text| text.split_whitespace().nth(1)?.parse().ok());
-        Some((thread, waited))
-    });
-    threads.collect()
+/// The threads of some processes, and how long each was ready and had to wait, in ns; `None` where the kernel does not say.
+fn waits(pids: &[u32]) -> impl Iterator<Item = (Life, Option<u64>)> + use<'_> {
+    threads(pids).map(|life| {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", life.0)).ok();
+        (life, text.and_then(|text| text.split_whitespace().nth(1)?.parse().ok()))
+    })
 }
 
 /// Keeps processors busy with so many threads on each, until the process that asked for it is gone. Never returns.
@@ -200,6 +305,52 @@ mod tests {
         let mut set = CpuSet::new();
         numbers.iter().for_each(|number| set.set(*number).unwrap());
         set
+    }
+
+    /// Threads that do nothing until they are told to end: each first binds itself, if it is told where.
+    fn idle(on: Option<CpuSet>) -> (Life, std::sync::mpsc::Sender<()>) {
+        let (told, tell) = std::sync::mpsc::channel();
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if let Some(on) = on {
+                sched_setaffinity(Pid::from_raw(0), &on).unwrap();
+            }
+            let thread = nix::unistd::gettid().as_raw() as u32;
+            told.send((thread, processes::stat(thread).unwrap().started)).unwrap();
+            let _ = wait.recv();
+        });
+        (tell.recv().unwrap(), end)
+    }
+
+    #[test]
+    fn each_thread_may_run_again_where_it_might_before() {
+        let all = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let numbers = members(&all);
+        let [first, last] = [numbers[0], numbers[numbers.len() - 1]];
+        if first == last {
+            return;
+        }
+        let at = |life: Life| members(&mask(life).unwrap().unwrap());
+        // One that is nowhere special, one that pins itself, one that is where all are to be.
+        let own = [None, Some(set(&[first])), Some(set(&[last]))].map(idle);
+        let before = [0, 1, 2].map(|n: usize| at(own[n].0));
+        let mut bound = Bound::new(set(&[last]), all);
+        for (life, _) in &own {
+            let now = mask(*life).unwrap().unwrap();
+            bound.usual.insert(*life, now);
+            put(*life, &bound.on).unwrap();
+        }
+        assert!(own.iter().all(|(life, _)| at(*life) == [last]));
+        // Born bound, and one that has moved away since; the others are no thread of this test.
+        let (born, _end) = idle(Some(set(&[last])));
+        let (moved, _stop) = idle(Some(set(&[first])));
+        let fake = bound.usual.len();
+        assert_eq!(fake, 3);
+        bound.usual.insert(born, bound.first);
+        bound.usual.insert(moved, all);
+        bound.release(Vec::new).unwrap();
+        assert_eq!([0, 1, 2].map(|n: usize| at(own[n].0)), before);
+        assert_eq!((at(born), at(moved)), (numbers, vec![first]));
     }
 
     #[test]
