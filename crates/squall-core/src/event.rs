@@ -210,6 +210,13 @@ pub enum Fact {
         /// Where in which files; nowhere when none fitted.
         spots: Vec<Spot>,
     },
+    /// Files of an instance were read back after they had been changed.
+    DamageRead {
+        /// Whose.
+        instance: Instance,
+        /// At so many spots they were as they had been changed.
+        spots: usize,
+    },
     /// What was changed in files of an instance was put back.
     Repaired {
         /// Whose.

@@ -75,6 +75,8 @@ pub struct Strike<'a> {
     pub counts: Option<(EventId, LinkCounts)>,
     /// Files were changed, at so many spots.
     pub damaged: Option<(EventId, usize)>,
+    /// They were read back, and so at so many spots.
+    pub read_back: Option<(EventId, usize)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
 }
@@ -185,13 +187,12 @@ impl<'a> History<'a> {
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
             Fact::Damaged { instance, spots } => {
-                let mine = |strike: &&mut Strike<'_>| {
-                    let here = matches!(strike.place, Place::Instance(place) if place == instance);
-                    here && matches!(strike.condition, Condition::Damaged(_))
-                };
-                if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
-                    strike.damaged = Some((id, spots.len()));
-                }
+                let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
+                self.struck_at(instance, damage, |strike| strike.damaged = Some((id, spots.len())));
+            }
+            Fact::DamageRead { instance, spots } => {
+                let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
+                self.struck_at(instance, damage, |strike| strike.read_back = Some((id, *spots)));
             }
             Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
             Fact::Op(op) => self.op(id, op),
@@ -238,12 +239,28 @@ impl<'a> History<'a> {
             healed: None,
             counts: None,
             damaged: None,
+            read_back: None,
             looks: Vec::new(),
         });
     }
 
     fn struck(&mut self, index: usize, change: impl FnOnce(&mut Strike<'a>)) {
         if let Some(strike) = self.strikes.iter_mut().rev().find(|strike| strike.index == index) {
+            change(strike);
+        }
+    }
+
+    /// The last one at an instance that is of a kind.
+    fn struck_at(
+        &mut self,
+        instance: &Instance,
+        kind: impl Fn(&Condition) -> bool,
+        change: impl FnOnce(&mut Strike<'a>),
+    ) {
+        let mine = |strike: &&mut Strike<'_>| {
+            matches!(strike.place, Place::Instance(place) if place == instance) && kind(strike.condition)
+        };
+        if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
             change(strike);
         }
     }

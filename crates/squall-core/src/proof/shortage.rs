@@ -25,17 +25,21 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
     }
 }
 
-/// An instance whose files are not what it wrote: they were changed, and it was used with them.
+/// An instance whose files are not what it wrote: they were changed, read back so, and it was used with them.
 pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Damage), history: &History<'_>) -> Proof {
     let what = format!("{instance} was damaged");
-    match strike.damaged {
-        None => Proof::unseen(format!("{what}, but no file was seen to be changed"), strike),
-        Some((_, 0)) => Proof::unseen(format!("{what}, but no file of its own fits {}", damage.files), strike),
-        Some((event, count)) => {
-            let says = format!("{count} {}", damage.how.word());
-            felt(strike, (&what, instance), (event, says), history)
+    let word = damage.how.word();
+    let vain = match (strike.damaged, strike.read_back) {
+        (None, _) => "no file was seen to be changed".to_owned(),
+        (Some((_, 0)), _) => format!("no file of its own fits {}", damage.files),
+        (Some(_), None) => "nobody read back what was written".to_owned(),
+        (Some((_, count)), Some((_, 0))) => format!("of {count} {word} nothing was there when it was read back"),
+        (Some(_), Some((event, found))) => {
+            let says = format!("{found} {word}, written and read back");
+            return felt(strike, (&what, instance), (event, says), history);
         }
-    }
+    };
+    Proof::unseen(format!("{what}, but {vain}"), strike)
 }
 
 /// The look that shows a shortage and what it shows; else what was seen instead.

@@ -95,12 +95,20 @@ fn rotten(spots: usize, late: bool) -> Run {
     let (instance, waited) = (instance("db-1"), 100 * MS);
     let file = "base/1".to_owned();
     let (offset, bytes) = (0, 1);
+    let found = spots;
     let spots = vec![Spot { file, offset, bytes }; spots];
     run.add(
         7 * SEC + MS / 2,
         Fact::Damaged {
             instance: instance.clone(),
             spots,
+        },
+    );
+    run.add(
+        7 * SEC + MS / 2 + 1,
+        Fact::DamageRead {
+            instance: instance.clone(),
+            spots: found,
         },
     );
     run.exit("db-1", 7 * SEC + MS / 4, true);

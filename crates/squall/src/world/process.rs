@@ -299,10 +299,10 @@ impl ProcessWorld {
                 let target = self.target(instance, keeper);
                 // Lifted before it is started again, and held once it runs. One that is not lifted keeps nothing else broken.
                 let lifted = self.shorts.lift(instance, wanted, &target).await;
-                self.damage(instance, wanted, keeper).await?;
+                let written = self.damage(instance, wanted, keeper).await;
                 keeper.impose(wanted).await?;
                 self.shorts.hold(instance, wanted, &target).await?;
-                lifted
+                lifted.and(written)
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;

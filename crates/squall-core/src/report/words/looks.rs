@@ -8,6 +8,7 @@ pub(super) fn of_instance(fact: &Fact) -> String {
     match fact {
         Fact::Shortage { look, .. } => shortage(look),
         Fact::Damaged { instance, spots } => format!("{instance}: files changed at {} spots", spots.len()),
+        Fact::DamageRead { instance, spots } => format!("{instance}: read back, files were so at {spots} spots"),
         Fact::Repaired {
             instance,
             back,
