@@ -12,7 +12,8 @@ mod touch;
 
 pub use line::{Line, line, shortened};
 pub use look::{
-    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Usage,
+    AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, ShortageLook, Spot, Standstill,
+    Usage,
 };
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
@@ -196,6 +197,8 @@ pub enum Fact {
         /// The counters, over the fault's window.
         counts: LinkCounts,
     },
+    /// One look at a frozen instance: when it was told to stand still, and before it is told to go on.
+    Standstill(Standstill),
     /// One look at an instance that is short of something.
     Shortage {
         /// The step of the plan whose window it was.

@@ -166,6 +166,26 @@ pub struct Spot {
     pub bytes: u64,
 }
 
+/// One look at whether an instance that was told to stand still does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standstill {
+    /// Which.
+    pub instance: Instance,
+    /// Its processes.
+    pub processes: u32,
+    /// Those of them of which every thread is stopped.
+    pub stopped: u32,
+    /// Processor time they used since the first look, in millionths of a second; the kernel counts in hundredths of one.
+    pub used_us: u64,
+}
+
+impl Standstill {
+    /// Whether nobody of it could do anything since the first look, as exactly as the kernel counts.
+    pub fn holds(&self) -> bool {
+        self.processes > 0 && self.stopped == self.processes && self.used_us <= 10_000
+    }
+}
+
 /// One look at a service that is short of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

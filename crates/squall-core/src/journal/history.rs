@@ -77,6 +77,8 @@ pub struct Strike<'a> {
     pub damaged: Option<(EventId, usize)>,
     /// They were read back, and so at so many spots.
     pub read_back: Option<(EventId, usize)>,
+    /// Whether it was seen to stand still: when it was told to, and when it was about to go on.
+    pub still: Vec<(EventId, bool)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
 }
@@ -195,6 +197,10 @@ impl<'a> History<'a> {
                 self.struck_at(instance, damage, |strike| strike.read_back = Some((id, *spots)));
             }
             Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
+            Fact::Standstill(look) => {
+                let frozen = |held: &Condition| *held == Condition::Frozen;
+                self.struck_at(&look.instance, frozen, |strike| strike.still.push((id, look.holds())));
+            }
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
             Fact::Call(call) => self.calls.push((id, at, call)),
@@ -240,6 +246,7 @@ impl<'a> History<'a> {
             counts: None,
             damaged: None,
             read_back: None,
+            still: Vec::new(),
             looks: Vec::new(),
         });
     }

@@ -253,9 +253,11 @@ fn seen(fact: &Fact) -> String {
             ..
         } => script(how, *took, output, *left_out),
         Fact::Traffic { place, counts, .. } => format!("{place}: {}", looks::traffic(counts)),
-        Fact::Shortage { .. } | Fact::Damaged { .. } | Fact::DamageRead { .. } | Fact::Repaired { .. } => {
-            looks::of_instance(fact)
-        }
+        Fact::Standstill(_)
+        | Fact::Shortage { .. }
+        | Fact::Damaged { .. }
+        | Fact::DamageRead { .. }
+        | Fact::Repaired { .. } => looks::of_instance(fact),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {

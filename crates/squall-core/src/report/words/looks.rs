@@ -7,6 +7,13 @@ use crate::event::{Fact, LinkCounts, ShortageLook};
 pub(super) fn of_instance(fact: &Fact) -> String {
     match fact {
         Fact::Shortage { look, .. } => shortage(look),
+        Fact::Standstill(look) => format!(
+            "{}: {} of {} processes stood still and had used {} ms",
+            look.instance,
+            look.stopped,
+            look.processes,
+            look.used_us / 1000
+        ),
         Fact::Damaged { instance, spots } => format!("{instance}: files changed at {} spots", spots.len()),
         Fact::DamageRead { instance, spots } => format!("{instance}: read back, files were so at {spots} spots"),
         Fact::Repaired {

@@ -1,5 +1,7 @@
 //! The task that keeps one instance in the state that is wanted, across deaths and restarts.
 
+mod still;
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use self::still::Still;
 use super::instance::{Command, GONE, Order, State};
 use super::logs::Log;
 use crate::guard;
@@ -71,6 +74,8 @@ pub(super) struct Kept {
     left: u32,
     /// Who reads what it writes.
     readers: Vec<JoinHandle<()>>,
+    /// What stands still, where it is frozen.
+    still: Still,
 }
 
 impl Kept {
@@ -92,6 +97,7 @@ impl Kept {
             ready: None,
             left: 0,
             readers: Vec::new(),
+            still: Still::default(),
         }
     }
 
@@ -187,7 +193,7 @@ impl Kept {
 
     async fn change(&mut self, from: State, to: State) -> Result<(), Trouble> {
         if from == State::Frozen && to != State::Frozen {
-            self.signal_all(Signal::SIGCONT);
+            self.go_on();
         }
         if from.recurs() && self.child.is_some() && self.ready.is_none() {
             // What stands in for its program is not it.
@@ -195,7 +201,7 @@ impl Kept {
         }
         match to {
             State::Frozen => {
-                self.signal_all(Signal::SIGSTOP);
+                self.stand_still().await;
                 Ok(())
             }
             State::Down(death) => {
@@ -223,12 +229,8 @@ impl Kept {
         self.pid.borrow().map_or_else(Vec::new, processes::tree)
     }
 
-    fn signal_all(&self, signal: Signal) {
-        processes::signal(&self.all(), signal);
-    }
-
     fn kill_all(&self) {
-        self.signal_all(Signal::SIGKILL);
+        processes::signal(&self.all(), Signal::SIGKILL);
     }
 
     async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {
