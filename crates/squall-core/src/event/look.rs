@@ -198,6 +198,12 @@ pub enum ShortageLook {
         taken_us: u64,
         /// Its own threads were ready to run and had to wait; `None` where the kernel does not count it.
         waited_us: Option<u64>,
+        /// They would have had to wait so long, had it gone on as just before.
+        #[serde(default)]
+        usual_us: Option<u64>,
+        /// Threads, its own or the others', that may run on other processors at this moment.
+        #[serde(default)]
+        astray: Option<u32>,
     },
     /// Its memory is limited.
     Memory {

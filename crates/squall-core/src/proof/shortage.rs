@@ -10,6 +10,9 @@ use crate::time::Nanos;
 /// their turns, too.
 const ENOUGH: f64 = 0.1;
 
+/// Its threads must have waited so many times as long as just before, and at least so long, in millionths of a second.
+const CLEARLY: (u64, u64) = (2, 1000);
+
 /// What a process says when it can open nothing more.
 const NO_DESCRIPTOR: &str = "too many open files";
 
@@ -19,6 +22,8 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
     match (short, seen_short(short, &strike.looks)) {
         (Shortage::Fds { .. }, seen) => descriptors(strike, (&what, instance), seen, history),
         (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
+        // Where nobody counts how long it waited, what it did meanwhile must do.
+        (Shortage::Cpu { .. }, Ok(seen)) if !counted(strike) => felt(strike, (&what, instance), seen, history),
         // These two are withheld quietly: nobody may have asked for any.
         (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
@@ -56,17 +61,25 @@ pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Res
     }
 }
 
-/// Others took part of what they were to take, and its threads had to wait.
+/// Whether the kernel said how long its threads waited.
+fn counted(strike: &Strike<'_>) -> bool {
+    let mut looks = strike.looks.iter();
+    looks.any(|(_, look)| matches!(look, ShortageLook::Cpu { waited_us: Some(_), .. }))
+}
+
+/// Others took part of what they were to take where it was bound, and its threads had to wait longer than before.
 fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), String> {
     let last = looks.iter().rev().find_map(|(look, seen)| match *seen {
         ShortageLook::Cpu {
             there_us,
             taken_us,
             waited_us,
-        } => Some((*look, there_us, taken_us, waited_us)),
+            usual_us,
+            astray,
+        } => Some((*look, [there_us, taken_us], [waited_us, usual_us], astray)),
         _ => None,
     });
-    let Some((look, there, taken, waited)) = last else {
+    let Some((look, [there, taken], waits, astray)) = last else {
         return Err("nobody looked at it meanwhile".to_owned());
     };
     let ms = |us: u64| us as f64 / 1e3;
@@ -74,10 +87,29 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
     if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
         return Err(format!("{says} only"));
     }
-    match waited {
-        Some(0) => Err(format!("{says}, and it never had to wait")),
-        Some(waited) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
-        None => Ok((look, says)),
+    let (times, least) = CLEARLY;
+    match (waits, astray) {
+        (_, Some(astray @ 1..)) => Err(format!("{says}, and {astray} threads might run on others")),
+        ([Some(0), _], _) => Err(format!("{says}, and it never had to wait")),
+        ([Some(waited), Some(usual)], _) if waited < least || waited <= times * usual => Err(format!(
+            "{says}, and it waited {:.1} ms for its turn, where {:.1} ms would have been usual",
+            ms(waited),
+            ms(usual)
+        )),
+        ([Some(waited), Some(usual)], _) => Ok((
+            look,
+            format!(
+                "{says}, and it waited {:.0} ms for its turn, where {:.1} ms would have been usual",
+                ms(waited),
+                ms(usual)
+            ),
+        )),
+        ([Some(waited), None], _) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
+        ([None, _], Some(0)) => Ok((
+            look,
+            format!("{says}, to which it was bound; nobody here counts how long it waited"),
+        )),
+        ([None, _], _) => Err(format!("{says}, and nobody saw whether it had to wait")),
     }
 }
 

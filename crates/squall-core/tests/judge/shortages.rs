@@ -44,6 +44,20 @@ fn cpu(taken_us: u64, waited_us: Option<u64>) -> ShortageLook {
         there_us: 1_000_000,
         taken_us,
         waited_us,
+        usual_us: None,
+        astray: None,
+    }
+}
+
+/// The same, with what it would have waited otherwise, and threads that are bound nowhere.
+fn compared(waited_us: Option<u64>, usual_us: Option<u64>, astray: u32) -> ShortageLook {
+    let (there_us, taken_us, astray) = (1_000_000, 900_000, Some(astray));
+    ShortageLook::Cpu {
+        there_us,
+        taken_us,
+        waited_us,
+        usual_us,
+        astray,
     }
 }
 
@@ -55,12 +69,28 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
         (vec![cpu(90_000, Some(9_000))], false),
         (vec![cpu(900_000, Some(0))], false),
         (vec![cpu(900_000, Some(9_000))], true),
-        (vec![cpu(900_000, None)], true),
+        (vec![cpu(900_000, None)], false),
+        (vec![compared(Some(9_000), Some(4_000), 0)], true),
+        (vec![compared(Some(9_000), Some(5_000), 0)], false),
+        (vec![compared(Some(900), Some(0), 0)], false),
+        (vec![compared(Some(9_000), Some(0), 1)], false),
+        (vec![compared(None, None, 0)], true),
+        (vec![compared(None, None, 1)], false),
         // The last look tells: both figures only grow.
         (vec![cpu(10, Some(1)), cpu(900_000, Some(9_000))], true),
     ] {
         assert_eq!(seen(&with("server", CPU, &looks)), felt, "{looks:?}");
     }
+}
+
+#[test]
+fn where_waiting_is_not_counted_processors_are_taken_from_whoever_is_used() {
+    let mut run = with("server", CPU, &[compared(None, None, 0)]);
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen);
+    let mut run = with("server", CPU, &[compared(Some(9_000), Some(0), 0)]);
+    unused(&mut run);
+    assert!(run.judge().proofs[0].seen, "it waited");
 }
 
 const MEMORY: Shortage = Shortage::Memory { left: 64_000_000 };

@@ -54,6 +54,7 @@ fn shortage(look: &ShortageLook) -> String {
             there_us,
             taken_us,
             waited_us,
+            ..
         } => {
             let waited = waited_us.map_or(String::new(), |waited| {
                 format!("; it waited {:.0} ms for its turn", waited as f64 / 1e3)

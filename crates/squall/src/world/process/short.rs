@@ -151,7 +151,7 @@ impl Held {
     async fn new(shortage: Shortage, target: &Target<'_>) -> io::Result<Self> {
         let missing = |what: &str| io::Error::other(format!("it has no {what}"));
         Ok(match shortage {
-            Shortage::Cpu { taken } => Held::Cpu(Box::new(Load::start(taken, target)?)),
+            Shortage::Cpu { taken } => Held::Cpu(Box::new(Load::start(taken, target).await?)),
             Shortage::Memory { left } => Held::Memory(Memory::limit(left, &target.pids())?),
             Shortage::Fds { left } => Held::Fds(Descriptors::limit(left, &target.pids())?),
             Shortage::Disk => Held::Disk(Some(Ballast::fill(

@@ -27,6 +27,8 @@ const MOST: f64 = 19.0;
 const ALONE: f64 = 1.0;
 /// Between two looks of the busy process whether its parent lives.
 const PARENT: Duration = Duration::from_millis(20);
+/// How long an instance's threads wait for their turns otherwise is seen for so long before any is taken.
+const BEFORE: Duration = Duration::from_millis(250);
 
 /// Processors that are being taken.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Load {
     since: Instant,
     /// What each thread had waited when it was bound, in ns.
     waited: HashMap<Life, u64>,
+    /// How much of the time they had to wait before, all together; `None` where the kernel does not say.
+    usual: Option<f64>,
 }
 
 /// Threads that are bound to some processors.
@@ -158,13 +162,14 @@ impl Load {
     ///
     /// # Errors
     /// The instance is gone, or the kernel refuses.
-    pub(super) fn start(taken: Share, target: &Target<'_>) -> io::Result<Self> {
+    pub(super) async fn start(taken: Share, target: &Target<'_>) -> io::Result<Self> {
+        let usual = usual(target).await;
         let pids = target.pids();
         let first = pids.first().ok_or_else(|| io::Error::other("it does not run"))?;
-        let usual = sched_getaffinity(pid(*first))?;
-        let (on, numbers) = taken_of(&usual)?;
+        let first = sched_getaffinity(pid(*first))?;
+        let (on, numbers) = taken_of(&first)?;
         let fraction = taken.fraction();
-        let most = if numbers.len() == members(&usual).len() {
+        let most = if numbers.len() == members(&first).len() {
             ALONE
         } else {
             MOST
@@ -192,10 +197,11 @@ impl Load {
         let mut load = Self {
             pid: burner.id().unwrap_or(0),
             burner,
-            bound: Bound::new(on, usual),
+            bound: Bound::new(on, first),
             processors: numbers.len() as u64,
             since: Instant::now(),
             waited: HashMap::new(),
+            usual,
         };
         match load.bind(&pids) {
             Ok(()) => Ok(load),
@@ -228,7 +234,23 @@ impl Load {
             there_us: elapsed.saturating_mul(self.processors),
             taken_us,
             waited_us: waited.map(|nanos| nanos / 1000),
+            usual_us: self.usual.map(|usual| (usual * elapsed as f64) as u64),
+            astray: Some(self.astray(pids)),
         }
+    }
+
+    /// How many threads are not bound: of the instance, and of those that take turns with it.
+    fn astray(&self, pids: &[u32]) -> u32 {
+        let on = members(&self.bound.on);
+        // The first thread of the others only waits for its parent's end.
+        let own = [self.pid];
+        let others = threads(&own).filter(|life| life.0 != self.pid);
+        let elsewhere = |life: &Life| match mask(*life) {
+            Ok(Some(mask)) => members(&mask).iter().any(|number| !on.contains(number)),
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        threads(pids).chain(others).filter(elsewhere).count() as u32
     }
 
     /// Ends the threads and lets the instance run where it might before.
@@ -263,6 +285,17 @@ fn taken_of(usual: &CpuSet) -> nix::Result<(CpuSet, Vec<usize>)> {
         on.set(*number)?;
     }
     Ok((on, numbers))
+}
+
+/// How much of the time the threads of an instance have to wait for their turns; `None` where the kernel does not say.
+async fn usual(target: &Target<'_>) -> Option<f64> {
+    let (since, before) = (Instant::now(), waits(&target.pids()).collect::<HashMap<_, _>>());
+    tokio::time::sleep(BEFORE).await;
+    let mut waited = 0;
+    for (life, now) in waits(&target.pids()) {
+        waited += now?.saturating_sub(before.get(&life).copied().flatten().unwrap_or(0));
+    }
+    Some(waited as f64 / since.elapsed().as_nanos() as f64)
 }
 
 /// The threads of some processes, and how long each was ready and had to wait, in ns; `None` where the kernel does not say.
