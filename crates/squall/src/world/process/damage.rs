@@ -465,7 +465,7 @@ mod tests {
             damages.task(&own(), &[]).await,
             Task::Repair { stopped: false }
         ));
-        damages.repair(&own()).await;
+        repaired(&damages).await;
         assert!(matches!(damages.task(&own(), &[]).await, Task::Nothing));
     }
 }

@@ -340,50 +340,40 @@ mod tests {
         set
     }
 
-    /// Threads that do nothing until they are told to end: each first binds itself, if it is told where.
-    fn idle(on: Option<CpuSet>) -> (Life, std::sync::mpsc::Sender<()>) {
-        let (told, tell) = std::sync::mpsc::channel();
-        let (end, wait) = std::sync::mpsc::channel::<()>();
-        std::thread::spawn(move || {
-            if let Some(on) = on {
-                sched_setaffinity(Pid::from_raw(0), &on).unwrap();
-            }
-            let thread = nix::unistd::gettid().as_raw() as u32;
-            told.send((thread, processes::stat(thread).unwrap().started)).unwrap();
-            let _ = wait.recv();
-        });
-        (tell.recv().unwrap(), end)
+    /// A process that does nothing, bound to some processors.
+    fn idle(on: &CpuSet) -> std::process::Child {
+        let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        sched_setaffinity(pid(child.id()), on).unwrap();
+        child
     }
 
     #[test]
     fn each_thread_may_run_again_where_it_might_before() {
         let all = sched_getaffinity(Pid::from_raw(0)).unwrap();
         let numbers = members(&all);
-        let [first, last] = [numbers[0], numbers[numbers.len() - 1]];
-        if first == last {
-            return;
+        // With one processor there is nowhere else to be bound to.
+        let (first, last) = (set(&numbers[..1]), set(&numbers[numbers.len() - 1..]));
+        // Three as they are: nowhere special, bound by itself, bound by itself to where all will be.
+        let mut children = Vec::from([&all, &first, &last].map(idle));
+        let pids = |children: &[std::process::Child]| children.iter().map(std::process::Child::id).collect::<Vec<_>>();
+        let at = |child: &std::process::Child| sched_getaffinity(pid(child.id())).unwrap();
+        let mut bound = Bound::new(last, all);
+        bound.bind(&pids(&children)).unwrap();
+        let low = children.iter().all(|child| at(child) == last);
+        // Born bound: seen before the end, and not. And one that binds itself elsewhere meanwhile.
+        children.extend([idle(&last), idle(&all)]);
+        bound.bind(&pids(&children)).unwrap();
+        sched_setaffinity(pid(children[4].id()), &first).unwrap();
+        children.push(idle(&last));
+        let released = bound.release(|| pids(&children));
+        let after: Vec<CpuSet> = children.iter().map(at).collect();
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
-        let at = |life: Life| members(&mask(life).unwrap().unwrap());
-        // One that is nowhere special, one that pins itself, one that is where all are to be.
-        let own = [None, Some(set(&[first])), Some(set(&[last]))].map(idle);
-        let before = [0, 1, 2].map(|n: usize| at(own[n].0));
-        let mut bound = Bound::new(set(&[last]), all);
-        for (life, _) in &own {
-            let now = mask(*life).unwrap().unwrap();
-            bound.usual.insert(*life, now);
-            put(*life, &bound.on).unwrap();
-        }
-        assert!(own.iter().all(|(life, _)| at(*life) == [last]));
-        // Born bound, and one that has moved away since; the others are no thread of this test.
-        let (born, _end) = idle(Some(set(&[last])));
-        let (moved, _stop) = idle(Some(set(&[first])));
-        let fake = bound.usual.len();
-        assert_eq!(fake, 3);
-        bound.usual.insert(born, bound.first);
-        bound.usual.insert(moved, all);
-        bound.release(Vec::new).unwrap();
-        assert_eq!([0, 1, 2].map(|n: usize| at(own[n].0)), before);
-        assert_eq!((at(born), at(moved)), (numbers, vec![first]));
+        released.unwrap();
+        assert!(low);
+        assert_eq!(after, [all, first, last, all, first, all]);
     }
 
     #[test]
