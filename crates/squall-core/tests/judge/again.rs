@@ -154,7 +154,7 @@ fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_wa
         proof.seen
             && proof
                 .says
-                .starts_with("db-1 was damaged: 1 files truncated, while it was used "),
+                .starts_with("db-1 was damaged: 1 files truncated, written and read back, while it was used "),
         "{proof:?}"
     );
     rotten(1, false).finds(&[]);
@@ -165,6 +165,15 @@ fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_wa
         !proof.seen && proof.says.contains("no file of its own fits base/*"),
         "{proof:?}"
     );
+    // What was announced and is not in the files, or was not looked for there, was not done.
+    let mut gone = rotten(1, false);
+    gone.each(|_, fact| match fact {
+        Fact::DamageRead { spots, .. } => *spots = 0,
+        _ => {}
+    });
+    assert!(!gone.judge().proofs[0].seen);
+    gone.keep(|_, fact| !matches!(fact, Fact::DamageRead { .. }));
+    assert!(!gone.judge().proofs[0].seen);
 }
 
 #[test]
