@@ -211,6 +211,9 @@ pub enum ShortageLook {
         limit: u64,
         /// What it has, in bytes.
         used: u64,
+        /// How much more one of its processes has than when its limit was set; `None` where nobody compared.
+        #[serde(default)]
+        grown: Option<u64>,
     },
     /// Its descriptors are limited.
     Fds {

@@ -1,10 +1,10 @@
 //! What shows that a service was short of something: what was seen of it meanwhile, and that it was needed.
 
-use super::{Proof, at_work, window};
-use crate::event::{EventId, Fact, Op, PulseOf, ShortageLook};
+use super::{Proof, at_work, bad_answers, window};
+use crate::event::{EventId, Fact, Op, Outcome, PulseOf, Role, ShortageLook};
 use crate::journal::{History, Strike};
 use crate::place::{Damage, Instance, Shortage};
-use crate::time::Nanos;
+use crate::time::{Nanos, SECOND};
 
 /// Of what was to be taken of processors at least this share must have been: on a machine that is busy anyway others take
 /// their turns, too.
@@ -14,18 +14,38 @@ const ENOUGH: f64 = 0.1;
 const CLEARLY: (u64, u64) = (2, 1000);
 
 /// What a process says when it can open nothing more.
-const NO_DESCRIPTOR: &str = "too many open files";
+const NO_DESCRIPTOR: &[&str] = &["too many open files"];
+/// What programs say when they get no memory, in several languages.
+const NO_MEMORY: &[&str] = &[
+    "out of memory",
+    "cannot allocate memory",
+    "memory allocation of",
+    "bad_alloc",
+    "memoryerror",
+];
+/// What they say when their disk is full.
+const NO_ROOM: &[&str] = &["no space left", "enospc", "not enough space"];
+
+/// What a create is called that is far larger than any sound one.
+const BULKY: &str = "create of ";
 
 /// An instance that is short of something.
 pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortage), history: &History<'_>) -> Proof {
     let what = format!("{instance} was {}", short.word());
     match (short, seen_short(short, &strike.looks)) {
         (Shortage::Fds { .. }, seen) => descriptors(strike, (&what, instance), seen, history),
+        // These two are withheld quietly: nobody may have asked for any.
+        (Shortage::Memory { left }, _) => memory_missed(strike, (&what, instance), *left, history),
+        (Shortage::Disk, Ok(seen)) => match signs(strike, instance, NO_ROOM, history) {
+            Some(signs) => Proof::seen(format!("{what}: {}, and {}", seen.1, signs.0), with(seen.0, signs.1)),
+            None => {
+                let says = format!("{what}: {}, but nothing shows that one of its own was", seen.1);
+                Proof::unseen(says, strike)
+            }
+        },
         (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
         // Where nobody counts how long it waited, what it did meanwhile must do.
         (Shortage::Cpu { .. }, Ok(seen)) if !counted(strike) => felt(strike, (&what, instance), seen, history),
-        // These two are withheld quietly: nobody may have asked for any.
-        (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
@@ -54,7 +74,12 @@ pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Dama
 pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
     match short {
         Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
-        Shortage::Memory { left } => memory(looks, *left),
+        Shortage::Memory { left } => {
+            let (_, says) = memory(looks, *left)?;
+            let (look, more) =
+                grown(looks).ok_or_else(|| format!("{says}, but it was not seen to get any meanwhile"))?;
+            Ok((look, format!("{says}, and {more}")))
+        }
         Shortage::Fds { .. } => waiters(looks),
         Shortage::Disk => disk(looks),
         Shortage::Connections { .. } => connections(looks),
@@ -117,7 +142,7 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
 fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String), String> {
     let under = looks.iter().filter_map(|(look, seen)| match *seen {
         // Freed since, it may be had again: the limit stays where it was put.
-        ShortageLook::Memory { limit, used } => Some((*look, limit.saturating_sub(used))),
+        ShortageLook::Memory { limit, used, .. } => Some((*look, limit.saturating_sub(used))),
         _ => None,
     });
     let Some((look, room)) = under.min_by_key(|(_, room)| *room) else {
@@ -128,6 +153,111 @@ fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String)
         return Err(format!("it could still get {megabytes:.1} MB"));
     }
     Ok((look, format!("it could get no more than {megabytes:.1} MB")))
+}
+
+/// It got more memory under its limit: the look that saw the most, and how much.
+fn grown<I: Copy>(looks: &[(I, ShortageLook)]) -> Option<(I, String)> {
+    let grown = looks.iter().filter_map(|(look, seen)| match *seen {
+        ShortageLook::Memory {
+            grown: Some(more @ 1..),
+            ..
+        } => Some((*look, more)),
+        _ => None,
+    });
+    let (look, more) = grown.max_by_key(|(_, more)| *more)?;
+    Some((look, format!("under that limit it got {:.2} MB", more as f64 / 1e6)))
+}
+
+/// The limit was in force, and it asked for memory: it got some, was asked for more than it could have, or shows signs.
+fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left: u64, history: &History<'_>) -> Proof {
+    let (event, says) = match memory(&strike.looks, left) {
+        Ok(seen) => seen,
+        Err(says) => return Proof::unseen(format!("{what}, but {says}"), strike),
+    };
+    if let Some((signs, events)) = signs(strike, instance, NO_MEMORY, history) {
+        return Proof::seen(format!("{what}: {says}, and {signs}"), with(event, events));
+    }
+    if let Some((look, more)) = grown(&strike.looks) {
+        return felt(strike, (what, instance), (look, format!("{says}, and {more}")), history);
+    }
+    let (from, to) = window(strike, history);
+    let bulky = history.header.plan.bulky.as_ref().filter(|bulky| bulky.bytes > left);
+    let answered = |op: &Op| op.role == Role::Survey && op.name.starts_with(BULKY) && op.outcome != Outcome::Unknown;
+    let ops = history
+        .ops
+        .iter()
+        .filter(|(_, op)| answered(op) && op.call >= from && op.ret <= to);
+    let ops: Vec<EventId> = ops.map(|(id, _)| *id).collect();
+    match bulky.filter(|_| history.strikes_entry(strike) == Some(true) && !ops.is_empty()) {
+        Some(bulky) => {
+            let (count, megabytes) = (ops.len(), bulky.bytes as f64 / 1e6);
+            let says =
+                format!("{what}: {says}, and {count} requests of {megabytes:.0} MB, more than that, were answered");
+            Proof::seen(says, with(event, ops))
+        }
+        None => Proof::unseen(
+            format!("{what}: {says}, but nothing shows that it asked for any"),
+            strike,
+        ),
+    }
+}
+
+/// Signs that an instance asked for what was withheld and did not get it: its log says so, it ended by itself, or answers
+/// of those who need it went wrong that had not before.
+fn signs(
+    strike: &Strike<'_>,
+    instance: &Instance,
+    words: &[&str],
+    history: &History<'_>,
+) -> Option<(String, Vec<EventId>)> {
+    let said = said(strike, instance, words, history);
+    if !said.is_empty() {
+        return Some((format!("{} lines of its log say so", said.len()), said));
+    }
+    let (from, to) = window(strike, history);
+    let exits = history
+        .lives
+        .get(instance)
+        .into_iter()
+        .flatten()
+        .filter_map(|life| life.exited);
+    let ended: Vec<EventId> = exits
+        .filter(|(_, at, wanted)| !wanted && (from..=to).contains(at))
+        .map(|(id, ..)| id)
+        .collect();
+    if !ended.is_empty() {
+        return Some((format!("it ended by itself {} times", ended.len()), ended));
+    }
+    history.strikes_entry(strike)?;
+    let bad = bad_answers(history);
+    let inside = |range: std::ops::RangeInclusive<Nanos>| bad.iter().filter(move |(_, at)| range.contains(at));
+    if inside(from.saturating_sub(SECOND)..=from).next().is_some() {
+        return None;
+    }
+    let wrong: Vec<EventId> = inside(from..=to).map(|(id, _)| *id).collect();
+    let says = format!(
+        "{} requests and probes went wrong, none in the second before",
+        wrong.len()
+    );
+    (!wrong.is_empty()).then_some((says, wrong))
+}
+
+/// The lines an instance wrote meanwhile that hold one of some words.
+fn said(strike: &Strike<'_>, instance: &Instance, words: &[&str], history: &History<'_>) -> Vec<EventId> {
+    let (from, to) = window(strike, history);
+    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
+    let said = inside.filter(|event| match &event.fact {
+        Fact::Log { instance: who, line } if who == instance => {
+            let line = line.to_lowercase();
+            words.iter().any(|word| line.contains(word))
+        }
+        _ => false,
+    });
+    said.map(|event| event.id).collect()
+}
+
+fn with(first: EventId, others: Vec<EventId>) -> Vec<EventId> {
+    std::iter::once(first).chain(others).collect()
 }
 
 /// No descriptor was free, and a connection waited for one.
@@ -154,13 +284,7 @@ fn descriptors(
         ShortageLook::Fds { free: 0, .. } => Some(*event),
         _ => None,
     });
-    let (from, to) = window(strike, history);
-    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
-    let said = inside.filter(|event| {
-        matches!(&event.fact, Fact::Log { instance: who, line }
-            if who == instance && line.to_lowercase().contains(NO_DESCRIPTOR))
-    });
-    let said: Vec<EventId> = said.map(|event| event.id).collect();
+    let said = said(strike, instance, NO_DESCRIPTOR, history);
     match (waited, full) {
         (Ok((event, says)), _) => Proof::seen(
             format!("{what}: {says}, and {} lines of its log say so", said.len()),

@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// More than `memory_load` leaves, and not used: it is only asked for.
 const MEMORY: usize = 512 << 20;
+/// So much it takes and keeps when that was refused.
+const SOME: usize = 1 << 20;
+const FULL: &str = "507 Insufficient Storage";
 /// What is written at once.
 const BLOCK: [u8; 4096] = [7; 4096];
 /// What begins a conversation in which every byte comes back.
@@ -73,8 +76,16 @@ fn answer(mut stream: TcpStream) -> Option<()> {
     let status = match path {
         "/up" => "200 OK",
         "/memory" if Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok() => "200 OK",
+        "/memory" => {
+            // What there is it takes, as somebody who goes on.
+            let mut some = Vec::<u8>::new();
+            if some.try_reserve_exact(SOME).is_ok() {
+                some.leak();
+            }
+            FULL
+        }
         "/write" if written().is_ok() => "200 OK",
-        "/memory" | "/write" => "507 Insufficient Storage",
+        "/write" => FULL,
         _ => "404 Not Found",
     };
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -86,6 +97,9 @@ fn written() -> std::io::Result<()> {
     let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
     let file = Path::new(&folder).join("block");
     let written = fs::write(&file, BLOCK);
+    if let Err(error) = &written {
+        eprintln!("{}: {error}", file.display());
+    }
     fs::remove_file(&file)?;
     written
 }

@@ -65,7 +65,7 @@ fn shortage(look: &ShortageLook) -> String {
                 there_us as f64 / 1e3
             )
         }
-        ShortageLook::Memory { limit, used } => format!(
+        ShortageLook::Memory { limit, used, .. } => format!(
             "it had {} of memory and could have {}",
             memory(used as f64 / 1024.0),
             memory(limit as f64 / 1024.0)

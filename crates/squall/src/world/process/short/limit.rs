@@ -187,6 +187,8 @@ fn bounds_in(limits: &str, label: &str) -> Option<Bounds> {
 pub(super) struct Memory {
     lowered: Lowered,
     left: u64,
+    /// What each process had when its limit was set.
+    had: HashMap<Life, u64>,
 }
 
 impl Memory {
@@ -196,14 +198,28 @@ impl Memory {
     /// The kernel refuses.
     pub(super) fn limit(left: u64, pids: &[u32]) -> io::Result<Self> {
         let lowered = Lowered::new(Resource::Data, "Max data size");
-        let mut memory = Self { lowered, left };
+        let had = HashMap::new();
+        let mut memory = Self { lowered, left, had };
         memory.keep(pids)?;
         Ok(memory)
     }
 
     fn keep(&mut self, pids: &[u32]) -> io::Result<()> {
+        for pid in pids {
+            if let (Some(stat), Some(data)) = (processes::stat(*pid), data(*pid)) {
+                self.had.entry((*pid, stat.started)).or_insert(data);
+            }
+        }
         let left = self.left;
         self.lowered.lower(pids, |pid| Some(data(pid)? + left))
+    }
+
+    /// The most a process has more than when its limit was set.
+    fn grown(&self) -> Option<u64> {
+        let living = self.had.iter().filter(|(life, _)| is(**life));
+        living
+            .filter_map(|(life, had)| Some(data(life.0)?.saturating_sub(*had)))
+            .max()
     }
 
     /// The process with the least to come.
@@ -214,7 +230,8 @@ impl Memory {
             .iter()
             .filter_map(|pid| Some((self.lowered.soft(*pid)?, data(*pid)?)));
         let (limit, used) = each.min_by_key(|(limit, used)| limit.saturating_sub(*used))?;
-        Some(ShortageLook::Memory { limit, used })
+        let grown = self.grown();
+        Some(ShortageLook::Memory { limit, used, grown })
     }
 
     /// Puts the limits back.
