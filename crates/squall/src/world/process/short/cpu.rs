@@ -258,7 +258,11 @@ impl Load {
     /// # Errors
     /// They do not end, or a thread of the instance that lives may not run where it might.
     pub(super) async fn end(&mut self, pids: impl Fn() -> Vec<u32>) -> io::Result<()> {
-        let ended = self.burner.kill().await;
+        // Tried again, it may be gone by now.
+        let ended = match self.burner.try_wait() {
+            Ok(Some(_)) => Ok(()),
+            _ => self.burner.kill().await,
+        };
         self.bound.release(pids).and(ended)
     }
 }

@@ -200,8 +200,11 @@ impl Memory {
         let lowered = Lowered::new(Resource::Data, "Max data size");
         let had = HashMap::new();
         let mut memory = Self { lowered, left, had };
-        memory.keep(pids)?;
-        Ok(memory)
+        match memory.keep(pids) {
+            Ok(()) => Ok(memory),
+            // What can't be put in force is not left half in force.
+            Err(error) => memory.lift(|| pids.to_vec()).and(Err(error)),
+        }
     }
 
     fn keep(&mut self, pids: &[u32]) -> io::Result<()> {
@@ -268,8 +271,10 @@ impl Descriptors {
         let lowered = Lowered::new(Resource::Nofile, "Max open files");
         let trials = Vec::new();
         let mut descriptors = Self { lowered, left, trials };
-        descriptors.keep(pids)?;
-        Ok(descriptors)
+        match descriptors.keep(pids) {
+            Ok(()) => Ok(descriptors),
+            Err(error) => descriptors.lift(|| pids.to_vec()).and(Err(error)),
+        }
     }
 
     fn keep(&mut self, pids: &[u32]) -> io::Result<()> {
