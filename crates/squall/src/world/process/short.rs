@@ -192,3 +192,27 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_instance_waits_for_what_is_done_to_another() {
+        let (shorts, [one, other]) = (Shorts::default(), ["one", "other"].map(|name| Instance::new(name, 1)));
+        let target = Target {
+            pid: watch::channel(None).1,
+            addr: None,
+            disk: None,
+            url: None,
+            tag: "",
+        };
+        let own = shorts.of(&one);
+        let _busy = own.lock().await;
+        let soon = Duration::from_secs(5);
+        let lifted = tokio::time::timeout(soon, shorts.lift(&other, &[], &target)).await;
+        lifted.expect("it waited for the other one").unwrap();
+        let again = tokio::time::timeout(Duration::from_millis(20), shorts.lift(&one, &[], &target)).await;
+        again.expect_err("its own is taken");
+    }
+}
