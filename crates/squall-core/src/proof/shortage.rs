@@ -10,8 +10,11 @@ use crate::time::{Nanos, SECOND};
 /// their turns, too.
 const ENOUGH: f64 = 0.1;
 
-/// Its threads must have waited so many times as long as just before, and at least so long, in millionths of a second.
-const CLEARLY: (u64, u64) = (2, 1000);
+/// Its threads must have waited so much longer than they would have otherwise, in millionths of a second.
+const LONGER: u64 = 1000;
+/// Besides, it must be half as long again, or this part of the processor time there was: on a machine that is busy anyway
+/// there is no room for more.
+const PART: u64 = 20;
 
 /// What a process says when it can open nothing more.
 const NO_DESCRIPTOR: &[&str] = &["too many open files"];
@@ -112,11 +115,11 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
     if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
         return Err(format!("{says} only"));
     }
-    let (times, least) = CLEARLY;
+    let enough = |usual: u64| usual.saturating_add((usual / 2).min(there / PART).max(LONGER));
     match (waits, astray) {
         (_, Some(astray @ 1..)) => Err(format!("{says}, and {astray} threads might run on others")),
         ([Some(0), _], _) => Err(format!("{says}, and it never had to wait")),
-        ([Some(waited), Some(usual)], _) if waited < least || waited <= times * usual => Err(format!(
+        ([Some(waited), Some(usual)], _) if waited < enough(usual) => Err(format!(
             "{says}, and it waited {:.1} ms for its turn, where {:.1} ms would have been usual",
             ms(waited),
             ms(usual)
