@@ -253,11 +253,6 @@ fn seen(fact: &Fact) -> String {
             ..
         } => script(how, *took, output, *left_out),
         Fact::Traffic { place, counts, .. } => format!("{place}: {}", looks::traffic(counts)),
-        Fact::Standstill(_)
-        | Fact::Shortage { .. }
-        | Fact::Damaged { .. }
-        | Fact::DamageRead { .. }
-        | Fact::Repaired { .. } => looks::of_instance(fact),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {
@@ -267,7 +262,7 @@ fn seen(fact: &Fact) -> String {
             End::Broken { cause } => format!("the run broke off: {cause}"),
         },
         // What squall did is said above.
-        _ => String::new(),
+        _ => looks::of_instance(fact),
     }
 }
 

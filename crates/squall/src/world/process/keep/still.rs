@@ -118,7 +118,9 @@ mod tests {
         processes::signal(&[pid], Signal::SIGSTOP);
         waited("a standstill", || stands(pid));
         let still = Still::of(&[pid]);
-        std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let rested: u64 = Still::of(&[pid])
             .0
             .iter()
