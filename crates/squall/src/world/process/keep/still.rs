@@ -128,8 +128,8 @@ mod tests {
             .sum();
         busy.kill().unwrap();
         busy.wait().unwrap();
-        assert!(!goes && worked > 0, "{worked}");
-        assert_eq!(rested, 0);
+        // What it did until it was off its processor may fill a tick that had begun.
+        assert!(!goes && worked > 1 && rested <= 1, "{worked} and {rested}");
         assert!(!stands(pid), "it is gone");
     }
 }
