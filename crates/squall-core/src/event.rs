@@ -13,7 +13,7 @@ mod touch;
 pub use line::{Line, line, shortened};
 pub use look::{
     AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Said, SaidBy, ShortageLook,
-    SkewLook, Spot, Usage,
+    SkewLook, Spot, Standstill, Usage,
 };
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
@@ -197,6 +197,8 @@ pub enum Fact {
         /// The counters, over the fault's window.
         counts: LinkCounts,
     },
+    /// One look at a frozen instance: when it was told to stand still, and before it is told to go on.
+    Standstill(Standstill),
     /// One look at an instance that is short of something.
     Shortage {
         /// The step of the plan whose window it was.
@@ -217,6 +219,13 @@ pub enum Fact {
         instance: Instance,
         /// Where in which files; nowhere when none fitted.
         spots: Vec<Spot>,
+    },
+    /// Files of an instance were read back after they had been changed.
+    DamageRead {
+        /// Whose.
+        instance: Instance,
+        /// At so many spots they were as they had been changed.
+        spots: usize,
     },
     /// What was changed in files of an instance was put back.
     Repaired {

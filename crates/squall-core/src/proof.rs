@@ -200,13 +200,24 @@ fn stood_still(strike: &Strike<'_>, worker: &Instance, history: &History<'_>) ->
         let says = format!("{worker} was frozen for {} only, too short to tell", words(lasted));
         return Proof::unseen(says, strike);
     }
+    // That nothing was heard of it is no wonder where it is often quiet for so long.
+    let [(first, true), .., (last, true)] = strike.still[..] else {
+        let says = match strike.still.len() {
+            0 | 1 => "nobody looked whether its processes stood still from first to last",
+            _ => "not all of its processes stood still from first to last",
+        };
+        return Proof::unseen(format!("{worker} was frozen, but {says}"), strike);
+    };
     let says = format!(
         "{worker} stood still for {} in attempt {} of task {task}",
         words(lasted),
         attempt.number
     );
-    let evidence = attempt.first_event().into_iter().chain([strike.imposing.0]).collect();
-    Proof::seen(says, evidence)
+    let evidence = attempt
+        .first_event()
+        .into_iter()
+        .chain([strike.imposing.0, first, last]);
+    Proof::seen(says, evidence.collect())
 }
 
 /// Another number of copies: they came or went, and there was work that could tell.

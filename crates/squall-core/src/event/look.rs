@@ -215,6 +215,26 @@ impl Said {
     }
 }
 
+/// One look at whether an instance that was told to stand still does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standstill {
+    /// Which.
+    pub instance: Instance,
+    /// Its processes.
+    pub processes: u32,
+    /// Those of them of which every thread is stopped.
+    pub stopped: u32,
+    /// Processor time they used since the first look, in millionths of a second; the kernel counts in hundredths of one.
+    pub used_us: u64,
+}
+
+impl Standstill {
+    /// Whether nobody of it could do anything since the first look, as exactly as the kernel counts.
+    pub fn holds(&self) -> bool {
+        self.processes > 0 && self.stopped == self.processes && self.used_us <= 10_000
+    }
+}
+
 /// One look at a service that is short of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -227,6 +247,12 @@ pub enum ShortageLook {
         taken_us: u64,
         /// Its own threads were ready to run and had to wait; `None` where the kernel does not count it.
         waited_us: Option<u64>,
+        /// They would have had to wait so long, had it gone on as just before.
+        #[serde(default)]
+        usual_us: Option<u64>,
+        /// Threads, its own or the others', that may run on other processors at this moment.
+        #[serde(default)]
+        astray: Option<u32>,
     },
     /// Its memory is limited.
     Memory {
@@ -234,6 +260,9 @@ pub enum ShortageLook {
         limit: u64,
         /// What it has, in bytes.
         used: u64,
+        /// How much more one of its processes has than when its limit was set; `None` where nobody compared.
+        #[serde(default)]
+        grown: Option<u64>,
     },
     /// Its descriptors are limited.
     Fds {

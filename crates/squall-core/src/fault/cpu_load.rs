@@ -5,7 +5,8 @@ use crate::fault::{Objection, fault};
 use crate::place::{Condition, Share, Shortage};
 
 pub(super) const DOES: &str = "others take part of the processors one copy runs on; one processor stays out of it";
-pub(super) const PROOF: &str = "processor time that was taken, and time in which the copy had to wait for one";
+pub(super) const PROOF: &str =
+    "processor time that was taken, and that the copy had to wait for one clearly longer than before";
 
 /// Which shares of its processors can be taken from a service.
 const SHARES: std::ops::RangeInclusive<f64> = 0.5..=0.95;

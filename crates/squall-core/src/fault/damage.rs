@@ -6,7 +6,7 @@ use crate::place::{Condition, Damage, Harm};
 
 pub(super) const DOES: &str =
     "files one copy keeps in a folder of squall's get flipped bits, lose their end, or hold half a write";
-pub(super) const PROOF: &str = "the spots that were changed, in the journal, and that the copy was used meanwhile";
+pub(super) const PROOF: &str = "the change, read back from its files, and that the copy was used meanwhile";
 
 fault! {
     /// Changes what one copy has on disk.

@@ -5,7 +5,8 @@ use crate::fault::fault;
 use crate::place::Condition;
 
 pub(super) const DOES: &str = "SIGSTOP to every process of one copy, SIGCONT afterwards";
-pub(super) const PROOF: &str = "its attempt stood still while it was frozen, or its clients waited in vain";
+pub(super) const PROOF: &str =
+    "its processes and its attempt stood still while it was frozen, or its clients waited in vain";
 
 fault! {
     /// SIGSTOP, later SIGCONT.

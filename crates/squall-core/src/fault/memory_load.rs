@@ -5,7 +5,7 @@ use crate::fault::fault;
 use crate::place::{Condition, Shortage};
 
 pub(super) const DOES: &str = "one copy can get only so much more memory; what goes beyond is refused to it";
-pub(super) const PROOF: &str = "the limit in force on its processes, and that it was used meanwhile";
+pub(super) const PROOF: &str = "the limit in force on its processes, and that it asked for memory meanwhile";
 
 fault! {
     /// Leaves one copy little more memory than it has.

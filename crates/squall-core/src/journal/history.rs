@@ -77,6 +77,10 @@ pub struct Strike<'a> {
     pub damaged: Option<(EventId, usize)>,
     /// The disk of what lost its power was gone: what it answered.
     pub dark: Option<(EventId, &'a str)>,
+    /// They were read back, and so at so many spots.
+    pub read_back: Option<(EventId, usize)>,
+    /// Whether it was seen to stand still: when it was told to, and when it was about to go on.
+    pub still: Vec<(EventId, bool)>,
     /// What was seen of it being short of something.
     pub looks: Vec<(EventId, ShortageLook)>,
     /// What was seen of its wall clock being wrong.
@@ -197,8 +201,16 @@ impl<'a> History<'a> {
                 let loss = |held: &Condition| *held == Condition::Down(Death::PowerLoss);
                 self.struck_at(instance, loss, |strike| strike.dark = Some((id, says)));
             }
-            Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
             Fact::Skew { step, look } => self.struck(*step, |strike| strike.clocks.push((id, *look))),
+            Fact::DamageRead { instance, spots } => {
+                let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
+                self.struck_at(instance, damage, |strike| strike.read_back = Some((id, *spots)));
+            }
+            Fact::Shortage { step, look } => self.struck(*step, |strike| strike.looks.push((id, *look))),
+            Fact::Standstill(look) => {
+                let frozen = |held: &Condition| *held == Condition::Frozen;
+                self.struck_at(&look.instance, frozen, |strike| strike.still.push((id, look.holds())));
+            }
             Fact::Op(op) => self.op(id, op),
             Fact::Task(fact) => self.task(id, at, fact),
             Fact::Call(call) => self.calls.push((id, at, call)),
@@ -244,6 +256,8 @@ impl<'a> History<'a> {
             counts: None,
             damaged: None,
             dark: None,
+            read_back: None,
+            still: Vec::new(),
             looks: Vec::new(),
             clocks: Vec::new(),
         });

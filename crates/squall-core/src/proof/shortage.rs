@@ -1,41 +1,73 @@
 //! What shows that a service was short of something: what was seen of it meanwhile, and that it was needed.
 
-use super::{Proof, at_work, window};
-use crate::event::{EventId, Fact, Op, PulseOf, ShortageLook};
+use super::{Proof, at_work, bad_answers, window};
+use crate::event::{EventId, Fact, Op, Outcome, PulseOf, Role, ShortageLook};
 use crate::journal::{History, Strike};
 use crate::place::{Damage, Instance, Shortage};
-use crate::time::Nanos;
+use crate::time::{Nanos, SECOND};
 
 /// Of what was to be taken of processors at least this share must have been: on a machine that is busy anyway others take
 /// their turns, too.
 const ENOUGH: f64 = 0.1;
 
+/// Its threads must have waited so much longer than they would have otherwise, in millionths of a second.
+const LONGER: u64 = 1000;
+/// Besides, it must be half as long again, or this part of the processor time there was: on a machine that is busy anyway
+/// there is no room for more.
+const PART: u64 = 20;
+
 /// What a process says when it can open nothing more.
-const NO_DESCRIPTOR: &str = "too many open files";
+const NO_DESCRIPTOR: &[&str] = &["too many open files"];
+/// What programs say when they get no memory, in several languages.
+const NO_MEMORY: &[&str] = &[
+    "out of memory",
+    "cannot allocate memory",
+    "memory allocation of",
+    "bad_alloc",
+    "memoryerror",
+];
+/// What they say when their disk is full.
+const NO_ROOM: &[&str] = &["no space left", "enospc", "not enough space"];
+
+/// What a create is called that is far larger than any sound one.
+const BULKY: &str = "create of ";
 
 /// An instance that is short of something.
 pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortage), history: &History<'_>) -> Proof {
     let what = format!("{instance} was {}", short.word());
     match (short, seen_short(short, &strike.looks)) {
         (Shortage::Fds { .. }, seen) => descriptors(strike, (&what, instance), seen, history),
-        (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
         // These two are withheld quietly: nobody may have asked for any.
-        (Shortage::Memory { .. } | Shortage::Disk, Ok(seen)) => felt(strike, (&what, instance), seen, history),
+        (Shortage::Memory { left }, _) => memory_missed(strike, (&what, instance), *left, history),
+        (Shortage::Disk, Ok(seen)) => match signs(strike, instance, NO_ROOM, history) {
+            Some(signs) => Proof::seen(format!("{what}: {}, and {}", seen.1, signs.0), with(seen.0, signs.1)),
+            None => {
+                let says = format!("{what}: {}, but nothing shows that one of its own was", seen.1);
+                Proof::unseen(says, strike)
+            }
+        },
+        (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
+        // Where nobody counts how long it waited, what it did meanwhile must do.
+        (Shortage::Cpu { .. }, Ok(seen)) if !counted(strike) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
 
-/// An instance whose files are not what it wrote: they were changed, and it was used with them.
+/// An instance whose files are not what it wrote: they were changed, read back so, and it was used with them.
 pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Damage), history: &History<'_>) -> Proof {
     let what = format!("{instance} was damaged");
-    match strike.damaged {
-        None => Proof::unseen(format!("{what}, but no file was seen to be changed"), strike),
-        Some((_, 0)) => Proof::unseen(format!("{what}, but no file of its own fits {}", damage.files), strike),
-        Some((event, count)) => {
-            let says = format!("{count} {}", damage.how.word());
-            felt(strike, (&what, instance), (event, says), history)
+    let word = damage.how.word();
+    let vain = match (strike.damaged, strike.read_back) {
+        (None, _) => "no file was seen to be changed".to_owned(),
+        (Some((_, 0)), _) => format!("no file of its own fits {}", damage.files),
+        (Some(_), None) => "nobody read back what was written".to_owned(),
+        (Some((_, count)), Some((_, 0))) => format!("of {count} {word} nothing was there when it was read back"),
+        (Some(_), Some((event, found))) => {
+            let says = format!("{found} {word}, written and read back");
+            return felt(strike, (&what, instance), (event, says), history);
         }
-    }
+    };
+    Proof::unseen(format!("{what}, but {vain}"), strike)
 }
 
 /// The look that shows a shortage and what it shows; else what was seen instead.
@@ -45,24 +77,37 @@ pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Dama
 pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
     match short {
         Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
-        Shortage::Memory { left } => memory(looks, *left),
+        Shortage::Memory { left } => {
+            let (_, says) = memory(looks, *left)?;
+            let (look, more) =
+                grown(looks).ok_or_else(|| format!("{says}, but it was not seen to get any meanwhile"))?;
+            Ok((look, format!("{says}, and {more}")))
+        }
         Shortage::Fds { .. } => waiters(looks),
         Shortage::Disk => disk(looks),
         Shortage::Connections { .. } => connections(looks),
     }
 }
 
-/// Others took part of what they were to take, and its threads had to wait.
+/// Whether the kernel said how long its threads waited.
+fn counted(strike: &Strike<'_>) -> bool {
+    let mut looks = strike.looks.iter();
+    looks.any(|(_, look)| matches!(look, ShortageLook::Cpu { waited_us: Some(_), .. }))
+}
+
+/// Others took part of what they were to take where it was bound, and its threads had to wait longer than before.
 fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), String> {
     let last = looks.iter().rev().find_map(|(look, seen)| match *seen {
         ShortageLook::Cpu {
             there_us,
             taken_us,
             waited_us,
-        } => Some((*look, there_us, taken_us, waited_us)),
+            usual_us,
+            astray,
+        } => Some((*look, [there_us, taken_us], [waited_us, usual_us], astray)),
         _ => None,
     });
-    let Some((look, there, taken, waited)) = last else {
+    let Some((look, [there, taken], waits, astray)) = last else {
         return Err("nobody looked at it meanwhile".to_owned());
     };
     let ms = |us: u64| us as f64 / 1e3;
@@ -70,10 +115,29 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
     if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
         return Err(format!("{says} only"));
     }
-    match waited {
-        Some(0) => Err(format!("{says}, and it never had to wait")),
-        Some(waited) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
-        None => Ok((look, says)),
+    let enough = |usual: u64| usual.saturating_add((usual / 2).min(there / PART).max(LONGER));
+    match (waits, astray) {
+        (_, Some(astray @ 1..)) => Err(format!("{says}, and {astray} threads might run on others")),
+        ([Some(0), _], _) => Err(format!("{says}, and it never had to wait")),
+        ([Some(waited), Some(usual)], _) if waited < enough(usual) => Err(format!(
+            "{says}, and it waited {:.1} ms for its turn, where {:.1} ms would have been usual",
+            ms(waited),
+            ms(usual)
+        )),
+        ([Some(waited), Some(usual)], _) => Ok((
+            look,
+            format!(
+                "{says}, and it waited {:.0} ms for its turn, where {:.1} ms would have been usual",
+                ms(waited),
+                ms(usual)
+            ),
+        )),
+        ([Some(waited), None], _) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
+        ([None, _], Some(0)) => Ok((
+            look,
+            format!("{says}, to which it was bound; nobody here counts how long it waited"),
+        )),
+        ([None, _], _) => Err(format!("{says}, and nobody saw whether it had to wait")),
     }
 }
 
@@ -81,7 +145,7 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
 fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String), String> {
     let under = looks.iter().filter_map(|(look, seen)| match *seen {
         // Freed since, it may be had again: the limit stays where it was put.
-        ShortageLook::Memory { limit, used } => Some((*look, limit.saturating_sub(used))),
+        ShortageLook::Memory { limit, used, .. } => Some((*look, limit.saturating_sub(used))),
         _ => None,
     });
     let Some((look, room)) = under.min_by_key(|(_, room)| *room) else {
@@ -92,6 +156,112 @@ fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String)
         return Err(format!("it could still get {megabytes:.1} MB"));
     }
     Ok((look, format!("it could get no more than {megabytes:.1} MB")))
+}
+
+/// It got more memory under its limit: the look that saw the most, and how much.
+fn grown<I: Copy>(looks: &[(I, ShortageLook)]) -> Option<(I, String)> {
+    let grown = looks.iter().filter_map(|(look, seen)| match *seen {
+        ShortageLook::Memory {
+            grown: Some(more @ 1..),
+            ..
+        } => Some((*look, more)),
+        _ => None,
+    });
+    let (look, more) = grown.max_by_key(|(_, more)| *more)?;
+    Some((look, format!("under that limit it got {:.2} MB", more as f64 / 1e6)))
+}
+
+/// The limit was in force, and it asked for memory: it got some, was asked for more than it could have, or shows signs.
+fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left: u64, history: &History<'_>) -> Proof {
+    let (event, says) = match memory(&strike.looks, left) {
+        Ok(seen) => seen,
+        Err(says) => return Proof::unseen(format!("{what}, but {says}"), strike),
+    };
+    if let Some((signs, events)) = signs(strike, instance, NO_MEMORY, history) {
+        return Proof::seen(format!("{what}: {says}, and {signs}"), with(event, events));
+    }
+    if let Some((look, more)) = grown(&strike.looks) {
+        return felt(strike, (what, instance), (look, format!("{says}, and {more}")), history);
+    }
+    let (from, to) = window(strike, history);
+    let bulky = history.header.plan.bulky.as_ref().filter(|bulky| bulky.bytes > left);
+    let answered = |op: &Op| op.role == Role::Survey && op.name.starts_with(BULKY) && op.outcome != Outcome::Unknown;
+    let ops = history
+        .ops
+        .iter()
+        .filter(|(_, op)| answered(op) && op.call >= from && op.ret <= to);
+    let ops: Vec<EventId> = ops.map(|(id, _)| *id).collect();
+    match bulky.filter(|_| history.strikes_entry(strike) == Some(true) && !ops.is_empty()) {
+        Some(bulky) => {
+            let (count, megabytes) = (ops.len(), bulky.bytes as f64 / 1e6);
+            let says =
+                format!("{what}: {says}, and {count} requests of {megabytes:.0} MB, more than that, were answered");
+            Proof::seen(says, with(event, ops))
+        }
+        None => Proof::unseen(
+            format!("{what}: {says}, but nothing shows that it asked for any"),
+            strike,
+        ),
+    }
+}
+
+/// Signs that an instance asked for what was withheld and did not get it: its log says so, it ended by itself, or answers
+/// of those who need it went wrong that had not before.
+fn signs(
+    strike: &Strike<'_>,
+    instance: &Instance,
+    words: &[&str],
+    history: &History<'_>,
+) -> Option<(String, Vec<EventId>)> {
+    let said = said(strike, instance, words, history);
+    if !said.is_empty() {
+        return Some((format!("{} lines of its log say so", said.len()), said));
+    }
+    let (from, to) = window(strike, history);
+    let exits = history
+        .lives
+        .get(instance)
+        .into_iter()
+        .flatten()
+        .filter_map(|life| life.exited);
+    let ended: Vec<EventId> = exits
+        .filter(|(_, at, wanted)| !wanted && (from..=to).contains(at))
+        .map(|(id, ..)| id)
+        .collect();
+    if !ended.is_empty() {
+        return Some((format!("it ended by itself {} times", ended.len()), ended));
+    }
+    history.strikes_entry(strike)?;
+    let bad = bad_answers(strike, history);
+    let inside = |range: std::ops::RangeInclusive<Nanos>| bad.iter().filter(move |bad| range.contains(&bad.at));
+    if inside(from.saturating_sub(SECOND)..=from).next().is_some() {
+        return None;
+    }
+    let own = inside(from..=to).filter(|bad| !bad.explained);
+    let wrong: Vec<EventId> = own.map(|bad| bad.id).collect();
+    let says = format!(
+        "{} requests and probes went wrong, none in the second before",
+        wrong.len()
+    );
+    (!wrong.is_empty()).then_some((says, wrong))
+}
+
+/// The lines an instance wrote meanwhile that hold one of some words.
+fn said(strike: &Strike<'_>, instance: &Instance, words: &[&str], history: &History<'_>) -> Vec<EventId> {
+    let (from, to) = window(strike, history);
+    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
+    let said = inside.filter(|event| match &event.fact {
+        Fact::Log { instance: who, line } if who == instance => {
+            let line = line.to_lowercase();
+            words.iter().any(|word| line.contains(word))
+        }
+        _ => false,
+    });
+    said.map(|event| event.id).collect()
+}
+
+fn with(first: EventId, others: Vec<EventId>) -> Vec<EventId> {
+    std::iter::once(first).chain(others).collect()
 }
 
 /// No descriptor was free, and a connection waited for one.
@@ -118,13 +288,7 @@ fn descriptors(
         ShortageLook::Fds { free: 0, .. } => Some(*event),
         _ => None,
     });
-    let (from, to) = window(strike, history);
-    let inside = history.events.iter().filter(|event| (from..=to).contains(&event.at));
-    let said = inside.filter(|event| {
-        matches!(&event.fact, Fact::Log { instance: who, line }
-            if who == instance && line.to_lowercase().contains(NO_DESCRIPTOR))
-    });
-    let said: Vec<EventId> = said.map(|event| event.id).collect();
+    let said = said(strike, instance, NO_DESCRIPTOR, history);
     match (waited, full) {
         (Ok((event, says)), _) => Proof::seen(
             format!("{what}: {says}, and {} lines of its log say so", said.len()),

@@ -157,12 +157,20 @@ fn rotten(spots: usize, late: bool) -> Run {
     let (instance, waited) = (instance("db-1"), 100 * MS);
     let file = "base/1".to_owned();
     let (offset, bytes) = (0, 1);
+    let found = spots;
     let spots = vec![Spot { file, offset, bytes }; spots];
     run.add(
         7 * SEC + MS / 2,
         Fact::Damaged {
             instance: instance.clone(),
             spots,
+        },
+    );
+    run.add(
+        7 * SEC + MS / 2 + 1,
+        Fact::DamageRead {
+            instance: instance.clone(),
+            spots: found,
         },
     );
     run.exit("db-1", 7 * SEC + MS / 4, true);
@@ -208,7 +216,7 @@ fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_wa
         proof.seen
             && proof
                 .says
-                .starts_with("db-1 was damaged: 1 files truncated, while it was used "),
+                .starts_with("db-1 was damaged: 1 files truncated, written and read back, while it was used "),
         "{proof:?}"
     );
     rotten(1, false).finds(&[]);
@@ -219,6 +227,16 @@ fn damaged_files_are_proven_by_spots_and_use_and_a_start_with_them_is_no_slow_wa
         !proof.seen && proof.says.contains("no file of its own fits base/*"),
         "{proof:?}"
     );
+    // What was announced and is not in the files, or was not looked for there, was not done.
+    let mut gone = rotten(1, false);
+    gone.each(|_, fact| {
+        if let Fact::DamageRead { spots, .. } = fact {
+            *spots = 0;
+        }
+    });
+    assert!(!gone.judge().proofs[0].seen);
+    gone.keep(|_, fact| !matches!(fact, Fact::DamageRead { .. }));
+    assert!(!gone.judge().proofs[0].seen);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use squall_core::demand::Demand;
 use squall_core::event::{Answer, Fact, Role, ShortageLook, TaskEvent};
 use squall_core::place::{Condition, Share, Shortage};
 use squall_core::plan::{Hold, Step};
+use squall_core::workload::PlannedBulky;
 
 use super::queue::Gone;
 use super::run::{MS, Run, SEC, instance, line, op, place, step};
@@ -44,6 +45,20 @@ fn cpu(taken_us: u64, waited_us: Option<u64>) -> ShortageLook {
         there_us: 1_000_000,
         taken_us,
         waited_us,
+        usual_us: None,
+        astray: None,
+    }
+}
+
+/// The same, with what it would have waited otherwise, and threads that are bound nowhere.
+fn compared(waited_us: Option<u64>, usual_us: Option<u64>, astray: u32) -> ShortageLook {
+    let (there_us, taken_us, astray) = (1_000_000, 900_000, Some(astray));
+    ShortageLook::Cpu {
+        there_us,
+        taken_us,
+        waited_us,
+        usual_us,
+        astray,
     }
 }
 
@@ -55,7 +70,15 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
         (vec![cpu(90_000, Some(9_000))], false),
         (vec![cpu(900_000, Some(0))], false),
         (vec![cpu(900_000, Some(9_000))], true),
-        (vec![cpu(900_000, None)], true),
+        (vec![cpu(900_000, None)], false),
+        (vec![compared(Some(9_000), Some(4_000), 0)], true),
+        (vec![compared(Some(7_000), Some(5_000), 0)], false),
+        (vec![compared(Some(610_000), Some(550_000), 0)], true),
+        (vec![compared(Some(590_000), Some(550_000), 0)], false),
+        (vec![compared(Some(900), Some(0), 0)], false),
+        (vec![compared(Some(9_000), Some(0), 1)], false),
+        (vec![compared(None, None, 0)], true),
+        (vec![compared(None, None, 1)], false),
         // The last look tells: both figures only grow.
         (vec![cpu(10, Some(1)), cpu(900_000, Some(9_000))], true),
     ] {
@@ -63,11 +86,26 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
     }
 }
 
+#[test]
+fn where_waiting_is_not_counted_processors_are_taken_from_whoever_is_used() {
+    let mut run = with("server", CPU, &[compared(None, None, 0)]);
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen);
+    let mut run = with("server", CPU, &[compared(Some(9_000), Some(0), 0)]);
+    unused(&mut run);
+    assert!(run.judge().proofs[0].seen, "it waited");
+}
+
 const MEMORY: Shortage = Shortage::Memory { left: 64_000_000 };
 
+/// A look at one that got something under its limit.
 fn memory(used: u64) -> ShortageLook {
+    grown(used, Some(4096))
+}
+
+fn grown(used: u64, grown: Option<u64>) -> ShortageLook {
     let limit = 100_000_000;
-    ShortageLook::Memory { limit, used }
+    ShortageLook::Memory { limit, used, grown }
 }
 
 /// Nobody asks for anything while it holds.
@@ -89,6 +127,49 @@ fn memory_is_short_when_the_limit_was_in_force_and_it_was_used_under_it() {
     assert!(!run.judge().proofs[0].seen, "nobody used it");
     let worker = with("worker", MEMORY, &[memory(40_000_000)]);
     assert!(worker.judge().proofs[0].seen, "a worker is used by its work");
+}
+
+#[test]
+fn memory_that_nobody_asked_for_is_not_missed() {
+    for asked in [None, Some(0)] {
+        let looks = [grown(40_000_000, asked)];
+        let quiet = with("server", MEMORY, &looks);
+        let proof = &quiet.judge().proofs[0];
+        assert!(
+            !proof.seen && proof.says.ends_with("but nothing shows that it asked for any"),
+            "{proof:?}"
+        );
+        // Its log, its end, its answers, or what was asked of it show that it did.
+        let mut run = with("server", MEMORY, &looks);
+        says(
+            &mut run,
+            GONE.to + SEC,
+            "server-1",
+            "memory allocation of 80 bytes failed",
+        );
+        assert!(!run.judge().proofs[0].seen, "not then");
+        says(
+            &mut run,
+            GONE.from + SEC,
+            "server-1",
+            "memory allocation of 80 bytes failed",
+        );
+        assert!(run.judge().proofs[0].seen);
+        let mut run = with("server", MEMORY, &looks);
+        run.exit("server-1", GONE.from + SEC, false);
+        assert!(run.judge().proofs[0].seen);
+        let mut run = with("server", MEMORY, &looks);
+        answered(&mut run, Answer::Refused);
+        assert!(run.judge().proofs[0].seen);
+        for (bytes, missed) in [(64_000_000, false), (65_000_000, true)] {
+            let mut run = with("server", MEMORY, &looks);
+            run.header.plan.bulky = Some(PlannedBulky { every: SEC, bytes });
+            let mut bulky = op("POST /tasks", Role::Survey, GONE.from + SEC);
+            bulky.name = "create of 65 MB".to_owned();
+            run.add(GONE.from + SEC + 5 * MS, Fact::Op(bulky));
+            assert_eq!(run.judge().proofs[0].seen, missed, "{:?}", run.judge().proofs[0]);
+        }
+    }
 }
 
 const FDS: Shortage = Shortage::Fds { left: 0 };
@@ -123,13 +204,22 @@ fn descriptors_are_taken_when_none_was_free_and_somebody_waited_or_it_says_so() 
 }
 
 #[test]
-fn a_disk_is_full_when_a_write_was_refused_while_it_was_used() {
+fn a_disk_is_full_when_a_write_was_refused_and_one_of_its_own_was_too() {
     let disk = |refused| ShortageLook::Disk { free: 0, refused };
-    assert!(!seen(&with("server", Shortage::Disk, &[disk(false)])));
+    let full = "can't write the log: No space left on device (os error 28)";
     let mut run = with("server", Shortage::Disk, &[disk(false), disk(true)]);
+    assert!(!seen(&run), "it was used, and may have written nothing");
+    says(&mut run, GONE.from + SEC, "worker-1", full);
+    says(&mut run, GONE.to + SEC, "server-1", full);
+    assert!(!seen(&run), "not its own word, or not then");
+    says(&mut run, GONE.from + SEC, "server-1", full);
     assert!(seen(&run));
-    unused(&mut run);
-    assert!(!run.judge().proofs[0].seen, "nobody used it");
+    let mut free = with("server", Shortage::Disk, &[disk(false)]);
+    says(&mut free, GONE.from + SEC, "server-1", full);
+    assert!(!seen(&free), "there was room");
+    let mut refusing = with("server", Shortage::Disk, &[disk(true)]);
+    answered(&mut refusing, Answer::Refused);
+    assert!(refusing.judge().proofs[0].seen);
 }
 
 #[test]

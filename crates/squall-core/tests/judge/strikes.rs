@@ -2,13 +2,13 @@
 
 use squall_core::check::Outcome as Came;
 use squall_core::clock::{Band, Origin, Sample, samples};
-use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, TaskEvent};
+use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, Standstill, TaskEvent};
 use squall_core::place::{Condition, Cut, Death, Impair, Intercept, Share, Which};
 use squall_core::plan::{Hold, Step};
 use squall_core::protocol::{Act, Protocol};
 
 use super::queue::Gone;
-use super::run::{MS, Run, SEC, line, op, place, step};
+use super::run::{MS, Run, SEC, instance, line, op, place, step};
 
 /// The sound run with a strike of this sort in place of its own two, from `gone.from` on; nothing of
 /// it is felt yet.
@@ -164,9 +164,45 @@ fn frozen() -> Run {
         }
     });
     assert!(!moved.is_empty());
+    stands(&mut run, gone, [(1, 0), (1, 0)]);
     // What worker-2 was frozen in was begun again by another.
     run.add(6 * SEC + 600 * MS, line(&moved[0], 2, "worker-1", TaskEvent::Start));
     run
+}
+
+/// What two looks at worker-2 saw of its one process: whether it was stopped, and what it had used.
+fn stands(run: &mut Run, gone: Gone, looks: [(u32, u64); 2]) {
+    for (at, (stopped, used_us)) in [gone.from, gone.to - 501 * MS].into_iter().zip(looks) {
+        run.add(
+            at,
+            Fact::Standstill(Standstill {
+                instance: instance("worker-2"),
+                processes: 1,
+                stopped,
+                used_us,
+            }),
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_was_quiet_and_never_stopped_proves_nothing() {
+    let gone = Gone {
+        from: 4 * SEC + 500 * MS,
+        to: 7 * SEC + 500 * MS,
+    };
+    for looks in [
+        [(0, 0), (0, 0)],
+        [(0, 0), (1, 0)],
+        [(1, 0), (0, 0)],
+        [(1, 0), (1, 20_000)],
+    ] {
+        let mut run = frozen();
+        run.keep(|_, fact| !matches!(fact, Fact::Standstill(_)));
+        assert!(!run.judge().proofs[0].seen, "nobody looked");
+        stands(&mut run, gone, looks);
+        assert!(!run.judge().proofs[0].seen, "{looks:?}");
+    }
 }
 
 #[test]

@@ -218,8 +218,11 @@ impl Up {
         {
             strike.seen = match (&strike.condition, &strike.place) {
                 (Condition::Damaged(damage), Place::Instance(instance)) => match self.world.damaged(instance).await {
-                    0 => Err(format!("no file of its own fits {}", damage.files)),
-                    spots => Ok(format!("{spots} {}", damage.how.word())),
+                    0 => Err(format!(
+                        "no file of its own that fits {} was read back changed",
+                        damage.files
+                    )),
+                    spots => Ok(format!("{spots} {}, written and read back", damage.how.word())),
                 },
                 (condition, _) => process_seen(pid, condition).await,
             };

@@ -308,21 +308,17 @@ impl ProcessWorld {
                     .keepers
                     .get(instance)
                     .ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                // Lifted before it is started again, and held once it runs.
-                self.short_of(instance, async |target| {
-                    self.shorts.lift(instance, wanted, target).await;
-                })
-                .await;
-                self.skews.lift(instance, wanted, keeper.pids()).await?;
-                self.damage(instance, wanted, keeper).await?;
+                let target = self.target(instance, keeper);
+                // Lifted before it is started again, and held once it runs. One that is not lifted keeps nothing else broken.
+                let lifted = self.shorts.lift(instance, wanted, &target).await;
+                let right = self.skews.lift(instance, wanted, keeper.pids()).await;
+                let written = self.damage(instance, wanted, keeper).await;
                 self.go_dark(instance, wanted, keeper).await?;
                 self.come_back(instance, wanted)?;
                 keeper.impose(wanted).await?;
                 self.skews.hold(instance, wanted, keeper.pids()).await?;
-                self.short_of(instance, async |target| {
-                    self.shorts.hold(instance, wanted, target).await
-                })
-                .await
+                self.shorts.hold(instance, wanted, &target).await?;
+                lifted.and(right).and(written)
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
@@ -336,14 +332,14 @@ impl ProcessWorld {
     /// What is seen of an instance while a step's condition holds there, where that is watched; puts it in force for what
     /// was started meanwhile, too.
     pub async fn look(&self, instance: &Instance, condition: &Condition, step: usize) -> Option<Fact> {
+        let keeper = self.keepers.get(instance)?;
         match condition {
             Condition::Short(shortage) => {
-                let look = async |target: Target<'_>| self.shorts.look(instance, shortage, target).await;
-                let look = self.short_of(instance, look).await?;
+                let target = self.target(instance, keeper);
+                let look = self.shorts.look(instance, shortage, &target).await?;
                 Some(Fact::Shortage { step, look })
             }
             Condition::Skewed(_) => {
-                let keeper = self.keepers.get(instance)?;
                 let look = self.skews.look(instance, keeper.pids(), keeper.said()).await?;
                 Some(Fact::Skew { step, look })
             }
@@ -351,18 +347,15 @@ impl ProcessWorld {
         }
     }
 
-    /// Does something with an instance as it is now.
-    async fn short_of<T>(&self, instance: &Instance, act: impl AsyncFnOnce(Target<'_>) -> T) -> T {
-        let pids = self.pid(instance).map_or_else(Vec::new, crate::processes::tree);
-        let url = self.clusters.get(instance).map(Postgres::direct_url);
-        act(Target {
-            pids: &pids,
+    /// An instance as shortages see it.
+    fn target<'a>(&'a self, instance: &Instance, keeper: &Keeper) -> Target<'a> {
+        Target {
+            pid: keeper.watched(),
             addr: self.addr(instance),
             disk: self.disks.get(instance),
-            url: url.as_deref(),
+            url: self.clusters.get(instance).map(Postgres::direct_url),
             tag: &self.run,
-        })
-        .await
+        }
     }
 
     /// What a link's proxy counted since it was healthy last.

@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// More than `memory_load` leaves, and not used: it is only asked for.
 const MEMORY: usize = 512 << 20;
+/// So much it takes and keeps when that was refused.
+const SOME: usize = 1 << 20;
+const FULL: &str = "507 Insufficient Storage";
 /// What is written at once.
 const BLOCK: [u8; 4096] = [7; 4096];
 /// What begins a conversation in which every byte comes back.
@@ -73,6 +76,14 @@ fn answer(mut stream: TcpStream) -> Option<()> {
     let status = match path {
         "/up" => "200 OK",
         "/memory" if Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok() => "200 OK",
+        "/memory" => {
+            // What there is it takes, as somebody who goes on.
+            let mut some = Vec::<u8>::new();
+            if some.try_reserve_exact(SOME).is_ok() {
+                some.leak();
+            }
+            FULL
+        }
         "/write" if written().is_ok() => "200 OK",
         "/keep" if keep().is_ok() => "200 OK",
         "/kept" => match kept().unwrap_or_default() {
@@ -80,7 +91,7 @@ fn answer(mut stream: TcpStream) -> Option<()> {
             [true, false] => "206 Partial Content",
             [false, _] => "404 Not Found",
         },
-        "/memory" | "/write" => "507 Insufficient Storage",
+        "/write" => FULL,
         _ => "404 Not Found",
     };
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
@@ -119,6 +130,9 @@ fn written() -> std::io::Result<()> {
     let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
     let file = Path::new(&folder).join("block");
     let written = fs::write(&file, BLOCK);
+    if let Err(error) = &written {
+        eprintln!("{}: {error}", file.display());
+    }
     fs::remove_file(&file)?;
     written
 }

@@ -9,7 +9,15 @@ pub(super) fn of_instance(fact: &Fact) -> String {
     match fact {
         Fact::Shortage { look, .. } => shortage(look),
         Fact::Skew { look, .. } => skew(look),
+        Fact::Standstill(look) => format!(
+            "{}: {} of {} processes stood still and had used {} ms",
+            look.instance,
+            look.stopped,
+            look.processes,
+            look.used_us / 1000
+        ),
         Fact::Damaged { instance, spots } => format!("{instance}: files changed at {} spots", spots.len()),
+        Fact::DamageRead { instance, spots } => format!("{instance}: read back, files were so at {spots} spots"),
         Fact::Repaired {
             instance,
             back,
@@ -60,6 +68,7 @@ fn shortage(look: &ShortageLook) -> String {
             there_us,
             taken_us,
             waited_us,
+            ..
         } => {
             let waited = waited_us.map_or(String::new(), |waited| {
                 format!("; it waited {:.0} ms for its turn", waited as f64 / 1e3)
@@ -70,7 +79,7 @@ fn shortage(look: &ShortageLook) -> String {
                 there_us as f64 / 1e3
             )
         }
-        ShortageLook::Memory { limit, used } => format!(
+        ShortageLook::Memory { limit, used, .. } => format!(
             "it had {} of memory and could have {}",
             memory(used as f64 / 1024.0),
             memory(limit as f64 / 1024.0)

@@ -75,13 +75,13 @@ impl Damages {
     /// Changes files below `folder`; `ahead` is told where before anything is written.
     ///
     /// # Errors
-    /// A file could not be read or written, or `ahead` failed.
+    /// A file could not be read or written, or `ahead` failed. Else at how many spots they are so when they are opened anew.
     pub(super) async fn inflict(
         &self,
         (instance, damage): (&Instance, Damage),
         (folder, seed): (&Path, u64),
         ahead: impl FnOnce(Vec<Spot>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let mut state = self.0.lock().await;
         state.count += 1;
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(state.count));
@@ -89,30 +89,45 @@ impl Damages {
         ahead(changes.iter().map(Change::spot).collect())?;
         // Known before the first is made: what fails halfway is put back, too.
         let (_, changes) = state.done.entry(instance.clone()).or_insert((damage, changes));
-        changes.iter().try_for_each(Change::make)
+        changes.iter().try_for_each(Change::make)?;
+        Ok(found(changes))
     }
 
-    /// Puts back what was changed. Says at how many spots, and how many had been written to since.
-    pub(super) async fn repair(&self, instance: &Instance) -> (usize, usize) {
-        let Some((_, changes)) = self.0.lock().await.done.remove(instance) else {
-            return (0, 0);
+    /// Puts back what was changed. Says at how many spots, how many had been written to since, and the first that could
+    /// be neither; what could not is tried again when it is asked for again.
+    pub(super) async fn repair(&self, instance: &Instance) -> (usize, usize, io::Result<()>) {
+        let mut state = self.0.lock().await;
+        let Some((damage, mut changes)) = state.done.remove(instance) else {
+            return (0, 0, Ok(()));
         };
-        let back = changes
-            .iter()
-            .rev()
-            .filter(|change| change.undo().unwrap_or(false))
-            .count();
-        (back, changes.len() - back)
+        let (mut back, mut rewritten, mut first) = (0, 0, Ok(()));
+        // The last one was made on what the others had left.
+        changes.reverse();
+        changes.retain(|change| match change.undo() {
+            Ok(was) => {
+                back += usize::from(was);
+                rewritten += usize::from(!was);
+                false
+            }
+            Err(error) => {
+                let text = format!("{} at {}: {error}", change.file, change.offset);
+                if first.is_ok() {
+                    first = Err(io::Error::new(error.kind(), text));
+                }
+                true
+            }
+        });
+        changes.reverse();
+        if !changes.is_empty() {
+            state.done.insert(instance.clone(), (damage, changes));
+        }
+        (back, rewritten, first)
     }
 
-    /// At how many spots an instance's files are changed.
+    /// At how many spots an instance's files are as they were changed, when they are opened now.
     pub(super) async fn spots(&self, instance: &Instance) -> usize {
-        self.0
-            .lock()
-            .await
-            .done
-            .get(instance)
-            .map_or(0, |(_, changes)| changes.len())
+        let state = self.0.lock().await;
+        state.done.get(instance).map_or(0, |(_, changes)| found(changes))
     }
 }
 
@@ -133,20 +148,43 @@ impl Change {
         }
     }
 
-    /// Puts back what was there, if what is there is still the damage. Says whether it was.
+    /// Puts back what was there, if what is there is still the damage, and reads it back. Says whether it was.
     fn undo(&self) -> io::Result<bool> {
-        let file = opened(&self.path)?;
-        let damaged = match self.is.is_empty() {
-            true => file.metadata()?.len() == self.offset,
-            false => {
-                let mut now = vec![0; self.is.len()];
-                file.read_exact_at(&mut now, self.offset).is_ok() && now == self.is
-            }
+        let file = match opened(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
         };
-        if damaged {
-            file.write_all_at(&self.was, self.offset)?;
+        if !self.is_there(&file)? {
+            return Ok(false);
         }
-        Ok(damaged)
+        file.write_all_at(&self.was, self.offset)?;
+        match holds(&File::open(&self.path)?, &self.was, self.offset)? {
+            true => Ok(true),
+            false => Err(io::Error::other("what was put back was not there when it was read")),
+        }
+    }
+
+    /// Whether what is in a file is the damage.
+    fn is_there(&self, file: &File) -> io::Result<bool> {
+        match self.is.is_empty() {
+            true => Ok(file.metadata()?.len() == self.offset),
+            false => holds(file, &self.is, self.offset),
+        }
+    }
+}
+
+/// At how many spots a file is as it was changed.
+fn found(changes: &[Change]) -> usize {
+    let there = |change: &&Change| File::open(&change.path).and_then(|file| change.is_there(&file));
+    changes.iter().filter(|change| there(change).unwrap_or(false)).count()
+}
+
+/// Whether a file holds something at a place; one that ends before does not.
+fn holds(file: &File, what: &[u8], at: u64) -> io::Result<bool> {
+    let mut now = vec![0; what.len()];
+    match file.read_exact_at(&mut now, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| now == what),
     }
 }
 
@@ -283,7 +321,8 @@ mod tests {
             told = spots;
             Ok(())
         };
-        damages.inflict((&own(), what), (folder, 7), ahead).await.unwrap();
+        let found = damages.inflict((&own(), what), (folder, 7), ahead).await.unwrap();
+        assert_eq!(found, told.len(), "read back");
         told
     }
 
@@ -328,10 +367,36 @@ mod tests {
                     .sum();
                 assert_eq!(bits, spots);
             }
-            assert_eq!(damages.repair(&own()).await, (spots as usize, 0));
+            assert_eq!(repaired(&damages).await, (spots as usize, 0));
             assert_eq!(contents(&folder), before, "{how:?}");
-            assert_eq!(damages.repair(&own()).await, (0, 0));
+            assert_eq!(repaired(&damages).await, (0, 0));
         }
+    }
+
+    async fn repaired(damages: &Damages) -> (usize, usize) {
+        let (back, rewritten, failed) = damages.repair(&own()).await;
+        failed.unwrap();
+        (back, rewritten)
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_put_back_is_no_file_that_was_written_to_and_is_tried_again() {
+        let (_all, folder) = folder();
+        let (damages, before) = (Damages::default(), contents(&folder));
+        inflicted(&damages, &folder, damage("base/b", Harm::BitFlip, 2)).await;
+        // It is out of reach for a while.
+        let (path, away) = (folder.join("base/b"), folder.join("base/away"));
+        fs::rename(&path, &away).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(damages.spots(&own()).await, 0);
+        let (back, rewritten, failed) = damages.repair(&own()).await;
+        assert_eq!((back, rewritten), (0, 0));
+        assert!(failed.unwrap_err().to_string().starts_with("base/b at "));
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        assert_eq!(damages.spots(&own()).await, 2);
+        assert_eq!(repaired(&damages).await, (2, 0));
+        assert_eq!(contents(&folder), before);
     }
 
     #[tokio::test]
@@ -343,15 +408,15 @@ mod tests {
         let before = contents(&folder);
         let longer = before[2].len() as u64 != 3;
         assert!(!longer);
-        let (back, rewritten) = damages.repair(&own()).await;
+        let (back, rewritten) = repaired(&damages).await;
         assert_eq!((back + rewritten, contents(&folder)[2].starts_with(b"new")), (1, true));
         inflicted(&damages, &folder, damage("base/b", Harm::BitFlip, 2)).await;
         fs::write(folder.join("base/b"), vec![0; 10_000]).unwrap();
-        assert_eq!(damages.repair(&own()).await, (0, 2));
+        assert_eq!(repaired(&damages).await, (0, 2));
         fs::remove_file(folder.join("base/b")).unwrap();
         inflicted(&damages, &folder_with_b(&folder), damage("base/b", Harm::BitFlip, 1)).await;
         fs::remove_file(folder.join("base/b")).unwrap();
-        assert_eq!(damages.repair(&own()).await, (0, 1));
+        assert_eq!(repaired(&damages).await, (0, 1));
     }
 
     fn folder_with_b(folder: &Path) -> PathBuf {
@@ -366,7 +431,7 @@ mod tests {
             let (_all, folder) = folder();
             let damages = Damages::default();
             let first = inflicted(&damages, &folder, damage("base/*", Harm::BitFlip, 4)).await;
-            damages.repair(&own()).await;
+            repaired(&damages).await;
             let second = inflicted(&damages, &folder, damage("base/*", Harm::BitFlip, 4)).await;
             assert_ne!(first, second);
             all.push((first, second));
@@ -400,7 +465,7 @@ mod tests {
             damages.task(&own(), &[]).await,
             Task::Repair { stopped: false }
         ));
-        damages.repair(&own()).await;
+        repaired(&damages).await;
         assert!(matches!(damages.task(&own(), &[]).await, Task::Nothing));
     }
 }

@@ -18,6 +18,9 @@ const DATA: &str = "data";
 
 impl ProcessWorld {
     /// Changes files of an instance as is wanted, or puts them back; stopped for it, it is started by whoever imposes.
+    ///
+    /// # Errors
+    /// A file could not be changed or put back. An instance that was stopped for it is to be started all the same.
     pub(super) async fn damage(
         &self,
         instance: &Instance,
@@ -31,13 +34,13 @@ impl ProcessWorld {
                 if stopped {
                     keeper.impose(&stop).await?;
                 }
-                let (back, rewritten) = self.damages.repair(instance).await;
-                let instance = instance.clone();
+                let (back, rewritten, failed) = self.damages.repair(instance).await;
                 self.recorder.record(Fact::Repaired {
-                    instance,
+                    instance: instance.clone(),
                     back,
                     rewritten,
                 });
+                failed.map_err(Trouble::io(format!("{instance} is still damaged")))?;
             }
             Task::Inflict(damage) => {
                 let Some(folder) = self.folders.get(instance) else {
@@ -53,9 +56,13 @@ impl ProcessWorld {
                         .map(|_| ())
                 };
                 let inflicted = self.damages.inflict((instance, damage), (folder, self.seed), ahead);
-                inflicted
+                let spots = inflicted
                     .await
                     .map_err(Trouble::io(format!("the files of {instance}")))?;
+                self.recorder.record(Fact::DamageRead {
+                    instance: instance.clone(),
+                    spots,
+                });
             }
         }
         Ok(())
@@ -72,7 +79,7 @@ impl ProcessWorld {
         }
     }
 
-    /// At how many spots an instance's files are not what it wrote.
+    /// At how many spots an instance's files are, read now, as squall changed them.
     pub async fn damaged(&self, instance: &Instance) -> usize {
         self.damages.spots(instance).await
     }

@@ -126,6 +126,11 @@ impl Keeper {
         *self.pid.borrow()
     }
 
+    /// Its process, whichever it is at a moment to come.
+    pub(super) fn watched(&self) -> watch::Receiver<Option<u32>> {
+        self.pid.clone()
+    }
+
     /// Whether it is ready now; `None` where running is all that can be asked of it.
     pub(super) async fn ready(&self) -> Option<bool> {
         match self.ready {

@@ -1,6 +1,7 @@
 //! The task that keeps one instance in the state that is wanted, across deaths and restarts.
 
 mod coming;
+mod still;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use self::still::Still;
 use super::instance::{Command, GONE, Order, State};
 use super::logs::Log;
 use crate::guard;
@@ -72,6 +74,8 @@ pub(super) struct Kept {
     left: u32,
     /// Who reads what it writes.
     readers: Vec<JoinHandle<()>>,
+    /// What stands still, where it is frozen.
+    still: Still,
 }
 
 impl Kept {
@@ -95,6 +99,7 @@ impl Kept {
             waiting: Vec::new(),
             left: 0,
             readers: Vec::new(),
+            still: Still::default(),
         }
     }
 
@@ -205,7 +210,7 @@ impl Kept {
     async fn change(&mut self, from: State, to: State) -> Result<(), Trouble> {
         // What loses its power while it stands still does not go on first.
         if from == State::Frozen && ![State::Frozen, State::Down(Death::PowerLoss)].contains(&to) {
-            self.signal_all(Signal::SIGCONT);
+            self.go_on();
         }
         if let (State::Frozen, Some((_, started)), Some(_)) = (from, &mut self.child, self.coming) {
             // It could not become ready meanwhile.
@@ -221,7 +226,7 @@ impl Kept {
         }
         match to {
             State::Frozen => {
-                self.signal_all(Signal::SIGSTOP);
+                self.stand_still().await;
                 Ok(())
             }
             State::Down(death) => {
@@ -246,12 +251,8 @@ impl Kept {
         self.pid.borrow().map_or_else(Vec::new, processes::tree)
     }
 
-    fn signal_all(&self, signal: Signal) {
-        processes::signal(&self.all(), signal);
-    }
-
     fn kill_all(&self) {
-        self.signal_all(Signal::SIGKILL);
+        processes::signal(&self.all(), Signal::SIGKILL);
     }
 
     async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {

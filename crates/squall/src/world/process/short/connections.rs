@@ -113,12 +113,22 @@ impl Taken {
     }
 
     /// Closes all, and waits until the database gives connections again.
-    pub(super) async fn give_back(mut self) {
+    ///
+    /// # Errors
+    /// It still refuses one because it had too many.
+    pub(super) async fn give_back(&mut self) -> std::io::Result<()> {
         self.held.clear();
         let until = Instant::now() + ANSWER;
-        while matches!(ask(self.config.clone()).await, Asked::TooMany) && Instant::now() < until {
+        // One that does not answer at all has another trouble.
+        while matches!(ask(self.config.clone()).await, Asked::TooMany) {
+            if Instant::now() > until {
+                let text =
+                    format!("squall closed all its connections, and {ANSWER:?} later the database still refused one");
+                return Err(std::io::Error::other(text));
+            }
             sleep(Duration::from_millis(10)).await;
         }
+        Ok(())
     }
 }
 

@@ -259,8 +259,12 @@ impl Ballast {
         let ballast = Self {
             folder: disk.seen_from_outside(),
         };
-        ballast.top_up()?;
-        Ok(ballast)
+        let filled = ballast.top_up();
+        if filled.is_err() {
+            // Half of it would be in force, and nobody would know.
+            ballast.lift()?;
+        }
+        filled.map(|()| ballast)
     }
 
     fn top_up(&self) -> io::Result<()> {
@@ -288,8 +292,14 @@ impl Ballast {
     }
 
     /// Makes room again.
-    pub(super) fn lift(self) {
-        let _ = fs::remove_file(self.folder.join(FILE));
+    ///
+    /// # Errors
+    /// It is still there.
+    pub(super) fn lift(&self) -> io::Result<()> {
+        match fs::remove_file(self.folder.join(FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
