@@ -27,6 +27,7 @@ mod slow_close;
 mod stall;
 mod start_failure;
 mod throttle;
+mod timing;
 mod truncate;
 
 pub use catalogue::CATALOGUE;
@@ -54,12 +55,14 @@ pub use slow_close::SlowClose;
 pub use stall::StallLink;
 pub use start_failure::StartFailure;
 pub use throttle::ThrottleLink;
+pub(crate) use timing::fault;
+pub use timing::{Aim, Timing};
 pub use truncate::TruncateLink;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::amount::{Dur, DurRange, Percent};
+use crate::amount::{Dur, Percent};
 use crate::place::{Condition, Impair, Impairment, Share, Way};
 
 /// What a storm does, once or again and again.
@@ -122,48 +125,8 @@ pub enum Fault {
     Script(RunScript),
 }
 
-/// A state of the system a fault waits for before it strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Aim {
-    /// The target runs a task at this moment.
-    TaskRunning,
-    /// A create was acknowledged a moment ago.
-    WriteAcked,
-    /// A lock was acquired from the target and is held at this moment.
-    LockHeld,
-}
-
-impl Aim {
-    /// In words, for reports and for waits that end in vain.
-    pub fn words(self) -> &'static str {
-        match self {
-            Aim::TaskRunning => "a task is running there",
-            Aim::WriteAcked => "a write was just acknowledged",
-            Aim::LockHeld => "a lock acquired there is held",
-        }
-    }
-}
-
 /// What of a fault makes no sense: below which of its keys, what is wrong, what to do.
 pub type Objection = (&'static str, &'static str, &'static str);
-
-/// When a fault strikes. The same five keys in every fault.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Timing {
-    /// Waits for this state first.
-    pub when: Option<Aim>,
-    /// The first strike, from the storm's start.
-    pub at: Option<DurRange>,
-    /// The first strike, from the end of the entry before.
-    pub after: Option<Dur>,
-    /// Strikes again at such distances.
-    pub every: Option<DurRange>,
-    /// No strike after this time from the storm's start.
-    pub until: Option<Dur>,
-    /// At most so many strikes.
-    pub times: Option<u32>,
-}
 
 /// What a fault is aimed at.
 #[derive(Debug, Clone)]
@@ -175,50 +138,6 @@ pub enum Target<'a> {
     /// All links that cross it.
     Across(&'a Partition),
 }
-
-/// Adds the keys of [`Timing`] to a fault's own: serde's `flatten` would lose the places of mistakes.
-macro_rules! fault {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
-                pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-            /// Waits for this state first.
-            #[serde(default)]
-            pub when: Option<$crate::fault::Aim>,
-            /// The first strike, from the storm's start; a range is drawn from.
-            #[serde(default)]
-            pub at: Option<$crate::amount::DurRange>,
-            /// The first strike, from the end of the entry before.
-            #[serde(default)]
-            pub after: Option<$crate::amount::Dur>,
-            /// Strikes again at such distances; a range is drawn from each time.
-            #[serde(default)]
-            pub every: Option<$crate::amount::DurRange>,
-            /// No strike after this time from the storm's start.
-            #[serde(default)]
-            pub until: Option<$crate::amount::Dur>,
-            /// At most so many strikes.
-            #[serde(default)]
-            pub times: Option<u32>,
-        }
-
-        impl $name {
-            /// When it strikes.
-            pub fn timing(&self) -> $crate::fault::Timing {
-                $crate::fault::Timing {
-                    when: self.when,
-                    at: self.at.clone(),
-                    after: self.after.clone(),
-                    every: self.every.clone(),
-                    until: self.until.clone(),
-                    times: self.times,
-                }
-            }
-        }
-    };
-}
-pub(crate) use fault;
 
 /// What hinders the bytes that go `way`, on a share of connections; on all when absent.
 fn impaired(what: Impair, way: Way, share: Option<Percent>) -> Condition {

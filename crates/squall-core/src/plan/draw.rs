@@ -69,6 +69,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     let tasks = drawer.tasks(scenario);
     let clients = drawer.clients(&scenario.workload);
     let scripts = drawer.scripts(&scenario.storm);
+    drawer.strikes(scenario, steps.len() + scripts.len());
     drawer.checks(&scenario.checks);
     drawer.stops(&scenario.stop_when);
     let load = scenario.workload.tasks.as_ref();
@@ -118,7 +119,7 @@ pub(super) struct Drawer<'a> {
     pub(super) facts: &'a Facts,
     pub(super) request: Request<'a>,
     pub(super) rng: ChaCha12Rng,
-    mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 impl Drawer<'_> {

@@ -8,6 +8,7 @@ use crate::diagnostic::nearest;
 use crate::fault::{Aim, Fault, InterceptLink};
 use crate::place::Condition;
 use crate::protocol::Protocol;
+use crate::scenario::Scenario;
 use crate::script::PlannedScript;
 use crate::stop::StopWhen;
 use crate::system::Preset;
@@ -93,6 +94,15 @@ impl Drawer<'_> {
             Some("write `protocol: postgres`".to_owned()),
         );
         false
+    }
+
+    /// A level may leave a fault out by `times: 0`, but not all of a storm: that would break nothing, and pass.
+    pub(super) fn strikes(&mut self, scenario: &Scenario, count: usize) {
+        if count == 0 && !scenario.storm.is_empty() && self.mistakes.is_empty() {
+            let message = format!("nothing of this storm strikes at level {}", self.request.level);
+            let help = "let one of its faults strike once at least, or leave `storm` out";
+            self.wrong("/storm", message, Some(help.to_owned()));
+        }
     }
 
     /// What ends the storm must be there to be looked at.
@@ -198,6 +208,15 @@ contracts:
         let says = planned("db", "2s").unwrap_err();
         assert!(
             says.contains("s.yaml:5") && says.contains("nobody acquires a lock from `db`"),
+            "{says}"
+        );
+    }
+
+    #[test]
+    fn a_storm_strikes_at_least_once() {
+        let says = planned("server", "2s, times: 0").unwrap_err();
+        assert!(
+            says.contains("s.yaml:5") && says.contains("nothing of this storm strikes at level 1"),
             "{says}"
         );
     }

@@ -1,6 +1,7 @@
 //! What shows that a link was cut or hindered: what its proxy counted, and who met it.
 
-use super::{Proof, at_work, window};
+use super::work::at_work;
+use super::{Proof, window};
 use crate::event::{Answer, EventId, LinkCounts, PulseOf};
 use crate::journal::{History, Strike};
 use crate::place::{Condition, Impair, Instance, Place};

@@ -1,6 +1,7 @@
 //! What shows that a service was short of something: what was seen of it meanwhile, and that it was needed.
 
-use super::{Proof, at_work, bad_answers, window};
+use super::work::at_work;
+use super::{Proof, bad_answers, window};
 use crate::event::{EventId, Fact, Op, Outcome, PulseOf, Role, ShortageLook};
 use crate::journal::{History, Strike};
 use crate::place::{Damage, Instance, Shortage};

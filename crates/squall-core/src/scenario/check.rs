@@ -67,7 +67,7 @@ pub(super) fn all(doc: &Document, scenario: &Scenario) -> Vec<Mistake> {
     found
 }
 
-/// Strikes that would never end or begin, or a key that has no say: which key, what is wrong, what to do.
+/// Strikes that would never end, or a key that has no say: which key, what is wrong, what to do.
 fn rhythm(timing: &Timing) -> Option<(&'static str, String, &'static str)> {
     let first = timing
         .at
@@ -75,11 +75,6 @@ fn rhythm(timing: &Timing) -> Option<(&'static str, String, &'static str)> {
         .or(timing.every.as_ref())
         .map_or(Dur::ZERO, |range| range.low());
     match (&timing.every, &timing.after, timing.times, &timing.until) {
-        (_, _, Some(0), _) => Some((
-            "times",
-            "never strikes".to_owned(),
-            "strike once at least, or leave the fault out",
-        )),
         (Some(every), ..) if every.high() == Dur::ZERO => Some((
             "every",
             "strikes without a pause".to_owned(),

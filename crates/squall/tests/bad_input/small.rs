@@ -354,6 +354,18 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:7", "nothing comes again", "every: DURATION"],
     ),
     storm(
+        "an end before the first strike",
+        "every: 5s, times: 2,",
+        "at: 9s, every: 5s, until: 5s,",
+        &["storm.yaml:7", "over before the first strike, at 9s", "a later one"],
+    ),
+    storm(
+        "a crash loop without a second crash",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- crash_loop: { on: server, lives: 9s, for: 3s }",
+        &["storm.yaml:7", "outlive the fault", "less than `for`"],
+    ),
+    storm(
         "after nothing",
         "every: 5s, times: 2,",
         "after: 5s,",
