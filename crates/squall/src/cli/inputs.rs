@@ -322,6 +322,11 @@ fn is_file_name(name: &str) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
+/// Whether a scenario's text is one that comes with squall, wherever it was read.
+pub(super) fn bundled(text: &str) -> bool {
+    BUNDLED.iter().any(|(_, known)| *known == text)
+}
+
 /// A scenario's text: a file that is named, the project's own, or a bundled one.
 pub(super) fn scenario_text(name: &str) -> Result<(String, String), Bad> {
     if is_file_name(name) {

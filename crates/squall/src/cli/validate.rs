@@ -9,12 +9,9 @@ use squall_core::plan::{Request, needs, plan};
 use squall_core::scenario::Scenario;
 use squall_core::system::System;
 
-use super::inputs::{Bad, all_scenarios, read, scenario_text, system_text};
+use super::inputs::{Bad, all_scenarios, bundled, read, scenario_text, system_text};
 use super::{programs, say};
 use crate::exit;
-
-/// How the name of a scenario ends that comes with squall.
-const BUNDLED: &str = " (bundled)";
 
 /// A file's name and text.
 type Text = (String, String);
@@ -74,7 +71,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
         if let Some(system) = system {
             let facts = system.with_replicas(&scenario.replicas).facts();
             let lacks = needs(&scenario, &facts);
-            if name.ends_with(BUNDLED) && !lacks.is_empty() {
+            if bundled(text) && !lacks.is_empty() {
                 what = format!(
                     "a scenario that {} is not of the shape for: needs {}",
                     system.system,
@@ -99,7 +96,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
 
 /// A scenario is found by its file's name.
 fn named(doc: &Document, name: &str, scenario: &Scenario) -> Result<(), Mistakes> {
-    let path = name.trim_end_matches(BUNDLED);
+    let path = name.trim_end_matches(" (bundled)");
     let stem = Path::new(path)
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned());

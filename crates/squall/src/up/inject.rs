@@ -69,7 +69,7 @@ impl Up {
             let names = told(&strikes, |strike| {
                 format!("{} {}", strike.place, strike.condition.word())
             });
-            let text = format!("{names}; healed after {lasts:?}, or on Ctrl-C");
+            let text = format!("{names}; will be healed after {lasts:?}, or on Ctrl-C");
             answers.send(Reply::Said(text)).await;
             let mut down = self.down.subscribe();
             tokio::select! {

@@ -335,6 +335,12 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:8", "no link to `server`", "links to db"],
     ),
     storm(
+        "a setting that is one value",
+        "- cut: { from: server, to: db, how: refuse, for: 5s }",
+        "- intercept: { from: server, to: db, protocol: postgres, then: delay, for: 5s }",
+        &["storm.yaml:8", "`delay` needs settings", "write `delay: 2s`"],
+    ),
+    storm(
         "an unknown way to cut",
         "how: refuse",
         "how: refus",

@@ -1,17 +1,19 @@
 //! Enums, tagged externally: a word (`none_stuck`) or a word with settings (`kill: {…}`).
 
+use serde_json::Value;
+
 use super::map::{below, help_with};
 use super::{Checker, Remark, Spot};
 use crate::diagnostic::nearest;
 use crate::document::node::{Content, Entry, Span};
-use crate::document::schema::{Variants, listed};
+use crate::document::schema::{Variants, format_of, listed};
 
 impl Checker<'_> {
     pub(super) fn variant(&mut self, variants: &Variants<'_>, spot: &Spot<'_>) {
         match &spot.node.content {
             Content::Str(word) if variants.words.contains(&word.as_str()) => {}
             Content::Str(word) => match variants.settings_of(word) {
-                Some(_) => self.lacks_settings(word, spot.node.span),
+                Some(settings) => self.lacks_settings(word, settings, spot.node.span),
                 None => self.unknown_variant(word, spot.node.span, variants, spot),
             },
             Content::Map(entries) => self.tagged(variants, entries, spot),
@@ -83,13 +85,15 @@ impl Checker<'_> {
         );
     }
 
-    fn lacks_settings(&mut self, word: &str, span: Span) {
+    fn lacks_settings(&mut self, word: &str, settings: &Value, span: Span) {
+        let kind = format_of(self.schema.resolve(settings));
+        let example = kind.and_then(|kind| kind.examples.first()).copied().unwrap_or("{ … }");
         self.remark(
             span,
             Remark {
                 message: format!("`{word}` needs settings"),
                 label: String::new(),
-                help: Some(format!("write `{word}: {{ … }}`")),
+                help: Some(format!("write `{word}: {example}`")),
             },
         );
     }
