@@ -2,9 +2,9 @@
 //!
 //! Class `hung`: an attempt at a kind of work that takes no time of its own went on for longer than `within`, from its
 //! start to its end as its worker reported them; one without an end counts up to its worker's death, the task's next
-//! attempt, or the end of the journal. Attempts of a worker that was itself struck meanwhile, or something it needs, are left out,
-//! but not for a cut link: that is what bounds are for. Grace: none beyond the bound. Inconclusive when there was no
-//! such attempt.
+//! attempt, or the end of the journal. The time in which the worker itself was struck, or something it needs, is left out, and
+//! a second after each such strike, but not for a cut link: that is what bounds are for. Grace: none beyond the bound.
+//! Inconclusive when there was no such attempt.
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
@@ -12,7 +12,10 @@ use crate::demand::{Demand, Within};
 use crate::event::State;
 use crate::journal::{Attempt, History, TaskHistory};
 use crate::place::{Condition, Instance};
-use crate::time::{Nanos, nanos, words};
+use crate::time::{Nanos, SECOND, nanos, words};
+
+/// What was struck needs a moment to go on as before.
+const SETTLES: Nanos = SECOND;
 
 pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> Verdict {
     let within = nanos(wanted.within.get());
@@ -27,13 +30,13 @@ pub(super) fn judge(demand: &Demand, wanted: &Within, history: &History<'_>) -> 
             let Some(to) = end(task, attempt, history) else {
                 continue;
             };
-            if struck(attempt, from, to, history) {
+            let (took, excused) = (to.saturating_sub(from), excused(attempt, (from, to), history));
+            if excused >= took {
                 continue;
             }
             checked += 1;
-            let took = to.saturating_sub(from);
-            longest = longest.max(took);
-            if took > within {
+            longest = longest.max(took - excused);
+            if took - excused > within {
                 let says = format!(
                     "attempt {} of {id} by {} took {}",
                     attempt.number,
@@ -77,13 +80,28 @@ fn end(task: &TaskHistory<'_>, attempt: &Attempt<'_>, history: &History<'_>) -> 
     Some([died, taken_over].into_iter().flatten().fold(history.until, Nanos::min))
 }
 
-fn struck(attempt: &Attempt<'_>, from: Nanos, to: Nanos, history: &History<'_>) -> bool {
+/// How much of an attempt's time was a strike's, or just after one.
+fn excused(attempt: &Attempt<'_>, (from, to): (Nanos, Nanos), history: &History<'_>) -> Nanos {
     let Ok(worker) = attempt.worker.parse::<Instance>() else {
-        return false;
+        return 0;
     };
-    history.strikes.iter().any(|strike| {
+    let strikes = history.strikes.iter().filter(|strike| {
         // A cut is what the bound is for; everything else costs time that no bound of its own can save.
-        let excuses = history.concerns(strike, &worker) && !matches!(strike.condition, Condition::Cut(_));
-        excuses && strike.imposing.1 <= to && strike.healed.is_none_or(|healed| healed >= from)
-    })
+        history.concerns(strike, &worker) && !matches!(strike.condition, Condition::Cut(_))
+    });
+    let mut spans: Vec<(Nanos, Nanos)> = strikes
+        .map(|strike| {
+            let over = strike.healed.map_or(to, |healed| healed.saturating_add(SETTLES));
+            (strike.imposing.1.max(from), over.min(to))
+        })
+        .filter(|(begun, over)| begun < over)
+        .collect();
+    spans.sort_unstable();
+    let (mut sum, mut seen) = (0, from);
+    for (begun, over) in spans {
+        let begun = begun.max(seen);
+        sum += over.saturating_sub(begun);
+        seen = seen.max(over);
+    }
+    sum
 }
