@@ -279,12 +279,12 @@ fn burners(up: &Up) -> BTreeMap<u32, u64> {
 fn fewer_turns(up: &Up, before: &Before) -> Seen {
     let echo = up.process("echo-1")?;
     // Something to wait for its turn with.
-    let worked = Echo::of(up.echo, 100_000, PATIENT).back;
+    let worked = answer(up.echo, "/busy");
     let now = processors(echo.pid);
     let used: u64 = burners(up).values().sum();
     let fewer = now != before.processors || before.processors == ["0"];
     let seen = format!(
-        "{used} ticks taken of {now:?}, {:?} before; {worked} bytes echoed",
+        "{used} ticks taken of {now:?}, {:?} before; busy meanwhile: {worked}",
         before.processors
     );
     when(fewer && before.used.is_empty() && used >= TICKS, seen)

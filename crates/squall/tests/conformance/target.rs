@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,6 +14,8 @@ const MEMORY: usize = 512 << 20;
 /// So much it takes and keeps when that was refused.
 const SOME: usize = 1 << 20;
 const FULL: &str = "507 Insufficient Storage";
+/// How long it is busy when asked to be.
+const BUSY: Duration = Duration::from_millis(30);
 /// What is written at once.
 const BLOCK: [u8; 4096] = [7; 4096];
 /// What begins a conversation in which every byte comes back.
@@ -75,6 +77,11 @@ fn answer(mut stream: TcpStream) -> Option<()> {
     let path = first.split_whitespace().nth(1)?;
     let status = match path {
         "/up" => "200 OK",
+        "/busy" => {
+            let since = Instant::now();
+            while since.elapsed() < BUSY {}
+            "200 OK"
+        }
         "/memory" if Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok() => "200 OK",
         "/memory" => {
             // What there is it takes, as somebody who goes on.
@@ -85,11 +92,14 @@ fn answer(mut stream: TcpStream) -> Option<()> {
             FULL
         }
         "/write" if written().is_ok() => "200 OK",
-        "/keep" if keep().is_ok() => "200 OK",
-        "/kept" => match kept().unwrap_or_default() {
-            [true, true] => "200 OK",
-            [true, false] => "206 Partial Content",
-            [false, _] => "404 Not Found",
+        _ if path.starts_with("/keep/") => match keep(&path["/keep/".len()..]) {
+            Ok(()) => "200 OK",
+            Err(_) => FULL,
+        },
+        _ if path.starts_with("/kept/") => match kept().map(|kept| kept.unwrap_or_default()) {
+            [synced, _] if synced.as_str() < &path["/kept/".len()..] => "404 Not Found",
+            [synced, loose] if loose == synced => "200 OK",
+            _ => "206 Partial Content",
         },
         "/write" => FULL,
         _ => "404 Not Found",
@@ -103,14 +113,17 @@ fn answer(mut stream: TcpStream) -> Option<()> {
 /// What it keeps on its disk: one file it syncs, with the folder it is in, and one it does not.
 const KEPT: [&str; 2] = ["synced", "loose"];
 
-/// Writes both, as if for the first time, the synced one first.
-fn keep() -> std::io::Result<()> {
+/// Writes a number of six digits to both, the synced one first.
+fn keep(number: &str) -> std::io::Result<()> {
     let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
     for name in KEPT {
-        let file = Path::new(&folder).join(name);
-        let _ = fs::remove_file(&file);
-        let mut kept = File::create_new(&file)?;
-        kept.write_all(&BLOCK)?;
+        // In its place: what makes room for it first might sync it, too.
+        let mut kept = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(Path::new(&folder).join(name))?;
+        kept.write_all(number.as_bytes())?;
         if name == KEPT[0] {
             kept.sync_all()?;
             File::open(&folder)?.sync_all()?;
@@ -119,10 +132,10 @@ fn keep() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Which of them are there, whole.
-fn kept() -> std::io::Result<[bool; 2]> {
-    let folder = std::env::var("DISK").map_err(std::io::Error::other)?;
-    Ok(KEPT.map(|name| fs::read(Path::new(&folder).join(name)).is_ok_and(|block| block == BLOCK)))
+/// What each of them holds, where it is there.
+fn kept() -> [Option<String>; 2] {
+    let folder = std::env::var("DISK").unwrap_or_default();
+    KEPT.map(|name| fs::read_to_string(Path::new(&folder).join(name)).ok())
 }
 
 /// Writes a block to its disk, and removes it.
