@@ -11,10 +11,10 @@ use crate::time::{Nanos, SECOND};
 /// their turns, too.
 const ENOUGH: f64 = 0.1;
 
-/// Its threads must have waited so much longer than they would have otherwise, in millionths of a second.
+/// Its threads must have waited half as long again as they would have otherwise, and so much longer, in millionths of a second.
 const LONGER: u64 = 1000;
-/// Besides, it must be half as long again, or this part of the processor time there was: on a machine that is busy anyway
-/// there is no room for more.
+/// Or for this part of the processor time there was, however long that was before: what is usual on a machine that is busy anyway
+/// changes from moment to moment.
 const PART: u64 = 20;
 
 /// What a process says when it can open nothing more.
@@ -116,7 +116,12 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
     if (taken as f64) < ENOUGH * share * there as f64 || taken == 0 {
         return Err(format!("{says} only"));
     }
-    let enough = |usual: u64| usual.saturating_add((usual / 2).min(there / PART).max(LONGER));
+    let enough = |usual: u64| {
+        usual
+            .saturating_add((usual / 2).max(LONGER))
+            .min(there / PART)
+            .max(LONGER)
+    };
     match (waits, astray) {
         (_, Some(astray @ 1..)) => Err(format!("{says}, and {astray} threads might run on others")),
         ([Some(0), _], _) => Err(format!("{says}, and it never had to wait")),

@@ -2,7 +2,8 @@
 //! machine has only so much of it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where POSIX shared memory shows as files, and what PostgreSQL calls its own.
@@ -41,6 +42,11 @@ pub(super) fn release_segments(folder: &Path) {
         {
             release(creator, segment, Users::None);
         }
+        if let Ok(version) = fs::metadata(folder.join("PG_VERSION"))
+            && let Ok(cluster) = fs::metadata(&folder)
+        {
+            orphans(&cluster, &version).for_each(remove);
+        }
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         if depth < DEEPEST && !folder.join("PG_VERSION").exists() {
             let below = entries
@@ -49,6 +55,28 @@ pub(super) fn release_segments(folder: &Path) {
             folders.extend(below.map(|entry| (entry.path(), depth + 1)));
         }
     }
+}
+
+/// The segments a cluster's servers made and nobody uses. A server that is started writes a lock file of its own before it
+/// looks for what the one before it left, and names its own segment there only later: killed in between, neither is named
+/// anywhere. But each has the number of the cluster's folder as its key.
+fn orphans(cluster: &Metadata, version: &Metadata) -> impl Iterator<Item = i32> {
+    let (key, owner, made) = (cluster.ino() as i32, i64::from(cluster.uid()), version.mtime());
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let rows: Vec<Vec<i64>> = table.lines().skip(1).map(numbers).collect();
+    rows.into_iter().filter_map(move |row| match row.as_slice() {
+        // key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime …
+        [its, id, _, _, _, _, 0, _, _, cuid, _, _, _, since, ..]
+            if *its as i32 == key && *cuid == owner && *since >= made =>
+        {
+            i32::try_from(*id).ok()
+        }
+        _ => None,
+    })
+}
+
+fn numbers(line: &str) -> Vec<i64> {
+    line.split_whitespace().map_while(|field| field.parse().ok()).collect()
 }
 
 /// Releases the System V segments these processes made, as a machine's memory is lost with its power: each goes with the
@@ -112,18 +140,21 @@ fn release(creator: i32, segment: i32, users: Users) {
     };
     // key shmid perms size cpid lpid nattch …
     let ours = table.lines().skip(1).any(|line| {
-        let fields: Vec<i64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
-        matches!(fields.as_slice(), [_, id, _, _, cpid, _, used, ..]
+        matches!(numbers(line).as_slice(), [_, id, _, _, cpid, _, used, ..]
             if *id == i64::from(segment) && *cpid == i64::from(creator) && (*used == 0 || users == Users::Any))
     });
     if ours {
-        #[expect(
-            unsafe_code,
-            reason = "the only way to release a segment; it reads and writes no memory of ours"
-        )]
-        // SAFETY: IPC_RMID takes no buffer.
-        let _ = unsafe { libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut()) };
+        remove(segment);
     }
+}
+
+fn remove(segment: i32) {
+    #[expect(
+        unsafe_code,
+        reason = "the only way to release a segment; it reads and writes no memory of ours"
+    )]
+    // SAFETY: IPC_RMID takes no buffer.
+    let _ = unsafe { libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut()) };
 }
 
 #[cfg(test)]
