@@ -1,11 +1,13 @@
 //! The survey: what this machine has and can do. It looks, and leaves nothing changed.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{AccessFlags, Uid, access};
+use squall_core::fault::Fault;
 use squall_core::mechanism::{Found, Machine};
 
 use crate::priority;
@@ -53,6 +55,23 @@ pub fn survey_with_power() -> Machine {
             Err(error) => Found::Missing(error.to_string()),
         },
         ..survey()
+    }
+}
+
+/// What this machine has and can do, looked at when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Survey {
+    usual: OnceCell<Machine>,
+    with_power: OnceCell<Machine>,
+}
+
+impl Survey {
+    /// As far as it matters to these faults.
+    pub fn machine(&self, storm: &[Fault]) -> &Machine {
+        match storm.iter().any(|fault| matches!(fault, Fault::PowerLoss(_))) {
+            true => self.with_power.get_or_init(survey_with_power),
+            false => self.usual.get_or_init(survey),
+        }
     }
 }
 

@@ -81,8 +81,8 @@ fn inject(up: &Up, case: &Case, what: &str) -> Running {
     let mut held = Running::start(up.place.squall(&words));
     let mut looks = 0;
     let seen = until(what, || {
-        if let Some(status) = held.child.try_wait().unwrap() {
-            panic!("{what}: {status}, {:#?}", held.said);
+        if held.child.try_wait().unwrap().is_some() {
+            panic!("{what}: it ended: {:?}, {:#?}", held.end(PATIENCE), held.said);
         }
         let seen = (case.seen)(up, &before)?;
         // What was on its way when it came into force was lost and counted by nobody: once more.

@@ -55,7 +55,7 @@ impl<'a> Index<'a> {
         Self {
             stints,
             waits: waits(tasks),
-            needs: services.map(|name| (name.as_str(), needs(name, facts))).collect(),
+            needs: services.map(|name| (name.as_str(), facts.needs(name))).collect(),
         }
     }
 
@@ -163,17 +163,4 @@ fn waits(tasks: &BTreeMap<&str, TaskHistory<'_>>) -> Vec<(Nanos, Nanos)> {
         *until = longest;
     }
     waits
-}
-
-fn needs<'a>(service: &str, facts: &'a Facts) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![service];
-    while let Some(name) = open.pop() {
-        for link in facts.services.get(name).into_iter().flat_map(|facts| &facts.links) {
-            if found.insert(link.as_str()) {
-                open.push(link);
-            }
-        }
-    }
-    found
 }

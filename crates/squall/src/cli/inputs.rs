@@ -15,7 +15,10 @@ use squall_core::system::{Budget, Facts, System};
 use super::again::again;
 use super::{Choice, programs, say};
 use crate::client::Address;
-use crate::survey::{survey, survey_with_power};
+use crate::survey::Survey;
+
+/// How the name of a file ends that comes with squall.
+pub(super) const FROM_SQUALL: &str = " (bundled)";
 
 /// The scenarios that come with squall: name and text.
 pub(super) const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -72,16 +75,6 @@ pub(super) fn system(named: Option<&Path>, difficulty: u8, pace: f64) -> Result<
     Ok((system, PathBuf::from(name)))
 }
 
-/// What this machine has and can do, as far as these scenarios may ask.
-fn machine(scenarios: &[String]) -> Machine {
-    // No storm holds a fault whose word is not in its file.
-    let dark = |name: &String| scenario_text(name).is_ok_and(|(_, text)| text.contains("power_loss"));
-    match scenarios.iter().any(dark) {
-        true => survey_with_power(),
-        false => survey(),
-    }
-}
-
 /// Reads the system and every scenario chosen, and plans them; for the system at an address, where one is attached to.
 pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Result<Inputs, Bad> {
     let level = level(choice.difficulty)?;
@@ -95,7 +88,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let system = expanded.and_then(|doc| System::read(&doc));
     let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
-    let machine = machine(&names);
+    let survey = Survey::default();
     let scope = scope.for_scenario(system.as_ref().map(System::facts).as_ref());
     for name in names {
         let (file, text) = scenario_text(&name)?;
@@ -112,21 +105,18 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             .and_then(|doc| programs::scenario(&doc).map(|scenario| (doc, scenario)));
         let planned = read.and_then(|(doc, scenario)| match &system {
             Some(system) => {
+                let machine = survey.machine(&scenario.storm);
                 let facts = system.with_replicas(&scenario.replicas).facts();
-                if let Some(why) = lacking((&name, together(&name)), &scenario, (&facts, attach, &machine)) {
-                    left_out.push(LeftOut { scenario: name, why });
-                    return Ok(None);
-                }
+                let asked = (name.as_str(), together(&name));
                 let planned = plan(&doc, &scenario, &facts, request);
-                if let Err(mistakes) = &planned
-                    && let Some(why) =
-                        beyond_budget((&name, together(&name)), (&doc, &scenario, &facts), request, mistakes)
-                {
+                let beyond = |mistakes| beyond_budget(asked, (&doc, &scenario, &facts), request, mistakes);
+                let left = lacking(asked, &scenario, (&facts, attach, machine));
+                if let Some(why) = left.or_else(|| planned.as_ref().err().and_then(beyond)) {
                     left_out.push(LeftOut { scenario: name, why });
                     return Ok(None);
                 }
-                let (planned, at) = (planned?, (attach, &machine));
-                let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, &machine)?))) else {
+                let (planned, at) = (planned?, (attach, machine));
+                let Some((to, why)) = attach.and_then(|to| Some((to, impossible(&scenario, to, machine)?))) else {
                     return possible(&doc, &scenario, at).map(|()| Some(planned));
                 };
                 match together(&name) {
@@ -142,12 +132,13 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             Err(mistakes) => wrong.push(mistakes),
         }
     }
-    match (system, refused, attach) {
-        (None, ..) => Err(Bad::Mistakes(wrong)),
-        _ if !wrong.is_empty() => Err(Bad::Mistakes(wrong)),
-        (_, Some(refused), _) => Err(refused),
-        (Some(system), ..) if plans.is_empty() => Err(nothing_fits(&system.system, attach, &left_out)),
-        (Some(system), ..) => Ok(Inputs {
+    let Some(system) = system.filter(|_| wrong.is_empty()) else {
+        return Err(Bad::Mistakes(wrong));
+    };
+    match refused {
+        Some(refused) => Err(refused),
+        None if plans.is_empty() => Err(nothing_fits(&system.system, attach, &left_out)),
+        None => Ok(Inputs {
             system,
             level,
             plans,
@@ -337,7 +328,7 @@ pub(super) fn scenario_text(name: &str) -> Result<(String, String), Bad> {
         return read(own);
     }
     match BUNDLED.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => Ok((format!("{name}.yaml (bundled)"), (*text).to_owned())),
+        Some((_, text)) => Ok((format!("{name}.yaml{FROM_SQUALL}"), (*text).to_owned())),
         None => Err(Bad::Plain(
             format!("there is no scenario `{name}`"),
             "`squall list scenarios` names them".to_owned(),

@@ -5,10 +5,11 @@ mod bugs;
 mod rows;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use clap::Args;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream;
 use squall_core::journal::Journal;
 use squall_core::judgement::{Judgement, judgement};
 use squall_core::plan::Plan;
@@ -156,10 +157,13 @@ fn trials(args: &SelftestArgs, choice: &Choice, seed: u64, bugs: &[&'static Bug]
         }
     }
     for (number, bug) in bugs.iter().enumerate() {
-        let sets = bug.sets.iter().map(|(name, value)| (*name, *value));
+        let sets = bug
+            .sets
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let own = Choice {
             scenarios: bug.scenario.to_owned(),
-            sets: sets.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            sets: sets.collect(),
             ..choice.clone()
         };
         let Some((system, plan)) = planned(&own, seed).into_iter().next() else {
@@ -202,17 +206,11 @@ async fn rows(
         waiting.tell(&format!("{}: {}", trial.name, trial.plan.scenario));
         one(workshop, trial, cluster.as_ref(), at_once == 1).await
     };
-    let (mut waits, mut going, mut ended) = (trials.iter(), FuturesOrdered::new(), trials.iter());
+    // In the matrix's order: what the sound system was accused of is known before its bugs are looked for.
+    let mut journals = pin!(stream::iter(trials.iter().map(one)).buffered(at_once));
     let mut sound = Vec::new();
-    loop {
-        while going.len() < at_once {
-            let Some(trial) = waits.next() else { break };
-            going.push_back(one(trial));
-        }
-        // In the matrix's order: what the sound system was accused of is known before its bugs are looked for.
-        let (Some(journal), Some(trial)) = (going.next().await, ended.next()) else {
-            break;
-        };
+    for trial in &trials {
+        let Some(journal) = journals.next().await else { break };
         let journal = journal?;
         let row = match trial.bug {
             Some(bug) => accused(bug, &journal, &sound, &workshop.folder.path().join(&trial.name)),

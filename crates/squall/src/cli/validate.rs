@@ -9,7 +9,7 @@ use squall_core::plan::{Request, needs, plan};
 use squall_core::scenario::Scenario;
 use squall_core::system::System;
 
-use super::inputs::{Bad, all_scenarios, bundled, read, scenario_text, system_text};
+use super::inputs::{Bad, FROM_SQUALL, all_scenarios, bundled, read, scenario_text, system_text};
 use super::{programs, say};
 use crate::exit;
 
@@ -96,7 +96,7 @@ fn check((name, text): &Text, system: Option<&Text>) -> Result<String, Mistakes>
 
 /// A scenario is found by its file's name.
 fn named(doc: &Document, name: &str, scenario: &Scenario) -> Result<(), Mistakes> {
-    let path = name.trim_end_matches(" (bundled)");
+    let path = name.trim_end_matches(FROM_SQUALL);
     let stem = Path::new(path)
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned());

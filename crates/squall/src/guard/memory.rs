@@ -2,7 +2,7 @@
 //! machine has only so much of it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -40,12 +40,17 @@ pub(super) fn release_segments(folder: &Path) {
         if let Ok(text) = fs::read_to_string(folder.join("postmaster.pid"))
             && let Some((creator, segment)) = creator_and_segment(&text)
         {
-            release(creator, segment, Users::None);
+            release(|seen| seen.id == segment && seen.creator == creator && seen.users == 0);
         }
         if let Ok(version) = fs::metadata(folder.join("PG_VERSION"))
             && let Ok(cluster) = fs::metadata(&folder)
         {
-            orphans(&cluster, &version).for_each(remove);
+            // A server that is started writes a lock file of its own before it looks for what the one before it left, and
+            // names its own segment there only later: killed in between, neither is named anywhere. But each has the number
+            // of the cluster's folder as its key.
+            let (key, owner, made) = (cluster.ino() as i32, i64::from(cluster.uid()), version.mtime());
+            let own = |seen: &Segment| seen.key as i32 == key && seen.owner == owner && seen.since >= made;
+            release(|seen| own(seen) && seen.users == 0);
         }
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         if depth < DEEPEST && !folder.join("PG_VERSION").exists() {
@@ -57,34 +62,11 @@ pub(super) fn release_segments(folder: &Path) {
     }
 }
 
-/// The segments a cluster's servers made and nobody uses. A server that is started writes a lock file of its own before it
-/// looks for what the one before it left, and names its own segment there only later: killed in between, neither is named
-/// anywhere. But each has the number of the cluster's folder as its key.
-fn orphans(cluster: &Metadata, version: &Metadata) -> impl Iterator<Item = i32> {
-    let (key, owner, made) = (cluster.ino() as i32, i64::from(cluster.uid()), version.mtime());
-    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    let rows: Vec<Vec<i64>> = table.lines().skip(1).map(numbers).collect();
-    rows.into_iter().filter_map(move |row| match row.as_slice() {
-        // key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime …
-        [its, id, _, _, _, _, 0, _, _, cuid, _, _, _, since, ..]
-            if *its as i32 == key && *cuid == owner && *since >= made =>
-        {
-            i32::try_from(*id).ok()
-        }
-        _ => None,
-    })
-}
-
-fn numbers(line: &str) -> Vec<i64> {
-    line.split_whitespace().map_while(|field| field.parse().ok()).collect()
-}
-
 /// Releases the System V segments these processes made, as a machine's memory is lost with its power: each goes with the
 /// last who uses it. So do those that clusters left on disks which they alone see, below `folder`.
 pub fn forget(pids: &[u32], folder: &Path) {
-    for (creator, segment) in used_segments(pids) {
-        release(creator, segment, Users::Any);
-    }
+    let used = used_segments(pids);
+    release(|seen| used.contains(&seen.id) && pids.iter().any(|pid| i64::from(*pid) == seen.creator));
     let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let own = mounts("self");
     let mut seen = BTreeSet::new();
@@ -97,8 +79,8 @@ pub fn forget(pids: &[u32], folder: &Path) {
     }
 }
 
-/// The System V segments these processes use, each with every one of them that may have made it.
-fn used_segments(pids: &[u32]) -> BTreeSet<(i32, i32)> {
+/// The System V segments these processes use.
+fn used_segments(pids: &[u32]) -> BTreeSet<i64> {
     let segment = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         // A mapping's fifth field is the file's number, and for a segment its own.
@@ -107,24 +89,12 @@ fn used_segments(pids: &[u32]) -> BTreeSet<(i32, i32)> {
     let maps = pids
         .iter()
         .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/maps")).ok());
-    let used: BTreeSet<i32> = maps
-        .flat_map(|text| text.lines().filter_map(segment).collect::<Vec<_>>())
-        .collect();
-    let creators = pids.iter().filter_map(|pid| i32::try_from(*pid).ok());
-    creators
-        .flat_map(|creator| used.iter().map(move |segment| (creator, *segment)))
+    maps.flat_map(|text| text.lines().filter_map(segment).collect::<Vec<_>>())
         .collect()
 }
 
-/// Who may still use what is released.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Users {
-    None,
-    Any,
-}
-
 /// From a lock file: the first line is the server's pid, one of the others `KEY ID` of its segment.
-fn creator_and_segment(text: &str) -> Option<(i32, i32)> {
+fn creator_and_segment(text: &str) -> Option<(i64, i64)> {
     let creator = text.lines().next()?.trim().trim_start_matches('-').parse().ok()?;
     let words: Vec<&str> = text.lines().nth(6)?.split_whitespace().collect();
     match words.as_slice() {
@@ -133,28 +103,47 @@ fn creator_and_segment(text: &str) -> Option<(i32, i32)> {
     }
 }
 
-/// Releases a segment, if `creator` made it, and if it has no other users: numbers are given anew.
-fn release(creator: i32, segment: i32, users: Users) {
-    let Ok(table) = fs::read_to_string("/proc/sysvipc/shm") else {
-        return;
-    };
-    // key shmid perms size cpid lpid nattch …
-    let ours = table.lines().skip(1).any(|line| {
-        matches!(numbers(line).as_slice(), [_, id, _, _, cpid, _, used, ..]
-            if *id == i64::from(segment) && *cpid == i64::from(creator) && (*used == 0 || users == Users::Any))
-    });
-    if ours {
-        remove(segment);
+/// A System V segment, as the kernel lists it. Numbers are given anew, so one is known only by several of these.
+struct Segment {
+    key: i64,
+    id: i64,
+    creator: i64,
+    users: i64,
+    owner: i64,
+    /// Made then, or changed, in seconds.
+    since: i64,
+}
+
+impl Segment {
+    /// From a line of the table: `key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime …`.
+    fn of(line: &str) -> Option<Self> {
+        let fields = line.split_whitespace().map_while(|field| field.parse().ok());
+        match fields.collect::<Vec<i64>>().as_slice() {
+            &[key, id, _, _, creator, _, users, _, _, owner, _, _, _, since, ..] => Some(Self {
+                key,
+                id,
+                creator,
+                users,
+                owner,
+                since,
+            }),
+            _ => None,
+        }
     }
 }
 
-fn remove(segment: i32) {
-    #[expect(
-        unsafe_code,
-        reason = "the only way to release a segment; it reads and writes no memory of ours"
-    )]
-    // SAFETY: IPC_RMID takes no buffer.
-    let _ = unsafe { libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut()) };
+/// Releases the segments that fit; each goes with the last who uses it.
+fn release(fits: impl Fn(&Segment) -> bool) {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let ours = table.lines().filter_map(Segment::of).filter(fits);
+    for id in ours.filter_map(|segment| i32::try_from(segment.id).ok()) {
+        #[expect(
+            unsafe_code,
+            reason = "the only way to release a segment; it reads and writes no memory of ours"
+        )]
+        // SAFETY: IPC_RMID takes no buffer.
+        let _ = unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
 }
 
 #[cfg(test)]

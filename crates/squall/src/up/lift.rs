@@ -78,16 +78,8 @@ impl Up {
     /// Whether something holds at a copy, at its links, or where what it needs is.
     fn is_hindered(&self, instance: &Instance) -> bool {
         let facts = self.system.facts();
-        let mut needs = vec![instance.service.as_str()];
-        let mut next = 0;
-        while let Some(service) = needs.get(next).and_then(|name| facts.services.get(*name)) {
-            let new = service.links.iter().map(String::as_str);
-            let new: Vec<&str> = new.filter(|link| !needs.contains(link)).collect();
-            needs.extend(new);
-            next += 1;
-        }
-        self.claims.any_at(|copy| {
-            copy == instance || (copy.service != instance.service && needs.contains(&copy.service.as_str()))
-        })
+        let needs = facts.needs(&instance.service);
+        let needed = |copy: &Instance| copy.service != instance.service && needs.contains(copy.service.as_str());
+        self.claims.any_at(|copy| copy == instance || needed(copy))
     }
 }
