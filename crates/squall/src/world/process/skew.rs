@@ -16,7 +16,7 @@ pub use trial::{Clock, tell};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall_core::event::{Said, SkewLook};
 use squall_core::place::{Condition, Instance, Skew};
@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use self::code::Patches;
-use self::patch::{Process, lives};
+use self::patch::{Process, is_bare, lives};
 use crate::processes;
 use crate::world::Trouble;
 
@@ -33,6 +33,10 @@ use crate::world::Trouble;
 const LOOK: Duration = Duration::from_millis(20);
 /// Processes may be born while others are replaced: so often is looked once more.
 const PASSES: usize = 50;
+/// One that has no memory has some, or has ended, within this.
+const SETTLES: Duration = Duration::from_secs(1);
+/// Between two looks whether it has.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Where the first process of an instance is told.
 pub(super) type Pid = watch::Receiver<Option<u32>>;
@@ -57,6 +61,13 @@ struct Clocks {
     patches: Patches,
     processes: BTreeMap<u32, Process>,
     lifted: bool,
+}
+
+/// Whether processes were born all the time while something was done about each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Born {
+    NoMore,
+    EverNew,
 }
 
 impl Skews {
@@ -152,54 +163,56 @@ async fn follow(clocks: Arc<Lock<Clocks>>, mut pid: Pid) {
 impl Clocks {
     /// Replaces them in every process of the instance that has them not replaced yet.
     fn hold(&mut self, root: Option<u32>) -> io::Result<()> {
-        self.processes.retain(|_, process| process.lives());
         if self.lifted {
             return Ok(());
         }
-        for _ in 0..PASSES {
-            let mut failed = None;
-            let mut new = false;
-            for pid in self.family(root) {
-                if self.processes.contains_key(&pid) {
-                    continue;
-                }
-                match Process::replace(pid, &self.patches) {
-                    Ok(process) => {
-                        new = true;
-                        self.processes.insert(pid, process);
-                    }
-                    Err(error) if lives(pid) => failed = failed.or(Some(error)),
-                    Err(_) => {}
-                }
+        let replace = |clocks: &mut Self, pid| {
+            let new = !clocks.processes.contains_key(&pid);
+            if new {
+                let process = Process::replace(pid, &clocks.patches)?;
+                clocks.processes.insert(pid, process);
             }
-            match failed {
-                Some(error) if !new => return Err(error),
-                None if !new => return Ok(()),
-                _ => {}
-            }
-        }
-        Err(io::Error::other("more and more processes were born meanwhile"))
+            Ok(new)
+        };
+        // Where ever new ones are born they are replaced as they come.
+        self.each(root, replace).map(drop)
     }
 
     /// Gives each process its own back.
     fn lift(&mut self, root: Option<u32>) -> io::Result<()> {
         self.lifted = true;
-        for _ in 0..PASSES {
+        match self.each(root, |clocks, pid| patch::restore(pid, &clocks.patches))? {
+            Born::NoMore => {
+                self.processes.clear();
+                Ok(())
+            }
+            Born::EverNew => Err(io::Error::other("more and more processes were born meanwhile")),
+        }
+    }
+
+    /// Does something about every process, until there is none left where there is anything to do.
+    fn each(&mut self, root: Option<u32>, act: impl Fn(&mut Self, u32) -> io::Result<bool>) -> io::Result<Born> {
+        let settled = Instant::now() + SETTLES;
+        let mut passes = 0;
+        while passes < PASSES {
             self.processes.retain(|_, process| process.lives());
-            let mut still = false;
+            let (mut acted, mut failed) = (false, None);
             for pid in self.family(root) {
-                match patch::restore(pid, &self.patches) {
-                    Ok(restored) => still |= restored,
-                    Err(error) if lives(pid) => return Err(error),
+                match act(self, pid) {
+                    Ok(done) => acted |= done,
+                    Err(error) if lives(pid) => failed = failed.or(Some(error)),
                     Err(_) => {}
                 }
             }
-            if !still {
-                self.processes.clear();
-                return Ok(());
+            match failed {
+                _ if acted => passes += 1,
+                None => return Ok(Born::NoMore),
+                // One that is about to end, or to become another program, has no memory for a moment.
+                Some(error) if is_bare(&error) && Instant::now() < settled => std::thread::sleep(PAUSE),
+                Some(error) => return Err(error),
             }
         }
-        Err(io::Error::other("more and more processes were born meanwhile"))
+        Ok(Born::EverNew)
     }
 
     /// In how many processes they are replaced, and how many of these have run them since.
@@ -237,7 +250,6 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-    use std::time::Instant;
 
     const SECOND: i64 = 1_000_000_000;
     /// Begins a line that is not the test harness's.
@@ -419,5 +431,20 @@ mod tests {
         clocks.lift(pid).unwrap();
         assert!(near(teller.ask().0, 0));
         processes::signal(&sleeps, nix::sys::signal::Signal::SIGKILL);
+    }
+
+    #[test]
+    fn who_is_just_being_born_or_ends_is_no_error() {
+        // Its children end as soon as they are there; some become other programs before.
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do : | : | /bin/true; done"]);
+        let teller = Teller::start(command);
+        for round in 0..100 {
+            let (mut clocks, pid) = (clocks(3600 * SECOND), Some(teller.pid()));
+            clocks.hold(pid).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            clocks
+                .lift(pid)
+                .unwrap_or_else(|error| panic!("round {round}, lifted: {error}"));
+        }
     }
 }

@@ -153,7 +153,14 @@ fn region(pid: u32) -> io::Result<Region> {
         to.checked_sub(from).filter(|length| *length <= LARGEST)?;
         Some(Region { from, to })
     });
-    found.ok_or_else(|| io::Error::other("it has no vDSO"))
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it has no vDSO"))
+}
+
+/// Whether this says that a process had no memory, or not all of it.
+pub(super) fn is_bare(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, UnexpectedEof, WriteZero};
+    let gone = error.raw_os_error() == Some(nix::libc::ESRCH);
+    gone || [NotFound, UnexpectedEof, WriteZero].contains(&error.kind())
 }
 
 /// What a process has where its clock functions begin.
