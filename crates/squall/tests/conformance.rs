@@ -104,12 +104,16 @@ fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) 
         let differ = until(&format!("{what}: that it is not healed to be noticed"), || {
             let differ = up.differences(before).into_iter();
             let differ: Vec<String> = differ.filter(|line| !line.starts_with("/proc/self/exe up")).collect();
-            match differ.is_empty() {
+            let what: Vec<&str> = differ
+                .iter()
+                .filter_map(|line| Some(line.split_once(": ")?.0))
+                .collect();
+            match what.is_empty() {
                 true => Err("nothing".to_owned()),
-                false => Ok(differ),
+                false => Ok(what.join(", ")),
             }
         });
-        eprintln!("  {}", differ.join("\n  "));
+        eprintln!("  what differs: {differ}");
     }
     // What is watched squall itself must have looked at, too, to say that it was seen: and at work meanwhile, as what was
     // seen above may have been before its first look.

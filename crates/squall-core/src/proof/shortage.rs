@@ -122,28 +122,27 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
             .min(there / PART)
             .max(LONGER)
     };
-    match (waits, astray) {
-        (_, Some(astray @ 1..)) => Err(format!("{says}, and {astray} threads might run on others")),
-        ([Some(0), _], _) => Err(format!("{says}, and it never had to wait")),
-        ([Some(waited), Some(usual)], _) if waited < enough(usual) => Err(format!(
-            "{says}, and it waited {:.1} ms for its turn, where {:.1} ms would have been usual",
-            ms(waited),
-            ms(usual)
-        )),
-        ([Some(waited), Some(usual)], _) => Ok((
-            look,
-            format!(
-                "{says}, and it waited {:.0} ms for its turn, where {:.1} ms would have been usual",
-                ms(waited),
-                ms(usual)
-            ),
-        )),
-        ([Some(waited), None], _) => Ok((look, format!("{says}, and it waited {:.0} ms for its turn", ms(waited)))),
-        ([None, _], Some(0)) => Ok((
+    let [waited, usual] = waits;
+    if let Some(astray @ 1..) = astray {
+        return Err(format!("{says}, and {astray} threads might run on others"));
+    }
+    match waited {
+        Some(0) => Err(format!("{says}, and it never had to wait")),
+        Some(waited) => {
+            let than = usual.map_or(String::new(), |usual| {
+                format!(", where {:.1} ms would have been usual", ms(usual))
+            });
+            let says = format!("{says}, and it waited {:.1} ms for its turn{than}", ms(waited));
+            match usual.is_some_and(|usual| waited < enough(usual)) {
+                true => Err(says),
+                false => Ok((look, says)),
+            }
+        }
+        None if astray.is_some() => Ok((
             look,
             format!("{says}, to which it was bound; nobody here counts how long it waited"),
         )),
-        ([None, _], _) => Err(format!("{says}, and nobody saw whether it had to wait")),
+        None => Err(format!("{says}, and nobody saw whether it had to wait")),
     }
 }
 

@@ -9,7 +9,7 @@ use squall_core::workload::PlannedBulky;
 
 use super::queue::Gone;
 use super::run::{MS, Run, SEC, instance, line, op, place, step};
-use super::strikes::struck;
+use super::strikes::{proven, struck};
 
 const GONE: Gone = Gone {
     from: 7 * SEC,
@@ -28,14 +28,6 @@ fn with(service: &str, shortage: Shortage, looks: &[ShortageLook]) -> Run {
         run.add(GONE.from + at * 100 * MS, fact);
     }
     run
-}
-
-fn seen(run: &Run) -> bool {
-    let judgement = run.judge();
-    let seen = judgement.proofs[0].seen;
-    // A fault nobody felt never passes.
-    assert_eq!(judgement.outcome == Came::Pass, seen, "{:?}", judgement.proofs);
-    seen
 }
 
 const CPU: Shortage = Shortage::Cpu { taken: Share::ALL };
@@ -83,7 +75,7 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
         // The last look tells: both figures only grow.
         (vec![cpu(10, Some(1)), cpu(900_000, Some(9_000))], true),
     ] {
-        assert_eq!(seen(&with("server", CPU, &looks)), felt, "{looks:?}");
+        assert_eq!(proven(&with("server", CPU, &looks)), felt, "{looks:?}");
     }
 }
 
@@ -117,13 +109,13 @@ fn unused(run: &mut Run) {
 
 #[test]
 fn memory_is_short_when_the_limit_was_in_force_and_it_was_used_under_it() {
-    assert!(!seen(&with("server", MEMORY, &[])));
+    assert!(!proven(&with("server", MEMORY, &[])));
     assert!(
-        !seen(&with("server", MEMORY, &[memory(30_000_000)])),
+        !proven(&with("server", MEMORY, &[memory(30_000_000)])),
         "more than planned was left"
     );
     let mut run = with("server", MEMORY, &[memory(36_000_000), memory(20_000_000)]);
-    assert!(seen(&run));
+    assert!(proven(&run));
     unused(&mut run);
     assert!(!run.judge().proofs[0].seen, "nobody used it");
     let worker = with("worker", MEMORY, &[memory(40_000_000)]);
@@ -187,21 +179,21 @@ fn says(run: &mut Run, at: u64, who: &str, line: &str) {
 
 #[test]
 fn descriptors_are_taken_when_none_was_free_and_somebody_waited_or_it_says_so() {
-    assert!(!seen(&with("server", FDS, &[])));
-    assert!(!seen(&with("server", FDS, &[fds(1, 3)])), "one was free");
-    assert!(!seen(&with("server", FDS, &[fds(0, 0)])), "nobody came");
-    assert!(seen(&with("server", FDS, &[fds(0, 2)])));
+    assert!(!proven(&with("server", FDS, &[])));
+    assert!(!proven(&with("server", FDS, &[fds(1, 3)])), "one was free");
+    assert!(!proven(&with("server", FDS, &[fds(0, 0)])), "nobody came");
+    assert!(proven(&with("server", FDS, &[fds(0, 2)])));
     let mut run = with("server", FDS, &[fds(0, 0)]);
     says(&mut run, GONE.from + SEC, "worker-1", "Too many open files");
     says(&mut run, GONE.to + SEC, "server-1", "Too many open files");
-    assert!(!seen(&run), "not its own word, or not then");
+    assert!(!proven(&run), "not its own word, or not then");
     says(
         &mut run,
         GONE.from + SEC,
         "server-1",
         "accept error: Too many open files (os error 24)",
     );
-    assert!(seen(&run));
+    assert!(proven(&run));
 }
 
 #[test]
@@ -209,15 +201,15 @@ fn a_disk_is_full_when_a_write_was_refused_and_one_of_its_own_was_too() {
     let disk = |refused| ShortageLook::Disk { free: 0, refused };
     let full = "can't write the log: No space left on device (os error 28)";
     let mut run = with("server", Shortage::Disk, &[disk(false), disk(true)]);
-    assert!(!seen(&run), "it was used, and may have written nothing");
+    assert!(!proven(&run), "it was used, and may have written nothing");
     says(&mut run, GONE.from + SEC, "worker-1", full);
     says(&mut run, GONE.to + SEC, "server-1", full);
-    assert!(!seen(&run), "not its own word, or not then");
+    assert!(!proven(&run), "not its own word, or not then");
     says(&mut run, GONE.from + SEC, "server-1", full);
-    assert!(seen(&run));
+    assert!(proven(&run));
     let mut free = with("server", Shortage::Disk, &[disk(false)]);
     says(&mut free, GONE.from + SEC, "server-1", full);
-    assert!(!seen(&free), "there was room");
+    assert!(!proven(&free), "there was room");
     let mut refusing = with("server", Shortage::Disk, &[disk(true)]);
     answered(&mut refusing, Answer::Refused);
     assert!(refusing.judge().proofs[0].seen);
@@ -227,10 +219,10 @@ fn a_disk_is_full_when_a_write_was_refused_and_one_of_its_own_was_too() {
 fn connections_are_taken_when_another_one_was_refused() {
     let shortage = Shortage::Connections { evict: true };
     let look = |held, refused| ShortageLook::Connections { held, refused };
-    assert!(!seen(&with("db", shortage, &[])));
-    assert!(!seen(&with("db", shortage, &[look(40, 0)])));
-    assert!(!seen(&with("db", shortage, &[look(0, 3)])), "somebody else had them");
-    assert!(seen(&with("db", shortage, &[look(40, 1)])));
+    assert!(!proven(&with("db", shortage, &[])));
+    assert!(!proven(&with("db", shortage, &[look(40, 0)])));
+    assert!(!proven(&with("db", shortage, &[look(0, 3)])), "somebody else had them");
+    assert!(proven(&with("db", shortage, &[look(40, 1)])));
 }
 
 /// The answers due while it holds, as `answer`.

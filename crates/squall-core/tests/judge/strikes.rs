@@ -10,6 +10,14 @@ use squall_core::protocol::{Act, Protocol};
 use super::queue::Gone;
 use super::run::{MS, Run, SEC, instance, line, op, place, step};
 
+/// Whether a run's first strike was seen to have an effect: only then does it pass.
+pub fn proven(run: &Run) -> bool {
+    let judgement = run.judge();
+    let seen = judgement.proofs[0].seen;
+    assert_eq!(judgement.outcome == Came::Pass, seen, "{:?}", judgement.proofs);
+    seen
+}
+
 /// The sound run with a strike of this sort in place of its own two, from `gone.from` on; nothing of
 /// it is felt yet.
 pub fn struck(step: Step, at: &str, gone: Gone) -> Run {

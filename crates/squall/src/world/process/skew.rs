@@ -441,7 +441,9 @@ mod tests {
         let teller = Teller::start(command);
         for round in 0..100 {
             let (mut clocks, pid) = (clocks(3600 * SECOND), Some(teller.pid()));
-            clocks.hold(pid).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            clocks
+                .hold(pid)
+                .unwrap_or_else(|error| panic!("round {round}: {error}"));
             clocks
                 .lift(pid)
                 .unwrap_or_else(|error| panic!("round {round}, lifted: {error}"));
