@@ -12,6 +12,7 @@ mod cut;
 mod damage;
 mod delay;
 mod disk_full;
+mod disk_slow;
 mod fds_taken;
 mod freeze;
 mod intercept;
@@ -40,6 +41,7 @@ pub use cut::CutLink;
 pub use damage::DamageFiles;
 pub use delay::DelayLink;
 pub use disk_full::DiskFull;
+pub use disk_slow::DiskSlow;
 pub use fds_taken::FdsTaken;
 pub use freeze::Freeze;
 pub use intercept::{InterceptLink, Then};
@@ -111,6 +113,8 @@ pub enum Fault {
     FdsTaken(FdsTaken),
     /// Fills the disk of one copy.
     DiskFull(DiskFull),
+    /// A disk that takes longer.
+    DiskSlow(DiskSlow),
     /// Changes what one copy has on disk.
     Damage(DamageFiles),
     /// Lets one copy see a wrong wall clock.
@@ -170,6 +174,7 @@ impl Fault {
             Fault::MemoryLoad(_) => "memory_load",
             Fault::FdsTaken(_) => "fds_taken",
             Fault::DiskFull(_) => "disk_full",
+            Fault::DiskSlow(_) => "disk_slow",
             Fault::Damage(_) => "damage",
             Fault::ClockSkew(_) => "clock_skew",
             Fault::ConnectionsTaken(_) => "connections_taken",
@@ -203,6 +208,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => fault.timing(),
             Fault::FdsTaken(fault) => fault.timing(),
             Fault::DiskFull(fault) => fault.timing(),
+            Fault::DiskSlow(fault) => fault.timing(),
             Fault::Damage(fault) => fault.timing(),
             Fault::ClockSkew(fault) => fault.timing(),
             Fault::ConnectionsTaken(fault) => fault.timing(),
@@ -236,6 +242,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => Target::Service(&fault.on),
             Fault::FdsTaken(fault) => Target::Service(&fault.on),
             Fault::DiskFull(fault) => Target::Service(&fault.on),
+            Fault::DiskSlow(fault) => Target::Service(&fault.on),
             Fault::Damage(fault) => Target::Service(&fault.on),
             Fault::ClockSkew(fault) => Target::Service(&fault.on),
             Fault::ConnectionsTaken(fault) => Target::Service(&fault.on),
@@ -254,6 +261,7 @@ impl Fault {
             Fault::SlowClose(fault) => fault.objection(),
             Fault::Intercept(fault) => fault.objection(),
             Fault::CpuLoad(fault) => fault.objection(),
+            Fault::DiskSlow(fault) => fault.objection(),
             _ => None,
         }
     }
@@ -282,6 +290,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => fault.condition(),
             Fault::FdsTaken(fault) => fault.condition(),
             Fault::DiskFull(fault) => fault.condition(),
+            Fault::DiskSlow(fault) => fault.condition(),
             Fault::Damage(fault) => fault.condition(),
             Fault::ClockSkew(fault) => fault.condition(),
             Fault::ConnectionsTaken(fault) => fault.condition(),
@@ -323,6 +332,7 @@ impl Fault {
             Fault::MemoryLoad(fault) => Some(fault.lasts),
             Fault::FdsTaken(fault) => Some(fault.lasts),
             Fault::DiskFull(fault) => Some(fault.lasts),
+            Fault::DiskSlow(fault) => Some(fault.lasts),
             Fault::Damage(fault) => Some(fault.lasts),
             Fault::ClockSkew(fault) => Some(fault.lasts),
             Fault::ConnectionsTaken(fault) => Some(fault.lasts),

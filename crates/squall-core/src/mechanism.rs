@@ -61,6 +61,8 @@ pub struct Machine {
     pub disks: Found,
     /// Whose clock functions squall can replace; else why not, when it was tried.
     pub clocks: Found,
+    /// By what a copy gets one that can be slow; else what was said when it was tried.
+    pub slow_disks: Found,
     /// By what a copy gets one that can lose its power; else what was said when it was tried.
     pub power: Found,
 }
@@ -82,6 +84,8 @@ pub enum Need {
     Processes,
     /// A copy can get a disk of its own.
     Disks,
+    /// A copy can get a disk that can be slow.
+    SlowDisks,
     /// The clock functions of a process can be replaced.
     Clocks,
     /// A copy can get a disk that loses what was not synced.
@@ -106,6 +110,13 @@ impl Need {
                 Found::Missing(why) => Some(Impossible {
                     why: format!("no copy can get a disk of its own ({why})"),
                     enable: ENABLE_DISKS.to_owned(),
+                }),
+            },
+            Need::SlowDisks => match &machine.slow_disks {
+                Found::At(_) => None,
+                Found::Missing(why) => Some(Impossible {
+                    why: format!("no copy can get a disk that is slow ({why})"),
+                    enable: format!("{ENABLE_FUSE}; {ENABLE_DISKS}"),
                 }),
             },
             Need::Clocks => match &machine.clocks {
@@ -165,6 +176,9 @@ pub struct Impossible {
 const ENABLE_DISKS: &str = "run squall as root, or let everybody have user namespaces (on Debian \
                             `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu \
                             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)";
+
+const ENABLE_FUSE: &str =
+    "let the kernel have FUSE (`modprobe fuse`), and squall open /dev/fuse: in a container `--device /dev/fuse`";
 
 const ENABLE_CLOCKS: &str = "run squall on Linux on x86-64, as one who may trace all it starts: in a container as an \
                              ordinary user, or with `--cap-add SYS_PTRACE`; elsewhere \
@@ -239,6 +253,14 @@ pub const TABLE: &[Row] = &[
         process: Means::By(
             "a file that fills the copy's disk: a tmpfs in a mount namespace, made for the storm",
             &[Need::Processes, Need::Disks],
+        ),
+        attached: Means::Nothing("no handle on its disks", LET_START),
+    },
+    Row {
+        fault: "disk_slow",
+        process: Means::By(
+            "squall's own filesystem (FUSE) over the copy's disk in a mount namespace, made for the storm",
+            &[Need::Processes, Need::SlowDisks],
         ),
         attached: Means::Nothing("no handle on its disks", LET_START),
     },
@@ -391,6 +413,7 @@ mod tests {
             cgroup: Found::Missing("read-only".to_owned()),
             postgres: Found::Missing("not installed".to_owned()),
             disks: Found::At("a mount namespace".to_owned()),
+            slow_disks: Found::At("FUSE".to_owned()),
             clocks: Found::At("all squall starts".to_owned()),
             power: Found::At("ext4".to_owned()),
         }

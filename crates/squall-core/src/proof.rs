@@ -4,6 +4,7 @@
 //! found nobody, an answer that had been right before, bytes the link's proxy held up. That a
 //! process is gone proves nothing: it may have been idle.
 
+mod disk;
 mod link;
 mod objects;
 mod others;

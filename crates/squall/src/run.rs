@@ -190,8 +190,11 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
         port: order.port,
         witness: witness.url().to_owned(),
         seed: order.plan.seed,
-        disks: struck(order.plan, &Condition::Short(Shortage::Disk)),
-        powered: struck(order.plan, &Condition::Down(Death::PowerLoss)),
+        filled: struck(order.plan, |condition| *condition == Condition::Short(Shortage::Disk)),
+        powered: struck(order.plan, |condition| *condition == Condition::Down(Death::PowerLoss)),
+        slowed: struck(order.plan, |condition| {
+            matches!(condition, Condition::Short(Shortage::SlowDisk { .. }))
+        }),
         spoken: spoken(order.plan),
     };
     let means = Means {
@@ -203,8 +206,8 @@ async fn world(order: &Order<'_>, recorder: &Recorder, witness: &Witness) -> Res
 }
 
 /// The services a plan strikes so.
-fn struck(plan: &Plan, condition: &Condition) -> BTreeSet<String> {
-    let so = plan.steps.iter().filter(|step| step.condition == *condition);
+fn struck(plan: &Plan, is: fn(&Condition) -> bool) -> BTreeSet<String> {
+    let so = plan.steps.iter().filter(|step| is(&step.condition));
     so.map(|step| step.service.clone()).collect()
 }
 

@@ -42,6 +42,10 @@ pub fn survey() -> Machine {
             Ok(by) => Found::At(by),
             Err(error) => Found::Missing(error.to_string()),
         },
+        slow_disks: match Disk::possible_slow() {
+            Ok(by) => Found::At(by),
+            Err(error) => Found::Missing(error.to_string()),
+        },
         power: Found::Missing("not tried".to_owned()),
     }
 }

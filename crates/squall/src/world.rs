@@ -243,9 +243,11 @@ pub struct Setting {
     /// For the proxies' draws.
     pub seed: u64,
     /// The services whose disks will be filled: these get disks of their own.
-    pub disks: std::collections::BTreeSet<String>,
+    pub filled: std::collections::BTreeSet<String>,
     /// The services whose machines will lose their power: their disks can do so.
     pub powered: std::collections::BTreeSet<String>,
+    /// The services whose disks will be slow: theirs can be.
+    pub slowed: std::collections::BTreeSet<String>,
     /// The links whose requests will be picked out, by who connects and to whom: what they speak.
     pub spoken: std::collections::BTreeMap<(String, String), squall_core::protocol::Protocol>,
 }

@@ -51,7 +51,7 @@ const LOOPS: Duration = Duration::from_millis(1500);
 const ALL: usize = 20;
 
 /// Faults that only storms put in force.
-const STORMS: [&str; 3] = ["power_loss", "disk_full", "script"];
+const STORMS: [&str; 4] = ["power_loss", "disk_full", "disk_slow", "script"];
 
 /// One system at a time: two on a small machine would disturb each other's measurements.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -181,6 +181,9 @@ fn every_fault_of_a_storm_is_seen_from_outside_healed_and_leaves_all_as_it_was()
     }
     if wanted("disk_full") && possible("disk_full") {
         storm::disk_is_filled(folder(), rounds());
+    }
+    if wanted("disk_slow") && possible("disk_slow") {
+        storm::disk_is_slowed(folder(), rounds());
     }
     if wanted("script") {
         storm::script_is_run(rounds());

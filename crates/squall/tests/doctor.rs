@@ -33,6 +33,7 @@ fn every_fault_says_for_each_world_what_does_and_proves_it_or_why_not_and_what_w
         // a disk of their own a kernel may refuse, one that can lose its power, and to touch clocks.
         let needs = match fault["fault"].as_str() {
             Some("disk_full") => "disks",
+            Some("disk_slow") => "slow_disks",
             Some("power_loss") => "power",
             Some("clock_skew") => "clocks",
             _ => "processes",
@@ -153,6 +154,7 @@ fn with_root_and_without_doctor_says_what_the_book_does() {
                 let what = match needs {
                     _ if needs.contains(&Need::Power) => "power",
                     _ if needs.contains(&Need::Disks) => "disks",
+                    _ if needs.contains(&Need::SlowDisks) => "slow_disks",
                     _ => "clocks",
                 };
                 let missing = seen["machine"][what]["missing"].is_string();

@@ -280,6 +280,13 @@ pub enum ShortageLook {
         /// Whether squall's own write was refused for want of room.
         refused: bool,
     },
+    /// Its disk is slow; both count from when it became so.
+    SlowDisk {
+        /// Reads, writes and syncs that were held back.
+        accesses: u64,
+        /// For how long altogether, in millionths of a second.
+        held_us: u64,
+    },
     /// Its connections are taken.
     Connections {
         /// By squall.

@@ -1,8 +1,8 @@
 //! All faults, with what is said of each.
 
 use super::{
-    clock_skew, connections_taken, corrupt, cpu_load, crash_loop, cut, damage, delay, disk_full, fds_taken, freeze,
-    intercept, kill, memory_load, partition, power_loss, scale, script, silence, slice, slow_close, stall,
+    clock_skew, connections_taken, corrupt, cpu_load, crash_loop, cut, damage, delay, disk_full, disk_slow, fds_taken,
+    freeze, intercept, kill, memory_load, partition, power_loss, scale, script, silence, slice, slow_close, stall,
     start_failure, throttle, truncate,
 };
 
@@ -29,6 +29,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("memory_load", memory_load::DOES, memory_load::PROOF),
     ("fds_taken", fds_taken::DOES, fds_taken::PROOF),
     ("disk_full", disk_full::DOES, disk_full::PROOF),
+    ("disk_slow", disk_slow::DOES, disk_slow::PROOF),
     ("damage", damage::DOES, damage::PROOF),
     ("clock_skew", clock_skew::DOES, clock_skew::PROOF),
     ("connections_taken", connections_taken::DOES, connections_taken::PROOF),

@@ -74,7 +74,7 @@ impl Condition {
 /// What is short and then brought down: what it was short of may be so for the next process, too.
 fn outlives(held: &Shortage) -> Meeting {
     match held {
-        Shortage::Cpu { .. } | Shortage::Disk => Meeting::Both,
+        Shortage::Cpu { .. } | Shortage::Disk | Shortage::SlowDisk { .. } => Meeting::Both,
         Shortage::Memory { .. } | Shortage::Fds { .. } => Meeting::Turn("its limit would end with its process"),
         Shortage::Connections { .. } => Meeting::Turn("the connections that are held would end with it"),
     }

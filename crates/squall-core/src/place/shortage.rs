@@ -1,10 +1,12 @@
 //! What a service can be short of, because others took it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Share;
+use crate::time::{nanos, words};
 
 /// A resource of a service that is used up, and how far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +29,11 @@ pub enum Shortage {
     },
     /// Its disk is full.
     Disk,
+    /// Its disk takes longer.
+    SlowDisk {
+        /// So much longer for each read, write and sync.
+        latency: Duration,
+    },
     /// No connection to it can be opened.
     Connections {
         /// Whether those that others had are ended first.
@@ -42,6 +49,7 @@ impl Shortage {
             Shortage::Memory { .. } => "short of memory",
             Shortage::Fds { .. } => "out of descriptors",
             Shortage::Disk => "out of disk",
+            Shortage::SlowDisk { .. } => "slowed by its disk",
             Shortage::Connections { .. } => "out of connections",
         }
     }
@@ -61,6 +69,7 @@ impl fmt::Display for Shortage {
             Shortage::Fds { left: 0 } => f.write_str("of all descriptors"),
             Shortage::Fds { left } => write!(f, "but for {left} descriptors"),
             Shortage::Disk => f.write_str("of its disk"),
+            Shortage::SlowDisk { latency } => write!(f, "by {} at each access", words(nanos(*latency))),
             Shortage::Connections { evict: false } => f.write_str("of all free connections"),
             Shortage::Connections { evict: true } => f.write_str("of all connections"),
         }

@@ -65,6 +65,7 @@ pub fn plan(doc: &Document, scenario: &Scenario, facts: &Facts, request: Request
     };
     let steps = drawer.steps(&scenario.storm);
     drawer.bounds(&steps);
+    drawer.disks(&scenario.storm);
     drawer.replicas(scenario);
     let tasks = drawer.tasks(scenario);
     let clients = drawer.clients(&scenario.workload);

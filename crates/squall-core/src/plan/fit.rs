@@ -63,6 +63,10 @@ impl Drawer<'_> {
                 format!("`{service}` has no disk of squall's that could lose what was not synced"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
             ),
+            Fault::DiskSlow(_) if !facts.disk && facts.preset.is_none() => (
+                format!("`{service}` has no disk of squall's that could be slow"),
+                "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
+            ),
             Fault::Damage(_) if !facts.disk && facts.preset.is_none() => (
                 format!("squall made no folder for what `{service}` keeps, and damages nothing else"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",
@@ -79,6 +83,22 @@ impl Drawer<'_> {
         };
         self.wrong(&format!("{at}/on"), message, Some(help.to_owned()));
         false
+    }
+
+    /// A disk that loses its power is another one than a disk that is slow.
+    pub(super) fn disks(&mut self, storm: &[Fault]) {
+        for (entry, fault) in storm.iter().enumerate() {
+            let Fault::DiskSlow(slow) = fault else { continue };
+            let dark = |fault: &Fault| matches!(fault, Fault::PowerLoss(loss) if loss.on == slow.on);
+            if storm.iter().any(dark) {
+                let message = format!(
+                    "the disk of `{}` can't be slow and lose its power in one storm",
+                    slow.on
+                );
+                let help = "write two scenarios, one with each".to_owned();
+                self.wrong(&format!("/storm/{entry}/disk_slow/on"), message, Some(help));
+            }
+        }
     }
 
     /// Whether a service squall makes itself speaks the protocol its requests are to be picked out of.

@@ -106,7 +106,9 @@ fn parts(scenario: &Scenario, facts: &Facts) -> Vec<String> {
         let service = facts.services.get(name)?;
         match fault {
             Fault::DiskFull(_) if !service.disk => Some(format!("`disk` of `{name}`")),
-            Fault::PowerLoss(_) if !service.disk && service.preset.is_none() => Some(format!("`disk` of `{name}`")),
+            Fault::PowerLoss(_) | Fault::DiskSlow(_) if !service.disk && service.preset.is_none() => {
+                Some(format!("`disk` of `{name}`"))
+            }
             Fault::ConnectionsTaken(_) if service.preset != Some(Preset::Postgres) => {
                 Some(format!("`{name}` of the preset `postgres`"))
             }

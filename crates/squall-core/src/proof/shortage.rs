@@ -1,5 +1,6 @@
 //! What shows that a service was short of something: what was seen of it meanwhile, and that it was needed.
 
+use super::disk;
 use super::work::at_work;
 use super::{Proof, bad_answers, window};
 use crate::event::{EventId, Fact, Op, Outcome, PulseOf, Role, ShortageLook};
@@ -85,7 +86,8 @@ pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Res
             Ok((look, format!("{says}, and {more}")))
         }
         Shortage::Fds { .. } => waiters(looks),
-        Shortage::Disk => disk(looks),
+        Shortage::Disk => disk::full(looks),
+        Shortage::SlowDisk { latency } => disk::slow(looks, *latency),
         Shortage::Connections { .. } => connections(looks),
     }
 }
@@ -304,17 +306,6 @@ fn descriptors(
             [full].into_iter().chain(said).collect(),
         ),
         (Err(says), _) => Proof::unseen(format!("{what}, but {says}"), strike),
-    }
-}
-
-/// A write of squall's own was refused there.
-fn disk<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), String> {
-    let mut refused = looks
-        .iter()
-        .filter(|(_, seen)| matches!(seen, ShortageLook::Disk { refused: true, .. }));
-    match refused.next() {
-        Some((look, _)) => Ok((*look, "a write there was refused".to_owned())),
-        None => Err("whatever was written there was taken".to_owned()),
     }
 }
 

@@ -96,6 +96,10 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         Found::At(whose) => format!("those of {whose} can be made wrong"),
         Found::Missing(why) => format!("none can be made wrong: {why}"),
     };
+    let slow = match &machine.slow_disks {
+        Found::At(by) => format!("a copy's can be slow, by {by}"),
+        Found::Missing(why) => format!("no copy's can be slow: {why}"),
+    };
     let power = match &machine.power {
         Found::At(by) => format!("a copy's disk can lose it: {by}"),
         Found::Missing(why) => format!("no copy's disk can lose it: {why}"),
@@ -124,6 +128,7 @@ fn of_machine(machine: &Machine) -> Vec<Vec<String>> {
         row(["priority", priority]),
         row(["control group", &cgroup]),
         row(["disks", &disks]),
+        row(["slow disks", &slow]),
         row(["clocks", &clocks]),
         row(["power", &power]),
     ]

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::say;
 use crate::exit;
-use crate::world::process::{DiskKind, burn, hold, tell, within};
+use crate::world::process::{MakeDisk, burn, hold, tell, within};
 
 /// With what a start ends that is to fail, as most programs do that can't begin.
 const FAILED: u8 = 1;
@@ -29,12 +29,8 @@ pub(super) enum Inner {
         /// Where
         #[arg(long)]
         folder: PathBuf,
-        /// What it is made of
-        #[arg(long)]
-        kind: DiskKind,
-        /// Its size
-        #[arg(long)]
-        bytes: u64,
+        #[command(flatten)]
+        make: MakeDisk,
     },
     /// Tell what time it is, for each byte of the input
     Clock,
@@ -65,7 +61,7 @@ fn user(text: &str) -> Result<(u32, u32), String> {
 pub(super) fn inner(inner: &Inner) -> u8 {
     let failed = match inner {
         Inner::Burn { threads, on } => burn(*threads, on),
-        Inner::Disk { folder, kind, bytes } => match hold(folder, *kind, *bytes) {
+        Inner::Disk { folder, make } => match hold(folder, *make) {
             Ok(()) => return exit::PASS,
             Err(error) => error,
         },

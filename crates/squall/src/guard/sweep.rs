@@ -66,6 +66,9 @@ pub fn sweep_with(id: &RunId, lives: &[Life]) -> Sweep {
         found.extend(processes::still(lives, &spared));
         found
     };
+    // Whoever waits for a disk whose holder stands still neither stops nor ends, and who looks there waits, too.
+    let holders = || find().into_iter().filter(|pid| answers_for_a_disk(*pid)).collect();
+    processes::kill_until_gone(holders, |_| {}, WITHIN);
     // Seen before they are killed: afterwards nobody knows whose the memory was.
     let look = |pids: &[u32]| {
         shared.extend(memory::shared_files(pids));
@@ -92,6 +95,13 @@ pub fn remove_scratch(scratch: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether it is one of squall's that holds a disk and answers for each access to it.
+fn answers_for_a_disk(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).skip(1).collect();
+    words.starts_with(&[b"inner", b"disk"]) && words.contains(&&b"--slow"[..])
 }
 
 fn ancestors(pid: u32) -> Vec<u32> {

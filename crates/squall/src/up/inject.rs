@@ -291,6 +291,10 @@ fn diskless(fault: &Fault) -> Option<(&'static str, &'static str)> {
             "in a system that is up no copy has a disk of its own, and the machine's is not squall's to fill",
             "write a scenario: `squall run` makes a disk for each copy whose disk its storm fills",
         )),
+        Fault::DiskSlow(_) => Some((
+            "in a system that is up no copy has a disk of its own, and the machine's is not squall's to slow down",
+            "write a scenario: `squall run` makes a disk for each copy whose disk is slow in its storm",
+        )),
         Fault::PowerLoss(_) => Some((
             "in a system that is up no copy has a disk of its own, and the machine's is not squall's to cut off",
             "write a scenario: `squall run` makes a disk for each copy whose machine loses its power in its storm",

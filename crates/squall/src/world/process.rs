@@ -17,7 +17,7 @@ mod skew;
 
 pub use postgres::{Cluster, Postgres};
 pub use short::disk::Disk;
-pub use short::{DiskKind, burn, hold, within};
+pub use short::{MakeDisk, burn, hold, within};
 pub use skew::{Clock, tell};
 
 use std::collections::{BTreeMap, HashMap};

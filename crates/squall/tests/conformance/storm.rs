@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use squall_core::check::Outcome;
 use squall_core::report::Report;
@@ -17,6 +18,14 @@ fn full(times: usize, lasts: &str) -> String {
     format!(
         "scenario: storm\nhypothesis: With room again all is well.\nworkload: {{ api: {{ rate: 5/s }} }}\nstorm:\n  \
          - disk_full: {{ on: echo, at: 500ms, every: 1500ms, times: {times}, for: {lasts} }}\nchecks: [ stays_up ]\n"
+    )
+}
+
+/// Slows the disk so often: by more than a request is waited for.
+fn slowed(times: usize, lasts: &str) -> String {
+    format!(
+        "scenario: storm\nhypothesis: Fast again all is well.\nworkload: {{ api: {{ rate: 2/s }} }}\nstorm:\n  \
+         - disk_slow: {{ on: echo, latency: 700ms, at: 500ms, every: 4s, times: {times}, for: {lasts} }}\nchecks: [ stays_up ]\n"
     )
 }
 
@@ -96,7 +105,7 @@ pub fn disk_is_filled(place: Place, times: usize) {
         match is_full(guard) {
             Some((true, _)) if frees.len() > fills => fills += 1,
             Some((false, free)) if frees.len() == fills => frees.push(free),
-            _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+            _ => std::thread::sleep(Duration::from_millis(10)),
         }
     }
     eprintln!("disk_full: full {fills} times, free {frees:?}");
@@ -110,6 +119,40 @@ pub fn disk_is_filled(place: Place, times: usize) {
         frees.iter().all(|free| free == &frees[0]),
         "as much room as before: {frees:?}"
     );
+}
+
+/// Whether the echo's disk is slow: a write it was asked for is waited for in vain, and another request is not. `None`
+/// while the echo is not there.
+fn is_slow(guard: u32) -> Option<bool> {
+    let at = serving(guard)?.1;
+    match answer(at, "/write").as_str() {
+        "200" => Some(false),
+        "no answer" => (answer(at, "/up") == "200").then_some(true),
+        _ => None,
+    }
+}
+
+/// A disk is slowed, seen to be slow, and as fast as before; so often.
+pub fn disk_is_slowed(place: Place, times: usize) {
+    let (place, mut running, trail) = start(place, &slowed(times, "2s"));
+    let guard = running.child.id();
+    let mut turns = Vec::new();
+    let end = Instant::now() + PATIENCE + Duration::from_secs(10) * times as u32;
+    while running.child.try_wait().unwrap().is_none() {
+        assert!(
+            Instant::now() < end,
+            "squall goes on; seen: {turns:?}, said: {:#?}",
+            running.said
+        );
+        match is_slow(guard) {
+            Some(slow) if turns.last().map_or(!slow, |last| *last != slow) => turns.push(slow),
+            _ => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    eprintln!("disk_slow: whether it was, as it changed: {turns:?}");
+    passed(&place, &mut running, &trail, times);
+    let wanted: Vec<bool> = [false, true].into_iter().cycle().take(2 * times + 1).collect();
+    assert_eq!(turns, wanted);
 }
 
 /// The echo's process and where it listens, while it answers.
@@ -142,7 +185,7 @@ pub fn power_is_lost(place: Place, times: usize) {
             }
             None => {
                 dark |= life.is_some() && disks(place.path()).is_empty();
-                std::thread::sleep(std::time::Duration::from_millis(5));
+                std::thread::sleep(Duration::from_millis(5));
             }
         }
     }
@@ -190,6 +233,7 @@ pub fn killed(fault: &str, whom: Whom) {
     let storm = match fault {
         "script" => scripts(1),
         "power_loss" => cut_off(1, "60s"),
+        "disk_slow" => slowed(1, "60s"),
         _ => full(1, "60s"),
     };
     let (place, mut running, trail) = start(folder(), &storm);
@@ -204,6 +248,7 @@ pub fn killed(fault: &str, whom: Whom) {
                 served && !up && disks(place.path()).is_empty()
             }
             "script" => processes("", guard).iter().any(|process| process.words == "sleep 600"),
+            "disk_slow" => is_slow(guard) == Some(true),
             _ => matches!(is_full(guard), Some((true, _))),
         };
         if there { Ok(()) } else { Err("nothing yet".to_owned()) }

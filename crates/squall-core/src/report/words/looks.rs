@@ -91,6 +91,10 @@ fn shortage(look: &ShortageLook) -> String {
             let refused = if refused { "was refused" } else { "was taken" };
             format!("its disk had {free} bytes left; a write there {refused}")
         }
+        ShortageLook::SlowDisk { accesses, held_us } => format!(
+            "{accesses} reads, writes and syncs took {:.0} ms longer altogether",
+            held_us as f64 / 1e3
+        ),
         ShortageLook::Connections { held, refused } => {
             format!("squall held {held} connections, and {refused} more were refused")
         }

@@ -1,5 +1,6 @@
 //! What instances keep on disk: where, and what is done to it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use squall_core::event::Fact;
@@ -7,7 +8,7 @@ use squall_core::place::{Condition, Death, Instance};
 
 use super::damage::Task;
 use super::instance::Keeper;
-use super::short::disk::Kind;
+use super::short::disk::{Kind, Make};
 use super::{Disk, ProcessWorld};
 use crate::world::{Setting, Trouble, gate};
 
@@ -87,17 +88,22 @@ impl ProcessWorld {
     /// A folder for what an instance writes; a disk of its own where a fault will fill it.
     pub(super) fn make_disk(&mut self, instance: &Instance, setting: &Setting) -> Result<(), Trouble> {
         let service = &self.system.services[&instance.service];
-        let powered = setting.powered.contains(&instance.service);
-        let kind = if powered { Kind::File } else { Kind::Memory };
+        let is = |among: &BTreeSet<String>| among.contains(&instance.service);
+        let (filled, powered, slow) = (is(&setting.filled), is(&setting.powered), is(&setting.slowed));
+        let kind = match (powered, filled) {
+            (true, _) => Kind::File,
+            (false, true) => Kind::Memory,
+            (false, false) => Kind::Folder,
+        };
         let bytes = match (service.disk, service.preset) {
             (Some(disk), _) => u64::from(disk.megabytes.get()) * 1_000_000,
-            (None, Some(_)) if powered => CLUSTER,
+            (None, Some(_)) if powered || slow => CLUSTER,
             (None, _) => return Ok(()),
         };
         let folder = disk_folder(instance, setting);
         let what = || format!("the disk of {instance}");
-        if powered || setting.disks.contains(&instance.service) {
-            let disk = Disk::make(&folder, (kind, bytes), &self.run).map_err(Trouble::io(what()))?;
+        if filled || powered || slow {
+            let disk = Disk::make(&folder, Make { kind, bytes, slow }, &self.run).map_err(Trouble::io(what()))?;
             self.folders.insert(instance.clone(), disk.seen_from_outside());
             self.disks.insert(instance.clone(), disk);
             return Ok(());

@@ -19,12 +19,13 @@ use std::time::Duration;
 use squall_core::event::ShortageLook;
 use squall_core::place::{Condition, Instance, Shortage};
 use tokio::sync::{Mutex, watch};
+use tokio::task::block_in_place;
 
 use self::connections::Taken;
 use self::cpu::Load;
 pub use self::cpu::burn;
-use self::disk::{Ballast, Disk};
-pub use self::disk::{Kind as DiskKind, hold, within};
+use self::disk::{Ballast, Disk, Order};
+pub use self::disk::{Make as MakeDisk, hold, within};
 use self::limit::{Descriptors, Memory};
 use crate::processes;
 use crate::world::Trouble;
@@ -66,6 +67,7 @@ enum Held {
     Memory(Memory),
     Fds(Descriptors),
     Disk(Ballast),
+    SlowDisk,
     Connections(Box<Taken>),
 }
 
@@ -154,7 +156,11 @@ impl Held {
             Shortage::Cpu { taken } => Held::Cpu(Box::new(Load::start(taken, target).await?)),
             Shortage::Memory { left } => Held::Memory(Memory::limit(left, &target.pids())?),
             Shortage::Fds { left } => Held::Fds(Descriptors::limit(left, &target.pids())?),
-            Shortage::Disk => Held::Disk(Ballast::fill(target.disk.ok_or_else(|| missing("disk of its own"))?)?),
+            Shortage::Disk => Held::Disk(Ballast::fill(own_disk(target)?)?),
+            Shortage::SlowDisk { latency } => {
+                slow(target, latency)?;
+                Held::SlowDisk
+            }
             Shortage::Connections { evict } => {
                 let url = target
                     .url
@@ -171,6 +177,7 @@ impl Held {
             Held::Memory(memory) => memory.look(&target.pids()),
             Held::Fds(descriptors) => descriptors.look(target).await,
             Held::Disk(ballast) => ballast.look(),
+            Held::SlowDisk => block_in_place(|| disk::look_slow(target.disk?)),
             Held::Connections(taken) => Some(taken.look().await),
         }
     }
@@ -181,9 +188,19 @@ impl Held {
             Held::Memory(memory) => memory.lift(|| target.pids()),
             Held::Fds(descriptors) => descriptors.lift(|| target.pids()),
             Held::Disk(ballast) => ballast.lift(),
+            Held::SlowDisk => slow(target, Duration::ZERO),
             Held::Connections(taken) => taken.give_back().await,
         }
     }
+}
+
+fn own_disk<'a>(target: &Target<'a>) -> io::Result<&'a Disk> {
+    target.disk.ok_or_else(|| io::Error::other("it has no disk of its own"))
+}
+
+fn slow(target: &Target<'_>, latency: Duration) -> io::Result<()> {
+    let disk = own_disk(target)?;
+    block_in_place(|| disk.tell(Order::Slow(latency))).map(drop)
 }
 
 #[cfg(test)]

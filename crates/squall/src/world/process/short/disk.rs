@@ -3,26 +3,30 @@
 //! It is in a mount namespace of its own, which a process of squall's holds open: the machine's own table of mounts never
 //! changes, and when that process and the instance are gone, so is the disk. One that is to be filled lives in the memory
 //! of the machine; whoever may makes such a namespace directly, anyone else inside a user namespace, where the kernel
-//! allows these. One whose power is to be lost is ext4 in a file of the run's scratch folder, see `holder`.
+//! allows these. One whose power is to be lost is ext4 in a file of the run's scratch folder, see `holder`;
+//! one that is to be slow shows another through squall's own filesystem, see `slow`.
 
 mod holder;
+mod slow;
+mod talk;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use squall_core::event::ShortageLook;
 
 pub use self::holder::hold;
+pub(in crate::world) use self::talk::Order;
+use self::talk::Talk;
 use crate::world::gate;
 use crate::{guard, processes, processes::TAG};
 
@@ -32,8 +36,8 @@ const FILE: &str = ".squall-ballast";
 const TRIAL: &str = ".squall-trial";
 /// What is written at once.
 const BLOCK: usize = 4096;
-/// A holder has answered by then, however busy the machine is: what it waits for itself has a shorter bound.
-const ANSWER: Duration = Duration::from_secs(20);
+/// So slow is one that is only tried.
+const TRIED: Duration = Duration::from_millis(1);
 
 /// What a disk is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,32 +48,22 @@ pub enum Kind {
     File,
     /// The same to try whether it can be had: with the file in memory.
     Trial,
+    /// The folder there is.
+    Folder,
 }
 
-/// What a holder is told to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::world) enum Order {
-    /// Write all of it to the file.
-    Sync,
-    /// Let it lose its power; answers what a write is told by then.
-    Cut,
-    /// Take it out of the namespace.
-    Unmount,
-    /// Put it there again, as the file has it.
-    Mount,
-}
-
-impl Order {
-    const ALL: [Order; 4] = [Order::Sync, Order::Cut, Order::Unmount, Order::Mount];
-
-    fn letter(self) -> u8 {
-        match self {
-            Order::Sync => b's',
-            Order::Cut => b'c',
-            Order::Unmount => b'u',
-            Order::Mount => b'm',
-        }
-    }
+/// What a disk is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Make {
+    /// What it is made of
+    #[arg(long)]
+    pub kind: Kind,
+    /// Its size
+    #[arg(long)]
+    pub bytes: u64,
+    /// Whether it can be slow
+    #[arg(long)]
+    pub slow: bool,
 }
 
 /// A disk of one instance.
@@ -78,34 +72,6 @@ pub struct Disk {
     holder: Child,
     folder: PathBuf,
     talk: Mutex<Talk>,
-}
-
-/// How one speaks with a holder: a letter there, a line back.
-#[derive(Debug)]
-struct Talk {
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    /// Its power was lost, and is not back.
-    dark: bool,
-}
-
-impl Talk {
-    /// The next answer: what follows a `+`; what follows anything else is an error.
-    fn answer(&mut self) -> io::Result<String> {
-        let bound = Timespec::try_from(ANSWER).map_err(io::Error::other)?;
-        let mut waited = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
-        if poll(&mut waited, Some(&bound))? == 0 {
-            let why = format!("who holds it gave no answer within {ANSWER:?}");
-            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-        }
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        match line.trim_end().strip_prefix('+') {
-            Some(said) => Ok(said.to_owned()),
-            None if line.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
-            None => Err(io::Error::other(line.trim_end().to_owned())),
-        }
-    }
 }
 
 impl Disk {
@@ -120,16 +86,17 @@ impl Disk {
         &self.folder
     }
 
-    /// Makes one at a folder, with room for so many bytes.
+    /// Makes one at a folder.
     ///
     /// # Errors
     /// The kernel refuses: what it said.
-    pub fn make(folder: &Path, (kind, bytes): (Kind, u64), tag: &str) -> io::Result<Self> {
+    pub fn make(folder: &Path, make: Make, tag: &str) -> io::Result<Self> {
         gate::pass(|| fs::create_dir_all(folder))?;
-        let kind = match kind {
+        let kind = match make.kind {
             Kind::Memory => "memory",
             Kind::File => "file",
             Kind::Trial => "trial",
+            Kind::Folder => "folder",
         };
         let mut command = guard::itself()?;
         command
@@ -139,10 +106,11 @@ impl Disk {
                 "--kind",
                 kind,
                 "--bytes",
-                &bytes.to_string(),
+                &make.bytes.to_string(),
                 "--folder",
             ])
             .arg(folder)
+            .args(make.slow.then_some("--slow"))
             .env(TAG, tag)
             .env_remove(guard::CHILD)
             .stdin(Stdio::piped())
@@ -157,8 +125,9 @@ impl Disk {
             orders,
             answers: BufReader::new(out),
             dark: false,
+            owed: false,
         };
-        let Err(error) = talk.answer() else {
+        let Err(error) = talk.answer("make it") else {
             return Ok(Self {
                 holder,
                 folder: folder.to_owned(),
@@ -176,7 +145,7 @@ impl Disk {
     /// # Errors
     /// What the kernel said.
     pub fn possible() -> io::Result<String> {
-        let disk = Self::make(&std::env::temp_dir(), (Kind::Memory, BLOCK as u64), "")?;
+        let disk = Self::tried(Kind::Memory, false)?;
         let users = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/user"));
         Ok(match users(&disk.holder.id().to_string())? == users("self")? {
             true => "a mount namespace".to_owned(),
@@ -189,11 +158,39 @@ impl Disk {
     /// # Errors
     /// What the kernel said, or a program.
     pub fn possible_with_power() -> io::Result<String> {
-        let disk = Self::make(&std::env::temp_dir(), (Kind::Trial, 0), "")?;
-        for order in Order::ALL {
+        let disk = Self::tried(Kind::Trial, false)?;
+        for order in [Order::Sync, Order::Cut, Order::Unmount, Order::Mount] {
             disk.tell(order)?;
         }
         Ok("ext4 on a loop device, shut down without a flush".to_owned())
+    }
+
+    /// Tries whether one can be made here that is slow: by what. Nothing of the try is left.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn possible_slow() -> io::Result<String> {
+        let disk = Self::tried(Kind::Memory, true)?;
+        disk.tell(Order::Slow(TRIED))?;
+        // Squall's own accesses are not held back: those of a program there are.
+        let mut command = Command::new("/proc/self/exe");
+        let words = disk.words(None);
+        command.args(&words[1..]).arg("sh").arg("-c");
+        command.arg(format!("echo > {}", disk.folder.join(TRIAL).display()));
+        let mut wrote = gate::spawn(|| command.stdout(Stdio::null()).stderr(Stdio::null()).spawn())?;
+        let wrote = wrote.wait()?;
+        let (accesses, _) = counted(&disk.tell(Order::Count)?).unwrap_or_default();
+        match (wrote.success(), accesses) {
+            (false, _) => Err(io::Error::other("a program could not write to it")),
+            (true, 0) => Err(io::Error::other("it was not slow when a program wrote to it")),
+            (true, _) => Ok("FUSE in a mount namespace".to_owned()),
+        }
+    }
+
+    /// One to try whether it can be had.
+    fn tried(kind: Kind, slow: bool) -> io::Result<Self> {
+        let bytes = BLOCK as u64;
+        Self::make(&std::env::temp_dir(), Make { kind, bytes, slow }, "")
     }
 
     /// Tells the holder to do something, and waits until it is done: what there is to say about it.
@@ -202,12 +199,11 @@ impl Disk {
     /// It could not be done.
     pub(in crate::world) fn tell(&self, order: Order) -> io::Result<String> {
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        talk.orders.write_all(&[order.letter()])?;
-        let said = talk.answer()?;
+        let said = talk.tell(order)?;
         match order {
             Order::Cut => talk.dark = true,
             Order::Mount => talk.dark = false,
-            Order::Sync | Order::Unmount => {}
+            Order::Sync | Order::Unmount | Order::Slow(_) | Order::Count => {}
         }
         Ok(said)
     }
@@ -242,6 +238,18 @@ impl Drop for Disk {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
+}
+
+/// What an answer counts: accesses that took longer, and microseconds altogether.
+fn counted(said: &str) -> Option<(u64, u64)> {
+    let (accesses, held) = said.split_once(' ')?;
+    Some((accesses.parse().ok()?, held.parse().ok()?))
+}
+
+/// A look at how slow a disk was.
+pub(super) fn look_slow(disk: &Disk) -> Option<ShortageLook> {
+    let (accesses, held_us) = counted(&disk.tell(Order::Count).ok()?)?;
+    Some(ShortageLook::SlowDisk { accesses, held_us })
 }
 
 /// What fills a disk.

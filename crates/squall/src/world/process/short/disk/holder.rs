@@ -6,7 +6,7 @@
 //! had not been synced, and had not been written by the kernel on its own either, is not there when it is mounted again.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,7 +17,8 @@ use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, syncfs};
 
-use super::{Kind, Order, TRIAL};
+use super::slow::Slow;
+use super::{Kind, Make, Order, TRIAL};
 use crate::processes::program;
 
 /// From this many bytes on a disk is large.
@@ -30,6 +31,8 @@ const TRIED: u64 = 16 << 20;
 const LET_GO: Duration = Duration::from_secs(10);
 /// EXT4_IOC_SHUTDOWN of the kernel's `ext4.h`: `_IOR('X', 125, __u32)`.
 const SHUTDOWN: u32 = 0x8004_587d;
+/// What a write is told by a disk that is gone.
+const GONE: [Errno; 2] = [Errno::EIO, Errno::EROFS];
 /// EXT4_GOING_FLAGS_NOLOGFLUSH: neither data nor journal are written before.
 const NO_FLUSH: u32 = 2;
 
@@ -38,11 +41,11 @@ const NO_FLUSH: u32 = 2;
 ///
 /// # Errors
 /// The kernel refuses, or a program.
-pub fn hold(folder: &Path, kind: Kind, bytes: u64) -> io::Result<()> {
+pub fn hold(folder: &Path, Make { kind, bytes, slow }: Make) -> io::Result<()> {
     let (user, group) = (Uid::effective(), Gid::effective());
     // Root of a container may not be allowed to, either.
     if let Err(refused) = unshare(CloneFlags::CLONE_NEWNS) {
-        if kind != Kind::Memory {
+        if matches!(kind, Kind::File | Kind::Trial) {
             return Err(told("a mount namespace")(refused.into()));
         }
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
@@ -54,11 +57,17 @@ pub fn hold(folder: &Path, kind: Kind, bytes: u64) -> io::Result<()> {
     let (none, nothing) = (None::<&str>, None::<&str>);
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
     let disk = match kind {
+        Kind::Folder => None,
         Kind::Memory => {
             in_memory(folder, bytes)?;
             None
         }
-        Kind::File => Some(Ext4::make(folder, &folder.with_extension("ext4"), bytes)?),
+        Kind::File => {
+            // As it stands: what follows a dot is part of a copy's name.
+            let mut file = folder.as_os_str().to_owned();
+            file.push(".ext4");
+            Some(Ext4::make(folder, Path::new(&file), bytes)?)
+        }
         Kind::Trial => {
             in_memory(folder, TRIED)?;
             let below = folder.join("disk");
@@ -66,6 +75,7 @@ pub fn hold(folder: &Path, kind: Kind, bytes: u64) -> io::Result<()> {
             Some(Ext4::make(&below, &folder.join("disk.ext4"), bytes)?)
         }
     };
+    let slow = slow.then(|| Slow::over(folder).map_err(told("FUSE"))).transpose()?;
     let mut out = io::stdout();
     let mut say = |said: io::Result<String>| {
         match said {
@@ -75,11 +85,17 @@ pub fn hold(folder: &Path, kind: Kind, bytes: u64) -> io::Result<()> {
         out.flush()
     };
     say(Ok(String::new()))?;
-    for letter in io::stdin().lock().bytes() {
-        let letter = letter?;
-        let order = Order::ALL.into_iter().find(|order| order.letter() == letter);
-        say(match (&disk, order) {
-            (Some(disk), Some(order)) => disk.obey(order),
+    for line in io::stdin().lock().lines() {
+        say(match (line?.parse(), &disk, &slow) {
+            (Ok(Order::Slow(latency)), _, Some(slow)) => {
+                slow.set(latency);
+                Ok(String::new())
+            }
+            (Ok(Order::Count), _, Some(slow)) => {
+                let (accesses, held_us) = slow.count();
+                Ok(format!("{accesses} {held_us}"))
+            }
+            (Ok(order), Some(disk), _) => disk.obey(order),
             _ => Err(io::Error::other("this disk takes no such order")),
         })?;
     }
@@ -144,6 +160,7 @@ impl Ext4 {
             Order::Cut => self.cut(),
             Order::Unmount => self.unmount().map(|()| String::new()),
             Order::Mount => self.mount().map(|()| String::new()),
+            Order::Slow(_) | Order::Count => Err(io::Error::other("this disk is never slow")),
         }
     }
 
@@ -172,7 +189,9 @@ impl Ext4 {
             return Err(told("the shutdown of ext4")(io::Error::last_os_error()));
         }
         match fs::write(self.folder.join(TRIAL), [0]) {
-            Err(error) => Ok(error.to_string()),
+            // What is full refuses, too, and has its power.
+            Err(error) if GONE.map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => Ok(error.to_string()),
+            Err(error) => Err(told("a write after the shutdown of ext4")(error)),
             Ok(()) => Err(io::Error::other("ext4 was shut down and goes on taking writes")),
         }
     }
