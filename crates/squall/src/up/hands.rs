@@ -128,7 +128,7 @@ impl Up {
                 .record_ahead(Fact::Imposing { step, place, condition })
                 .map_err(Trouble::io("the journal"))?;
         }
-        self.impose(targets, &[Condition::Down(death)]).await?;
+        self.impose(targets, |_| vec![Condition::Down(death)]).await?;
         self.recorder.record(Fact::Imposed { step });
         Ok(())
     }
@@ -141,7 +141,8 @@ impl Up {
             let _ = self.recorder.record_ahead(Fact::Healing { step, place });
         }
         let began = Instant::now();
-        self.impose(targets, &[]).await?;
+        // They are free by now: what others want there since holds.
+        self.impose(targets, |place| self.claims.wanted(place)).await?;
         let took = began.elapsed();
         for target in targets {
             let runs = self.world.pid(target).is_some();
@@ -185,10 +186,10 @@ impl Up {
         Ok(began.elapsed())
     }
 
-    /// Makes the same hold at all of them, at once.
-    async fn impose(&self, targets: &[Instance], wanted: &[Condition]) -> Result<(), Trouble> {
+    /// Makes what is wanted hold at all of them, at once.
+    async fn impose(&self, targets: &[Instance], wanted: impl Fn(&Place) -> Vec<Condition>) -> Result<(), Trouble> {
         let places: Vec<Place> = targets.iter().cloned().map(Place::Instance).collect();
-        let all = join_all(places.iter().map(|place| self.world.impose(place, wanted))).await;
+        let all = join_all(places.iter().map(|place| self.world.impose(place, || wanted(place)))).await;
         // All were tried; the first that failed is told.
         all.into_iter().collect()
     }

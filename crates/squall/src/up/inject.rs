@@ -209,8 +209,9 @@ impl Up {
                 condition: strike.condition.clone(),
             })
             .map_err(Trouble::io("the journal"))?;
+        self.claims.begin(strike.step);
         self.world
-            .impose(&strike.place, &self.claims.wanted(&strike.place))
+            .impose(&strike.place, || self.claims.wanted(&strike.place))
             .await?;
         self.recorder.record(Fact::Imposed { step: strike.step });
         if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)

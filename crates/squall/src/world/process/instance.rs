@@ -73,6 +73,9 @@ impl State {
 /// An order: a state, and who waits for it to be in force.
 pub(super) type Order = (State, oneshot::Sender<Result<(), Trouble>>);
 
+/// Tells when an order is in force.
+pub(super) type Obeyed = oneshot::Receiver<Result<(), Trouble>>;
+
 /// The handle of an instance.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -82,6 +85,8 @@ pub(super) struct Keeper {
     log: Log,
     ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
+    /// Held by whoever imposes: what is done there is done by one at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Keeper {
@@ -107,6 +112,7 @@ impl Keeper {
             log,
             ready,
             first: tokio::sync::Mutex::new(Some(first)),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -151,6 +157,11 @@ impl Keeper {
 
     /// Makes exactly `wanted` hold.
     pub(super) async fn impose(&self, wanted: &[Wanted]) -> Result<(), Trouble> {
+        self.obeyed(self.order(wanted).await?).await
+    }
+
+    /// Orders that exactly `wanted` shall hold, after all that was ordered before; whoever wants to waits for it.
+    pub(super) async fn order(&self, wanted: &[Wanted]) -> Result<Obeyed, Trouble> {
         let deaths = wanted.iter().filter_map(|wanted| match wanted {
             Wanted::Down(death) => Some(*death),
             _ => None,
@@ -158,21 +169,21 @@ impl Keeper {
         // What shall be gone for one reason does not come back for another.
         let down = deaths.min_by_key(|death| death.recurs()).map(State::Down);
         let frozen = wanted.contains(&Wanted::Frozen).then_some(State::Frozen);
-        self.order(down.or(frozen).unwrap_or(State::Up)).await
+        let (done, wait) = oneshot::channel();
+        let state = down.or(frozen).unwrap_or(State::Up);
+        let sent = self.orders.send((state, done)).await;
+        sent.map(|()| wait).map_err(|_| self.gone())
     }
 
-    async fn order(&self, state: State) -> Result<(), Trouble> {
-        let (done, wait) = oneshot::channel();
-        if self.orders.send((state, done)).await.is_err() {
-            return Err(self.gone());
-        }
+    /// Waits until what was ordered is in force.
+    pub(super) async fn obeyed(&self, wait: Obeyed) -> Result<(), Trouble> {
         wait.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
     /// Ends it at once.
     pub(super) async fn end(&self) {
         // What does not even die now is left to the guard, which says so.
-        let _ = timeout(GONE, self.order(State::Down(Death::Kill))).await;
+        let _ = timeout(GONE, self.impose(&[Wanted::Down(Death::Kill)])).await;
         self.log.finish();
     }
 }

@@ -1,0 +1,88 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use squall_core::document::Document;
+use squall_core::place::Cut;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::*;
+use crate::processes;
+use crate::secrets::Secrets;
+use crate::store::RunId;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two services that do nothing, and the link between them.
+async fn world(folder: &std::path::Path) -> ProcessWorld {
+    let text = "system: s\nentry: app\nservices:\n  db: { run: 'sleep 1000' }\n  \
+                app: { run: 'sleep 1000', links: [db] }\n";
+    let system = System::read(&Document::parse("system.yaml", text).unwrap()).unwrap();
+    let recorder = Recorder::open(&folder.join("journal.jsonl"), Secrets::default()).unwrap();
+    let setting = Setting {
+        run: RunId::new(u64::from(std::process::id())),
+        logs: folder.to_owned(),
+        scratch: folder.join("scratch"),
+        port: None,
+        witness: String::new(),
+        seed: 1,
+        disks: BTreeSet::new(),
+        powered: BTreeSet::new(),
+        spoken: BTreeMap::new(),
+    };
+    let means = Means {
+        recorder: &recorder,
+        cluster: None,
+    };
+    ProcessWorld::start(&system, &setting, means).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_imposes_second_at_a_place_waits_and_an_older_list_undoes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Arc::new(world(folder.path()).await);
+    let app = Instance::new("app", 1);
+    let link: Place = "app-1->db".parse().unwrap();
+    for (place, broken) in [
+        (Place::Instance(app.clone()), Condition::Frozen),
+        (link.clone(), Condition::Cut(Cut::Refuse)),
+    ] {
+        let wanted = Arc::new(Mutex::new(vec![broken]));
+        let (read, was_read) = mpsc::channel();
+        let (go, gone) = mpsc::channel::<()>();
+        let (waits, gone) = (AtomicBool::new(true), Mutex::new(gone));
+        // It reads what is wanted, and is slow from there on.
+        let slow = {
+            let (world, place, wanted) = (world.clone(), place.clone(), wanted.clone());
+            let list = move || {
+                let list = wanted.lock().unwrap().clone();
+                if waits.swap(false, Ordering::Relaxed) {
+                    read.send(()).unwrap();
+                    gone.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                }
+                list
+            };
+            tokio::spawn(async move { world.impose(&place, list).await })
+        };
+        tokio::task::block_in_place(|| was_read.recv_timeout(PATIENCE)).unwrap();
+        wanted.lock().unwrap().clear();
+        let mut second = std::pin::pin!(world.impose(&place, || wanted.lock().unwrap().clone()));
+        let early = timeout(Duration::from_millis(100), &mut second).await;
+        go.send(()).unwrap();
+        early.expect_err("it did not wait for its turn");
+        timeout(PATIENCE, second).await.expect("its turn never came").unwrap();
+        slow.await.unwrap().unwrap();
+    }
+    let state = processes::stat(world.pid(&app).unwrap()).unwrap().state;
+    assert_ne!(state, 'T', "it is frozen, and nobody wants that any more");
+    // Nobody listens behind the proxy: only a cut link refuses.
+    let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+    let taken = TcpStream::connect(world.links[&link].proxy.addr()).await;
+    assert!(
+        !taken.is_err_and(refused),
+        "the link is cut, and nobody wants that any more"
+    );
+    Arc::into_inner(world).unwrap().end().await;
+}
