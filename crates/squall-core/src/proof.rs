@@ -104,21 +104,27 @@ fn again(strike: &Strike<'_>, (instance, death): (&Instance, Death), history: &H
     let fell = lives.filter(|life| strike.ended(life) && life.ready.is_none() == starts);
     let fell: Vec<EventId> = fell.filter_map(|life| life.exited).map(|exited| exited.0).collect();
     let first = at_once(strike, history);
-    let what = if starts {
-        "starts failed"
-    } else {
-        "times it came back and was killed"
+    if !first.seen {
+        return first;
+    }
+    match seen_again(&first.says, death, fell.len()) {
+        Ok(says) => Proof::seen(says, fell.into_iter().chain(first.evidence).collect()),
+        Err(says) => Proof::unseen(says, strike),
+    }
+}
+
+/// Whether something went down again and again: after what its `first` death did, so often.
+///
+/// # Errors
+/// It went down once. One death is none that recurs: what was looked for in vain.
+pub fn seen_again(first: &str, death: Death, since: usize) -> Result<String, String> {
+    let what = match death {
+        Death::Unstartable { .. } => "starts failed",
+        _ => "times it came back and was killed",
     };
-    match (first.seen, fell.len()) {
-        (false, _) => first,
-        (true, 0) => Proof::unseen(
-            format!("{}, but then it was left in peace: 0 {what}", first.says),
-            strike,
-        ),
-        (true, count) => {
-            let evidence = fell.into_iter().chain(first.evidence).collect();
-            Proof::seen(format!("{}; {count} {what}", first.says), evidence)
-        }
+    match since {
+        0 => Err(format!("{first}, but then it was left in peace: 0 {what}")),
+        _ => Ok(format!("{first}; {since} {what}")),
     }
 }
 

@@ -10,7 +10,7 @@ use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Plan, Request, Step, plan};
-use squall_core::proof::{felt_on_link, seen_short, seen_skewed};
+use squall_core::proof::{felt_on_link, seen_again, seen_short, seen_skewed};
 use squall_core::scenario::{Scenario, ad_hoc};
 use tokio::time::{sleep, timeout};
 
@@ -276,6 +276,12 @@ impl Up {
                 place: strike.place.clone(),
                 counts,
             });
+        }
+        if let (Condition::Down(death), Place::Instance(instance)) = (&strike.condition, &strike.place)
+            && death.recurs()
+            && let Ok(first) = &strike.seen
+        {
+            strike.seen = seen_again(first, *death, self.world.falls(instance));
         }
         self.lift(strike.step, &strike.place).await?;
         match &strike.place {

@@ -368,6 +368,11 @@ impl ProcessWorld {
         }
     }
 
+    /// How often an instance went down again, or failed to start, since it was first brought down for that.
+    pub fn falls(&self, instance: &Instance) -> usize {
+        self.keepers.get(instance).map_or(0, Keeper::falls)
+    }
+
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.links.get(place)?.counts()

@@ -4,6 +4,8 @@
 //! change, so that overlapping faults can't be undone in the wrong order.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -85,6 +87,7 @@ pub(super) struct Keeper {
     log: Log,
     ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
+    fell: Arc<AtomicU32>,
     /// Held by whoever imposes: what is done there is done by one at a time.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -104,6 +107,7 @@ impl Keeper {
         let ready = command.ready.clone();
         let mut kept = Kept::new(instance.clone(), command, log.clone(), recorder, pid_out);
         kept.spawn()?;
+        let fell = kept.falls();
         tokio::spawn(kept.keep(inbox, first_out));
         Ok(Self {
             instance,
@@ -112,6 +116,7 @@ impl Keeper {
             log,
             ready,
             first: tokio::sync::Mutex::new(Some(first)),
+            fell,
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -143,6 +148,11 @@ impl Keeper {
             Condition::Running => None,
             _ => Some(self.pid().is_some() && self.ready.holds().await),
         }
+    }
+
+    /// How often it went down again, or failed to start, since it was first brought down for that.
+    pub(super) fn falls(&self) -> usize {
+        self.fell.load(Ordering::Relaxed) as usize
     }
 
     /// Where its process is told.

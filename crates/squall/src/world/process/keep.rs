@@ -4,6 +4,8 @@ mod coming;
 mod still;
 
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -72,6 +74,8 @@ pub(super) struct Kept {
     waiting: Vec<oneshot::Sender<Result<(), Trouble>>>,
     /// Deaths or failing starts that are still to come, where it goes down again and again.
     left: u32,
+    /// How often it did since it was first brought down for that.
+    fell: Arc<AtomicU32>,
     /// Who reads what it writes.
     readers: Vec<JoinHandle<()>>,
     /// What stands still, where it is frozen.
@@ -98,9 +102,15 @@ impl Kept {
             coming: None,
             waiting: Vec::new(),
             left: 0,
+            fell: Arc::default(),
             readers: Vec::new(),
             still: Still::default(),
         }
+    }
+
+    /// Where is counted how often it went down again, or failed to start.
+    pub(super) fn falls(&self) -> Arc<AtomicU32> {
+        self.fell.clone()
     }
 
     pub(super) async fn keep(mut self, mut inbox: mpsc::Receiver<Order>, first: oneshot::Sender<Result<(), Trouble>>) {
@@ -132,7 +142,10 @@ impl Kept {
                 how = Self::ended(&mut self.child) => {
                     let waited = self.coming.and_then(|_| self.since_start());
                     // One that dies before it is ready was not brought down.
-                    self.exited(&how, matches!(state, State::Down(_)) && waited.is_none());
+                    let down = matches!(state, State::Down(_)) && waited.is_none();
+                    // What stands in for a program is never ready.
+                    self.fell.fetch_add(u32::from(down && self.ready.is_none()), Ordering::Relaxed);
+                    self.exited(&how, down);
                     waited.into_iter().for_each(|waited| self.given_up(waited));
                 }
                 () = due(again.at) => {
@@ -148,7 +161,8 @@ impl Kept {
                 () = due(doom) => {
                     self.left -= 1;
                     // One that will not die is found by whoever heals it.
-                    _ = self.bring_down(Death::Kill).await;
+                    let down = self.bring_down(Death::Kill).await.is_ok();
+                    self.fell.fetch_add(u32::from(down), Ordering::Relaxed);
                 }
             }
         }
@@ -236,6 +250,7 @@ impl Kept {
                     Death::Unstartable { most } => most.unwrap_or(u32::MAX),
                     Death::Kill | Death::Terminate | Death::Stop | Death::PowerLoss => 0,
                 };
+                self.fell.store(0, Ordering::Relaxed);
                 self.bring_down(death).await
             }
             State::Up if self.child.is_some() => Ok(()),

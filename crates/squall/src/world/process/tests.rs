@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall_core::document::Document;
-use squall_core::place::Cut;
+use squall_core::place::{Cut, Death};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two services that do nothing, and the link between them.
 async fn world(folder: &std::path::Path) -> ProcessWorld {
-    let text = "system: s\nentry: app\nservices:\n  db: { run: 'sleep 1000' }\n  \
+    let text = "system: s\nentry: app\nservices:\n  db: { run: 'sleep 1000', restart: { after: 10ms } }\n  \
                 app: { run: 'sleep 1000', links: [db] }\n";
     let system = System::read(&Document::parse("system.yaml", text).unwrap()).unwrap();
     let recorder = Recorder::open(&folder.join("journal.jsonl"), Secrets::default()).unwrap();
@@ -85,4 +85,30 @@ async fn who_imposes_second_at_a_place_waits_and_an_older_list_undoes_nothing() 
         "the link is cut, and nobody wants that any more"
     );
     Arc::into_inner(world).unwrap().end().await;
+}
+
+#[tokio::test]
+async fn only_deaths_after_the_first_say_that_it_went_down_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path()).await;
+    let (db, lives) = (Instance::new("db", 1), Duration::ZERO);
+    let place = Place::Instance(db.clone());
+    let down = |death| move || vec![Condition::Down(death)];
+    for (death, falls) in [
+        (Death::Kill, 0),
+        (Death::Again { lives, most: Some(3) }, 2),
+        (Death::Again { lives, most: Some(1) }, 0),
+    ] {
+        world.impose(&place, down(death)).await.unwrap();
+        assert_eq!((world.falls(&db), world.pid(&db)), (0, None), "{death:?}");
+        // It is left alone once it went down so often as it shall.
+        let until = Instant::now() + PATIENCE;
+        while world.falls(&db) < falls || (death.recurs() && world.pid(&db).is_none()) {
+            assert!(Instant::now() < until, "{death:?}: {} falls", world.falls(&db));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.impose(&place, Vec::new).await.unwrap();
+        assert_eq!(world.falls(&db), falls, "{death:?}");
+    }
+    world.end().await;
 }
