@@ -21,7 +21,7 @@ use self::work::{interrupted, stood_still};
 use crate::event::{Answer, EventId, PulseOf};
 use crate::journal::{History, Strike};
 use crate::place::{Condition, Death, Instance, Place};
-use crate::time::{Nanos, SECOND};
+use crate::time::{Nanos, SECOND, words};
 
 /// So many events are enough to show it.
 const ENOUGH: usize = 10;
@@ -60,6 +60,45 @@ impl Proof {
 
 /// What shows that `strike` had an effect.
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
+    let mut proof = effect(strike, history);
+    for (instance, event, grace) in outstayed(strike, history) {
+        proof.says += "; ";
+        proof.says += &seen_outstayed(instance, grace);
+        proof.evidence.insert(0, event);
+    }
+    proof.evidence.truncate(ENOUGH);
+    proof
+}
+
+/// Who was asked to end, had not when its grace was over, and was killed.
+pub fn seen_outstayed(instance: &Instance, grace: Nanos) -> String {
+    format!(
+        "{instance} had not ended {} after it was asked to, and was killed",
+        words(grace)
+    )
+}
+
+/// Who had not ended when asked to, until the strike was in force.
+fn outstayed<'h>(
+    strike: &'h Strike<'_>,
+    history: &'h History<'_>,
+) -> impl Iterator<Item = (&'h Instance, EventId, Nanos)> {
+    let asked = strike.imposing.1..=strike.imposed.unwrap_or(history.until);
+    let struck = |instance: &Instance| match strike.place {
+        Place::Instance(place) => place == instance,
+        Place::Service(service) => instance.service == *service,
+        Place::Link { .. } => false,
+    };
+    let lives = history.lives.iter().filter(move |(instance, _)| struck(instance));
+    let lives = lives.flat_map(|(instance, lives)| lives.iter().map(move |life| (*instance, life.outstayed)));
+    lives.filter_map(move |(instance, outstayed)| {
+        let (event, _, grace) = outstayed.filter(|(_, at, _)| asked.contains(at))?;
+        Some((instance, event, grace))
+    })
+}
+
+/// What shows what it did.
+fn effect(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
         (Condition::Down(death), Place::Instance(instance)) if death.recurs() => {
             again(strike, (instance, *death), history)

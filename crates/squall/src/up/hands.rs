@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use squall_core::diagnostic::nearest;
 use squall_core::event::Fact;
 use squall_core::place::{Condition, Death, Instance, Place};
+use squall_core::proof::seen_outstayed;
 use tokio::time::sleep;
 
 use super::Up;
@@ -51,11 +52,13 @@ impl Up {
         if let Err(trouble) = self.bring_down(step, &targets, death).await {
             return Reply::Failed(self.recorder.secrets().mask(&trouble.to_string()));
         }
+        let late = |target: &Instance| Some(format!(" ({})", seen_outstayed(target, self.world.outstayed(target)?)));
+        let late: String = targets.iter().filter_map(late).collect();
         let Some(delay) = order.delay else {
-            return Reply::Done(format!("{names} {word}; down until `squall service start`"));
+            return Reply::Done(format!("{names} {word}{late}; down until `squall service start`"));
         };
         let seconds = delay as f64 / 1e3;
-        let text = format!("{names} {word}; started again in {seconds} s");
+        let text = format!("{names} {word}{late}; started again in {seconds} s");
         answers.send(Reply::Said(text)).await;
         sleep(Duration::from_millis(delay).saturating_sub(began.elapsed())).await;
         match self.claims.let_up(&targets) {

@@ -10,7 +10,7 @@ use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Plan, Request, Step, plan};
-use squall_core::proof::{felt_on_link, seen_again, seen_short, seen_skewed};
+use squall_core::proof::{felt_on_link, seen_again, seen_outstayed, seen_short, seen_skewed};
 use squall_core::scenario::{Scenario, ad_hoc};
 use tokio::time::{sleep, timeout};
 
@@ -227,6 +227,11 @@ impl Up {
                 },
                 (condition, _) => process_seen(pid, condition).await,
             };
+            if let (Place::Instance(instance), Ok(seen)) = (&strike.place, &mut strike.seen)
+                && let Some(grace) = self.world.outstayed(instance)
+            {
+                *seen += &format!("; {}", seen_outstayed(instance, grace));
+            }
         }
         Ok(())
     }

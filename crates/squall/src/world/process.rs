@@ -30,6 +30,7 @@ use squall_core::event::{Fact, LinkCounts};
 use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place};
 use squall_core::system::{Preset, System};
+use squall_core::time::Nanos;
 
 use self::damage::Damages;
 use self::files::disk_folder;
@@ -371,6 +372,11 @@ impl ProcessWorld {
     /// How often an instance went down again, or failed to start, since it was first brought down for that.
     pub fn falls(&self, instance: &Instance) -> usize {
         self.keepers.get(instance).map_or(0, Keeper::falls)
+    }
+
+    /// The grace an instance was given to end by itself, where it had not when that was over.
+    pub fn outstayed(&self, instance: &Instance) -> Option<Nanos> {
+        self.keepers.get(instance)?.outstayed()
     }
 
     /// What a link's proxy counted since it was healthy last.

@@ -5,17 +5,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
 use squall_core::event::Said;
 use squall_core::place::{Condition as Wanted, Death, Instance, Place};
+use squall_core::time::Nanos;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::keep::Kept;
+use super::keep::{Kept, Seen};
 use super::logs::Log;
 use super::ready::Condition;
 use super::short::disk::Disk;
@@ -87,7 +88,7 @@ pub(super) struct Keeper {
     log: Log,
     ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
-    fell: Arc<AtomicU32>,
+    seen: Arc<Seen>,
     /// Held by whoever imposes: what is done there is done by one at a time.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -107,7 +108,7 @@ impl Keeper {
         let ready = command.ready.clone();
         let mut kept = Kept::new(instance.clone(), command, log.clone(), recorder, pid_out);
         kept.spawn()?;
-        let fell = kept.falls();
+        let seen = kept.seen();
         tokio::spawn(kept.keep(inbox, first_out));
         Ok(Self {
             instance,
@@ -116,7 +117,7 @@ impl Keeper {
             log,
             ready,
             first: tokio::sync::Mutex::new(Some(first)),
-            fell,
+            seen,
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -152,7 +153,12 @@ impl Keeper {
 
     /// How often it went down again, or failed to start, since it was first brought down for that.
     pub(super) fn falls(&self) -> usize {
-        self.fell.load(Ordering::Relaxed) as usize
+        self.seen.falls.load(Ordering::Relaxed) as usize
+    }
+
+    /// The grace it was given to end by itself, where it had not when that was over.
+    pub(super) fn outstayed(&self) -> Option<Nanos> {
+        Some(self.seen.outstayed.load(Ordering::Relaxed)).filter(|grace| *grace > 0)
     }
 
     /// Where its process is told.

@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn world(folder: &std::path::Path) -> ProcessWorld {
     let text = "system: s\nentry: app\nservices:\n  db: { run: 'sleep 1000', restart: { after: 10ms } }\n  \
                 app: { run: 'sleep 1000', links: [db] }\n";
+    started(folder, text).await
+}
+
+async fn started(folder: &std::path::Path, text: &str) -> ProcessWorld {
     let system = System::read(&Document::parse("system.yaml", text).unwrap()).unwrap();
     let recorder = Recorder::open(&folder.join("journal.jsonl"), Secrets::default()).unwrap();
     let setting = Setting {
@@ -110,5 +114,37 @@ async fn only_deaths_after_the_first_say_that_it_went_down_again() {
         world.impose(&place, Vec::new).await.unwrap();
         assert_eq!(world.falls(&db), falls, "{death:?}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_does_not_end_when_asked_to_is_killed_once_its_grace_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "system: s\nentry: app\nservices:\n  polite: { run: 'sleep 1000' }\n  \
+                app: { run: \"sh -c 'trap : TERM; echo > FOLDER/deaf; while :; do sleep 0.1; done'\" }\n";
+    let text = text.replace("FOLDER", &folder.path().display().to_string());
+    let world = started(folder.path(), &text).await;
+    let until = Instant::now() + PATIENCE;
+    while !folder.path().join("deaf").exists() {
+        assert!(Instant::now() < until, "it never began");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let [app, polite] = ["app", "polite"].map(|name| Instance::new(name, 1));
+    let down = |death| move || vec![Condition::Down(death)];
+    for who in [&app, &polite] {
+        let place = Place::Instance(who.clone());
+        let ended = world.impose(&place, down(Death::Terminate));
+        timeout(2 * PATIENCE, ended).await.expect("it is still there").unwrap();
+        assert_eq!(world.pid(who), None);
+    }
+    assert!(world.outstayed(&app).is_some_and(|grace| grace > 0) && world.outstayed(&polite).is_none());
+    // One that is killed at once was given none.
+    let place = Place::Instance(app.clone());
+    world.impose(&place, Vec::new).await.unwrap();
+    world.impose(&place, down(Death::Kill)).await.unwrap();
+    assert_eq!((world.pid(&app), world.outstayed(&app)), (None, None));
+    world.recorder.flush().unwrap();
+    let journal = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+    assert_eq!(journal.matches("\"outstayed\"").count(), 1, "{journal}");
     world.end().await;
 }
