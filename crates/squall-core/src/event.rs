@@ -236,6 +236,13 @@ pub enum Fact {
         /// Spots that had been written to since, and were left so.
         rewritten: usize,
     },
+    /// An instance was asked to end, had not when its grace was over, and is killed.
+    Outstayed {
+        /// Which.
+        instance: Instance,
+        /// Its grace.
+        grace: Nanos,
+    },
     /// What an instance had not synced to its disk is gone.
     PowerLost {
         /// Whose.

@@ -22,7 +22,7 @@ use self::work::{interrupted, stood_still};
 use crate::event::{Answer, EventId, PulseOf};
 use crate::journal::{History, Strike};
 use crate::place::{Condition, Death, Instance, Place};
-use crate::time::{Nanos, SECOND};
+use crate::time::{Nanos, SECOND, words};
 
 /// So many events are enough to show it.
 const ENOUGH: usize = 10;
@@ -61,6 +61,45 @@ impl Proof {
 
 /// What shows that `strike` had an effect.
 pub fn proof(strike: &Strike<'_>, history: &History<'_>) -> Proof {
+    let mut proof = effect(strike, history);
+    for (instance, event, grace) in outstayed(strike, history) {
+        proof.says += "; ";
+        proof.says += &seen_outstayed(instance, grace);
+        proof.evidence.insert(0, event);
+    }
+    proof.evidence.truncate(ENOUGH);
+    proof
+}
+
+/// Who was asked to end, had not when its grace was over, and was killed.
+pub fn seen_outstayed(instance: &Instance, grace: Nanos) -> String {
+    format!(
+        "{instance} had not ended {} after it was asked to, and was killed",
+        words(grace)
+    )
+}
+
+/// Who had not ended when asked to, until the strike was in force.
+fn outstayed<'h>(
+    strike: &'h Strike<'_>,
+    history: &'h History<'_>,
+) -> impl Iterator<Item = (&'h Instance, EventId, Nanos)> {
+    let asked = strike.imposing.1..=strike.imposed.unwrap_or(history.until);
+    let struck = |instance: &Instance| match strike.place {
+        Place::Instance(place) => place == instance,
+        Place::Service(service) => instance.service == *service,
+        Place::Link { .. } => false,
+    };
+    let lives = history.lives.iter().filter(move |(instance, _)| struck(instance));
+    let lives = lives.flat_map(|(instance, lives)| lives.iter().map(move |life| (*instance, life.outstayed)));
+    lives.filter_map(move |(instance, outstayed)| {
+        let (event, _, grace) = outstayed.filter(|(_, at, _)| asked.contains(at))?;
+        Some((instance, event, grace))
+    })
+}
+
+/// What shows what it did.
+fn effect(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match (strike.condition, strike.place) {
         (Condition::Down(death), Place::Instance(instance)) if death.recurs() => {
             again(strike, (instance, *death), history)
@@ -105,21 +144,27 @@ fn again(strike: &Strike<'_>, (instance, death): (&Instance, Death), history: &H
     let fell = lives.filter(|life| strike.ended(life) && life.ready.is_none() == starts);
     let fell: Vec<EventId> = fell.filter_map(|life| life.exited).map(|exited| exited.0).collect();
     let first = at_once(strike, history);
-    let what = if starts {
-        "starts failed"
-    } else {
-        "times it came back and was killed"
+    if !first.seen {
+        return first;
+    }
+    match seen_again(&first.says, death, fell.len()) {
+        Ok(says) => Proof::seen(says, fell.into_iter().chain(first.evidence).collect()),
+        Err(says) => Proof::unseen(says, strike),
+    }
+}
+
+/// Whether something went down again and again: after what its `first` death did, so often.
+///
+/// # Errors
+/// It went down once. One death is none that recurs: what was looked for in vain.
+pub fn seen_again(first: &str, death: Death, since: usize) -> Result<String, String> {
+    let what = match death {
+        Death::Unstartable { .. } => "starts failed",
+        _ => "times it came back and was killed",
     };
-    match (first.seen, fell.len()) {
-        (false, _) => first,
-        (true, 0) => Proof::unseen(
-            format!("{}, but then it was left in peace: 0 {what}", first.says),
-            strike,
-        ),
-        (true, count) => {
-            let evidence = fell.into_iter().chain(first.evidence).collect();
-            Proof::seen(format!("{}; {count} {what}", first.says), evidence)
-        }
+    match since {
+        0 => Err(format!("{first}, but then it was left in peace: 0 {what}")),
+        _ => Ok(format!("{first}; {since} {what}")),
     }
 }
 

@@ -51,11 +51,11 @@ impl World {
         self.processes().is_some_and(|world| world.pid(instance).is_some())
     }
 
-    /// Makes exactly `wanted` hold at `place`, see [`ProcessWorld::impose`].
+    /// Makes exactly what is `wanted` hold at `place`, see [`ProcessWorld::impose`].
     ///
     /// # Errors
     /// There is no such place, or the condition did not come into force within its bound.
-    pub async fn impose(&self, place: &Place, wanted: &[Condition]) -> Result<(), Trouble> {
+    pub async fn impose(&self, place: &Place, wanted: impl Fn() -> Vec<Condition>) -> Result<(), Trouble> {
         match self {
             World::Processes(world) => world.impose(place, wanted).await,
             World::Attached(_) => Err(Trouble::NoPlace(place.clone())),
@@ -81,6 +81,17 @@ impl World {
             world.end().await;
         }
     }
+}
+
+/// How far it is with what a fault wants to hold at a place: from when it takes the place until that is free again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The place is taken; what shall hold there is not in the journal yet.
+    Taken,
+    /// It shall hold.
+    Holding,
+    /// It is being lifted: it shall hold no more, and its place is not free yet.
+    Ending,
 }
 
 /// Why a world can't do what it was asked to.

@@ -96,6 +96,7 @@ fn inject(up: &Up, case: &Case, what: &str) -> Running {
 /// One round: undisturbed, in force and seen, healed, as before.
 fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) {
     let what = format!("{} {}, {number} of {rounds}", case.fault, case.keys.join(" "));
+    let ends = up.ends();
     let mut held = inject(up, case, &what);
     let looks = up.looks();
     if number == 1 {
@@ -126,6 +127,12 @@ fn round(up: &Up, case: &Case, before: &Portrait, number: usize, rounds: usize) 
             let _ = (case.seen)(up, &Before::of(up, case));
             Err("too few".to_owned())
         }
+        false => Ok(()),
+    });
+    // One death is none that recurs.
+    let recurs = ["crash_loop", "start_failure"].contains(&case.fault);
+    until("another end", || match recurs && up.ends() < ends + 2 {
+        true => Err("one".to_owned()),
         false => Ok(()),
     });
     interrupt(&held);

@@ -15,7 +15,7 @@ fault! {
         /// How long each process lives once it is ready; not at all when absent.
         #[serde(default)]
         lives: Option<Dur>,
-        /// At most so many deaths, after which it lives on; as many as fit when absent.
+        /// At most so many deaths, two or more, after which it lives on; as many as fit when absent.
         #[serde(default)]
         crashes: Option<std::num::NonZeroU32>,
         /// How long.
@@ -33,6 +33,9 @@ impl CrashLoop {
     }
 
     pub(super) fn objection(&self) -> Option<Objection> {
+        if self.crashes.is_some_and(|crashes| crashes.get() == 1) {
+            return Some(("/crashes", "one death is no loop", "write 2 or more, or a `kill`"));
+        }
         let outlives = self.lives.is_some_and(|lives| lives >= self.lasts);
         outlives.then_some((
             "/lives",

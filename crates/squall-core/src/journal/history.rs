@@ -123,6 +123,8 @@ pub struct Life {
     pub not_ready: Option<(EventId, Nanos)>,
     /// Ended: when, and whether squall meant it to.
     pub exited: Option<(EventId, Nanos, bool)>,
+    /// Had not ended when its grace was over: when, and what that was.
+    pub outstayed: Option<(EventId, Nanos, Nanos)>,
 }
 
 /// A time in which the entry service's clients may be refused.
@@ -187,6 +189,9 @@ impl<'a> History<'a> {
             Fact::Ready { instance, .. } => self.life(instance, |life| life.ready = Some((id, at))),
             Fact::NotReady { instance, .. } => self.life(instance, |life| life.not_ready = Some((id, at))),
             Fact::Exited { instance, wanted, .. } => self.life(instance, |life| life.exited = Some((id, at, *wanted))),
+            Fact::Outstayed { instance, grace } => {
+                self.life(instance, |life| life.outstayed = Some((id, at, *grace)));
+            }
             Fact::Missed { step, decided, why } => self.missed.push((id, *step, *decided, why)),
             Fact::Imposing { step, place, condition } => self.strike(event, *step, place, condition),
             Fact::Imposed { step } => self.struck(*step, |strike| strike.imposed = Some(at)),

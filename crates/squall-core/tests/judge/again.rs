@@ -252,3 +252,26 @@ fn what_came_back_only_to_be_killed_again_is_no_recovery() {
     });
     run.finds(&["recovery: no-recovery"]);
 }
+
+#[test]
+fn what_did_not_end_when_asked_to_is_said_where_it_was_asked_and_nowhere_else() {
+    let proof = |death, at| {
+        let mut run = struck(
+            step(0, "server", Condition::Down(death), Hold::For(3 * SEC)),
+            "server-1",
+            GONE,
+        );
+        let (instance, grace) = (instance("server-1"), 15 * SEC);
+        run.add(at, Fact::Outstayed { instance, grace });
+        run.exit("server-1", 7 * SEC + 2 * MS, true);
+        run.life("server-1", 10 * SEC - MS, 10 * SEC + 200 * MS);
+        unanswered(&mut run, GONE, Answer::Down);
+        run.judge().proofs[0].clone()
+    };
+    let told = "; server-1 had not ended 15.0 s after it was asked to, and was killed";
+    let late = proof(Death::Terminate, 7 * SEC);
+    assert!(late.seen && late.says.ends_with(told), "{late:?}");
+    // Before this strike: another one's.
+    let other = proof(Death::Terminate, 6 * SEC);
+    assert!(other.seen && !other.says.contains("asked"), "{other:?}");
+}

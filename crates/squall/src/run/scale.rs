@@ -1,9 +1,9 @@
 //! Scaling: another number of copies of a service, until the next change or the end of the storm.
 
+use futures_util::future::join_all;
 use squall_core::event::Fact;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::Step;
-use tokio::task::JoinSet;
 
 use super::strike::{Held, Strikes};
 use crate::world::Trouble;
@@ -76,33 +76,25 @@ impl Strikes {
 
     /// Ends the copies above a number and brings back the others, all at once.
     async fn copies(&self, service: &str, step: usize, copies: u32) -> Result<(), Trouble> {
-        let mut changing = JoinSet::new();
-        for instance in self.stage.world.instances() {
-            if instance.service != *service {
-                continue;
-            }
-            let Some(conditions) = self.surplus(&instance, (instance.index > copies).then_some(step)) else {
-                continue;
-            };
-            let (world, place) = (self.stage.world.clone(), Place::Instance(instance));
-            changing.spawn(async move { world.impose(&place, &conditions).await });
-        }
-        while let Some(changed) = changing.join_next().await {
-            changed.map_err(|panicked| Trouble::io("scaling")(std::io::Error::other(panicked)))??;
-        }
-        Ok(())
+        let all = self.stage.world.instances().into_iter();
+        let all = all.filter(|instance| instance.service == *service);
+        let changed = |instance: &Instance| self.surplus(instance, (instance.index > copies).then_some(step));
+        let changed: Vec<Place> = all.filter(changed).map(Place::Instance).collect();
+        let all = join_all(changed.iter().map(|place| self.impose(place))).await;
+        // All were tried; the first that failed is told.
+        all.into_iter().collect()
     }
 
-    /// What shall hold at a copy that is one too many because of a step, or is not; `None` where that changes nothing.
-    fn surplus(&self, instance: &Instance, by: Option<usize>) -> Option<Vec<Condition>> {
+    /// Says that a copy is one too many because of a step, or is not. Answers whether that changes anything.
+    fn surplus(&self, instance: &Instance, by: Option<usize>) -> bool {
         let steps = &self.stage.plan.steps;
         let scales =
             |step: usize| matches!(steps.get(step), Some(step) if matches!(step.condition, Condition::Replicas(_)));
         let mut changed = false;
-        let conditions = self.fold(&Place::Instance(instance.clone()), |all| {
+        self.fold(&Place::Instance(instance.clone()), |all| {
             changed = rearrange(all, by, scales);
         });
-        changed.then_some(conditions)
+        changed
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::aim::Fit;
 use super::stage::Stage;
-use crate::world::Trouble;
+use crate::world::{Phase, Trouble};
 
 /// A target is looked for this often while none fits.
 const LOOK: Duration = Duration::from_millis(5);
@@ -45,8 +45,7 @@ type Wanted = BTreeMap<Place, Vec<Held>>;
 pub(super) struct Held {
     pub(super) step: usize,
     pub(super) condition: Condition,
-    /// It is being lifted: it shall hold no more, and its place is not free yet.
-    ending: bool,
+    phase: Phase,
 }
 
 impl Held {
@@ -54,7 +53,7 @@ impl Held {
         Self {
             step,
             condition,
-            ending: false,
+            phase: Phase::Holding,
         }
     }
 }
@@ -154,9 +153,8 @@ impl Strikes {
                 condition: condition.clone(),
             })
             .map_err(journal())?;
-        // Taken when it was chosen.
-        let conditions = self.fold(&place, |_| ());
-        self.stage.world.impose(&place, &conditions).await?;
+        self.turn(index, &place, Phase::Holding);
+        self.impose(&place).await?;
         recorder.record(Fact::Imposed { step: index });
         self.felt(step, &place);
         tokio::select! {
@@ -175,11 +173,8 @@ impl Strikes {
             step: index,
             place: place.clone(),
         });
-        let conditions = self.fold(&place, |all| {
-            let own = all.iter_mut().filter(|held| held.step == index);
-            own.for_each(|held| held.ending = true);
-        });
-        self.stage.world.impose(&place, &conditions).await?;
+        self.turn(index, &place, Phase::Ending);
+        self.impose(&place).await?;
         ahead.map_err(journal())?;
         recorder.record(Fact::Healed { step: index });
         self.fold(&place, |all| all.retain(|held| held.step != index));
@@ -204,15 +199,29 @@ impl Strikes {
         }
     }
 
-    /// Changes what shall hold at a place, and answers all that then shall.
-    pub(super) fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<Held>)) -> Vec<Condition> {
+    /// Changes what shall hold at a place.
+    pub(super) fn fold(&self, place: &Place, change: impl FnOnce(&mut Vec<Held>)) {
         let mut wanted = lock(&self.wanted);
-        let all = wanted.entry(place.clone()).or_default();
-        change(all);
-        let conditions = all.iter().filter(|held| !held.ending);
-        let conditions = conditions.map(|held| held.condition.clone()).collect();
+        change(wanted.entry(place.clone()).or_default());
         wanted.retain(|_, all| !all.is_empty());
-        conditions
+    }
+
+    fn turn(&self, step: usize, place: &Place, phase: Phase) {
+        self.fold(place, |all| {
+            let own = all.iter_mut().filter(|held| held.step == step);
+            own.for_each(|held| held.phase = phase);
+        });
+    }
+
+    /// Makes hold at a place what shall hold there when it comes to that.
+    pub(super) async fn impose(&self, place: &Place) -> Result<(), Trouble> {
+        let holding = || {
+            let wanted = lock(&self.wanted);
+            let all = wanted.get(place).into_iter().flatten();
+            let holding = all.filter(|held| held.phase == Phase::Holding);
+            holding.map(|held| held.condition.clone()).collect()
+        };
+        self.stage.world.impose(place, holding).await
     }
 
     /// The services whose number of copies is another than the system's own.
@@ -324,10 +333,10 @@ impl Strikes {
         let count = u64::try_from(candidates.len()).ok().filter(|count| *count > 0);
         let chosen = count.and_then(|count| usize::try_from(step.rank % count).ok());
         let place = chosen.map(|chosen| candidates[chosen].clone()).ok_or(lacking)?;
-        wanted
-            .entry(place.clone())
-            .or_default()
-            .push(Held::new(index, step.condition.clone()));
+        wanted.entry(place.clone()).or_default().push(Held {
+            phase: Phase::Taken,
+            ..Held::new(index, step.condition.clone())
+        });
         Ok(Target {
             because: reasons.remove(&place),
             place,

@@ -6,13 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use squall_core::place::{Condition, Effect, Instance, Meeting, Place};
 use squall_core::system::Facts;
 
+use crate::world::Phase;
+
 /// What an injected fault wants to hold at a place.
 #[derive(Debug)]
 struct Claim {
     step: usize,
     condition: Condition,
-    /// It is being lifted: it shall hold no more, and its place is not free yet.
-    ending: bool,
+    phase: Phase,
 }
 
 /// All of them.
@@ -84,7 +85,7 @@ impl Claims {
         let claim = Claim {
             step,
             condition: condition.clone(),
-            ending: false,
+            phase: Phase::Taken,
         };
         inner.injected.entry(place.clone()).or_default().push(claim);
         Ok(())
@@ -94,7 +95,7 @@ impl Claims {
     pub(super) fn wanted(&self, place: &Place) -> Vec<Condition> {
         let inner = self.lock();
         let claims = inner.injected.get(place).into_iter().flatten();
-        let holding = claims.filter(|claim| !claim.ending);
+        let holding = claims.filter(|claim| claim.phase == Phase::Holding);
         holding.map(|claim| claim.condition.clone()).collect()
     }
 
@@ -103,7 +104,7 @@ impl Claims {
         let inner = self.lock();
         let all = inner.injected.iter();
         let all = all.flat_map(|(place, claims)| claims.iter().map(move |claim| (place, claim)));
-        let holding = all.filter(|(_, claim)| !claim.ending);
+        let holding = all.filter(|(_, claim)| claim.phase == Phase::Holding);
         let effect = |(place, claim): (&Place, &Claim)| Effect {
             place: place.clone(),
             condition: claim.condition.clone(),
@@ -121,13 +122,22 @@ impl Claims {
         inner.injected.keys().any(copy) || inner.down.iter().any(&copies)
     }
 
+    /// What a step wants is in the journal by now, and shall hold.
+    pub(super) fn begin(&self, step: usize) {
+        self.turn(step, Phase::Holding);
+    }
+
     /// What a step wants shall hold no more.
     pub(super) fn end(&self, step: usize) {
+        self.turn(step, Phase::Ending);
+    }
+
+    fn turn(&self, step: usize, phase: Phase) {
         let mut inner = self.lock();
         let claims = inner.injected.values_mut().flatten();
         claims
             .filter(|claim| claim.step == step)
-            .for_each(|claim| claim.ending = true);
+            .for_each(|claim| claim.phase = phase);
     }
 
     /// It holds no more: its place is free.
@@ -147,5 +157,33 @@ impl Inner {
         let mut targets = targets.iter();
         let taken = targets.find(|target| self.injected.contains_key(&Place::Instance((*target).clone())));
         taken.map_or(Ok(()), |taken| Err(taken.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_core::document::Document;
+    use squall_core::system::System;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_the_journal_yet_holds_for_nobody_who_imposes_at_its_place() {
+        let text = "system: s\nentry: app\nservices: { app: { run: app } }\n";
+        let facts = System::read(&Document::parse("system.yaml", text).unwrap())
+            .unwrap()
+            .facts();
+        let (claims, place) = (Claims::default(), "app-1".parse::<Instance>().unwrap());
+        let place = Place::Instance(place);
+        claims.take((0, &Condition::Frozen), &place, &facts).unwrap();
+        assert!(claims.wanted(&place).is_empty() && claims.in_force().is_empty());
+        assert!(
+            claims.take((1, &Condition::Frozen), &place, &facts).is_err(),
+            "it is taken"
+        );
+        claims.begin(0);
+        assert_eq!(claims.wanted(&place), [Condition::Frozen]);
+        claims.end(0);
+        assert!(claims.wanted(&place).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use squall_core::diagnostic::nearest;
 use squall_core::event::Fact;
 use squall_core::place::{Condition, Death, Instance, Place};
+use squall_core::proof::seen_outstayed;
 use tokio::time::sleep;
 
 use super::Up;
@@ -51,11 +52,13 @@ impl Up {
         if let Err(trouble) = self.bring_down(step, &targets, death).await {
             return Reply::Failed(self.recorder.secrets().mask(&trouble.to_string()));
         }
+        let late = |target: &Instance| Some(format!(" ({})", seen_outstayed(target, self.world.outstayed(target)?)));
+        let late: String = targets.iter().filter_map(late).collect();
         let Some(delay) = order.delay else {
-            return Reply::Done(format!("{names} {word}; down until `squall service start`"));
+            return Reply::Done(format!("{names} {word}{late}; down until `squall service start`"));
         };
         let seconds = delay as f64 / 1e3;
-        let text = format!("{names} {word}; started again in {seconds} s");
+        let text = format!("{names} {word}{late}; started again in {seconds} s");
         answers.send(Reply::Said(text)).await;
         sleep(Duration::from_millis(delay).saturating_sub(began.elapsed())).await;
         match self.claims.let_up(&targets) {
@@ -128,7 +131,7 @@ impl Up {
                 .record_ahead(Fact::Imposing { step, place, condition })
                 .map_err(Trouble::io("the journal"))?;
         }
-        self.impose(targets, &[Condition::Down(death)]).await?;
+        self.impose(targets, |_| vec![Condition::Down(death)]).await?;
         self.recorder.record(Fact::Imposed { step });
         Ok(())
     }
@@ -141,7 +144,8 @@ impl Up {
             let _ = self.recorder.record_ahead(Fact::Healing { step, place });
         }
         let began = Instant::now();
-        self.impose(targets, &[]).await?;
+        // They are free by now: what others want there since holds.
+        self.impose(targets, |place| self.claims.wanted(place)).await?;
         let took = began.elapsed();
         for target in targets {
             let runs = self.world.pid(target).is_some();
@@ -185,10 +189,10 @@ impl Up {
         Ok(began.elapsed())
     }
 
-    /// Makes the same hold at all of them, at once.
-    async fn impose(&self, targets: &[Instance], wanted: &[Condition]) -> Result<(), Trouble> {
+    /// Makes what is wanted hold at all of them, at once.
+    async fn impose(&self, targets: &[Instance], wanted: impl Fn(&Place) -> Vec<Condition>) -> Result<(), Trouble> {
         let places: Vec<Place> = targets.iter().cloned().map(Place::Instance).collect();
-        let all = join_all(places.iter().map(|place| self.world.impose(place, wanted))).await;
+        let all = join_all(places.iter().map(|place| self.world.impose(place, || wanted(place)))).await;
         // All were tried; the first that failed is told.
         all.into_iter().collect()
     }

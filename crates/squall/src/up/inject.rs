@@ -10,7 +10,7 @@ use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
 use squall_core::plan::{Plan, Request, Step, plan};
-use squall_core::proof::{felt_on_link, seen_short, seen_skewed};
+use squall_core::proof::{felt_on_link, seen_again, seen_outstayed, seen_short, seen_skewed};
 use squall_core::scenario::{Scenario, ad_hoc};
 use tokio::time::{sleep, timeout};
 
@@ -209,8 +209,9 @@ impl Up {
                 condition: strike.condition.clone(),
             })
             .map_err(Trouble::io("the journal"))?;
+        self.claims.begin(strike.step);
         self.world
-            .impose(&strike.place, &self.claims.wanted(&strike.place))
+            .impose(&strike.place, || self.claims.wanted(&strike.place))
             .await?;
         self.recorder.record(Fact::Imposed { step: strike.step });
         if let (Place::Instance(_), Some(pid)) = (&strike.place, pid)
@@ -226,6 +227,11 @@ impl Up {
                 },
                 (condition, _) => process_seen(pid, condition).await,
             };
+            if let (Place::Instance(instance), Ok(seen)) = (&strike.place, &mut strike.seen)
+                && let Some(grace) = self.world.outstayed(instance)
+            {
+                *seen += &format!("; {}", seen_outstayed(instance, grace));
+            }
         }
         Ok(())
     }
@@ -275,6 +281,12 @@ impl Up {
                 place: strike.place.clone(),
                 counts,
             });
+        }
+        if let (Condition::Down(death), Place::Instance(instance)) = (&strike.condition, &strike.place)
+            && death.recurs()
+            && let Ok(first) = &strike.seen
+        {
+            strike.seen = seen_again(first, *death, self.world.falls(instance));
         }
         self.lift(strike.step, &strike.place).await?;
         match &strike.place {

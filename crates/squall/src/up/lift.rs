@@ -43,7 +43,7 @@ impl Up {
     async fn insist(&self, place: &Place) -> Result<(), Trouble> {
         let until = Instant::now() + RECOVERS;
         loop {
-            match self.world.impose(place, &self.claims.wanted(place)).await {
+            match self.world.impose(place, || self.claims.wanted(place)).await {
                 Err(_) if Instant::now() < until && !*self.down.borrow() => sleep(AGAIN).await,
                 done => return done,
             }

@@ -30,6 +30,7 @@ use squall_core::event::{Fact, LinkCounts};
 use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place};
 use squall_core::system::{Preset, System};
+use squall_core::time::Nanos;
 
 use self::damage::Damages;
 use self::files::disk_folder;
@@ -296,12 +297,15 @@ impl ProcessWorld {
         self.keepers.get(instance)?.ready().await
     }
 
-    /// Makes exactly `wanted` hold at `place`: the desired state, not a change. None means healthy.
+    /// Makes exactly what is `wanted` hold at `place`: the desired state, not a change. None means healthy.
     /// Returns when it is in force; healing a process waits until it is ready or given up on.
+    ///
+    /// Who imposes at one place does so in turn, and what is wanted is asked in one's turn: a list that was made earlier
+    /// would undo what another wants since. A service that does not become ready keeps nobody from their turn.
     ///
     /// # Errors
     /// There is no such place, or the condition did not come into force within its bound.
-    pub async fn impose(&self, place: &Place, wanted: &[Condition]) -> Result<(), Trouble> {
+    pub async fn impose(&self, place: &Place, wanted: impl Fn() -> Vec<Condition>) -> Result<(), Trouble> {
         match place {
             Place::Instance(instance) => {
                 let keeper = self
@@ -309,20 +313,27 @@ impl ProcessWorld {
                     .get(instance)
                     .ok_or_else(|| Trouble::NoPlace(place.clone()))?;
                 let target = self.target(instance, keeper);
+                let turn = keeper.turn.lock().await;
+                let now = wanted();
                 // Lifted before it is started again, and held once it runs. One that is not lifted keeps nothing else broken.
-                let lifted = self.shorts.lift(instance, wanted, &target).await;
-                let right = self.skews.lift(instance, wanted, keeper.pids()).await;
-                let written = self.damage(instance, wanted, keeper).await;
-                self.go_dark(instance, wanted, keeper).await?;
-                self.come_back(instance, wanted)?;
-                keeper.impose(wanted).await?;
-                self.skews.hold(instance, wanted, keeper.pids()).await?;
-                self.shorts.hold(instance, wanted, &target).await?;
+                let lifted = self.shorts.lift(instance, &now, &target).await;
+                let right = self.skews.lift(instance, &now, keeper.pids()).await;
+                let written = self.damage(instance, &now, keeper).await;
+                self.go_dark(instance, &now, keeper).await?;
+                self.come_back(instance, &now)?;
+                let ordered = keeper.order(&now).await?;
+                drop(turn);
+                keeper.obeyed(ordered).await?;
+                let _turn = keeper.turn.lock().await;
+                let now = wanted();
+                self.skews.hold(instance, &now, keeper.pids()).await?;
+                self.shorts.hold(instance, &now, &target).await?;
                 lifted.and(right).and(written)
             }
             Place::Link { .. } => {
                 let link = self.links.get(place).ok_or_else(|| Trouble::NoPlace(place.clone()))?;
-                link.impose(wanted).await.map_err(Trouble::io(place.to_string()))
+                let _turn = link.turn.lock().await;
+                link.impose(&wanted()).await.map_err(Trouble::io(place.to_string()))
             }
             // Copies come and go one by one: whoever scales says which.
             Place::Service(_) => Err(Trouble::NoPlace(place.clone())),
@@ -358,6 +369,16 @@ impl ProcessWorld {
         }
     }
 
+    /// How often an instance went down again, or failed to start, since it was first brought down for that.
+    pub fn falls(&self, instance: &Instance) -> usize {
+        self.keepers.get(instance).map_or(0, Keeper::falls)
+    }
+
+    /// The grace an instance was given to end by itself, where it had not when that was over.
+    pub fn outstayed(&self, instance: &Instance) -> Option<Nanos> {
+        self.keepers.get(instance)?.outstayed()
+    }
+
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.links.get(place)?.counts()
@@ -371,3 +392,6 @@ impl ProcessWorld {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -372,6 +372,12 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:7", "outlive the fault", "less than `for`"],
     ),
     storm(
+        "a crash loop of one crash",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- crash_loop: { on: server, crashes: 1, for: 3s }",
+        &["storm.yaml:7", "one death is no loop", "2 or more"],
+    ),
+    storm(
         "after nothing",
         "every: 5s, times: 2,",
         "after: 5s,",

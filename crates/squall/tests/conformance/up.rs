@@ -269,6 +269,13 @@ impl Up {
             .count()
     }
 
+    /// How often a process of the echo's ended.
+    pub fn ends(&self) -> usize {
+        let events = fs::read_to_string(self.folder.join("events.jsonl")).unwrap_or_default();
+        let end = |line: &&str| line.contains("\"exited\"") && line.contains("\"echo-1\"");
+        events.lines().filter(end).count()
+    }
+
     /// Keeps no connection to its database.
     pub fn close(&self) {
         self.watch.borrow_mut().take();

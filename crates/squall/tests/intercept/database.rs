@@ -116,7 +116,7 @@ impl Rig {
 
     async fn wanted(&self, conditions: &[Condition]) {
         let link: Place = "app-1->db".parse().unwrap();
-        self.world.impose(&link, conditions).await.unwrap();
+        self.world.impose(&link, || conditions.to_vec()).await.unwrap();
     }
 
     fn counts(&self) -> LinkCounts {
@@ -148,7 +148,7 @@ async fn whatever_is_done_with_a_statement_both_ends_agree_on_what_holds() {
     late(&rig, &client).await;
     replies_that_are_lost(&rig).await;
     joined_in_the_middle(&rig).await;
-    rig.world.impose(&"app-1->db".parse().unwrap(), &[]).await.unwrap();
+    rig.wanted(&[]).await;
 }
 
 /// Plain and prepared statements fail with the code that is wanted, in a transaction and without.

@@ -23,6 +23,12 @@ pub(super) fn of_instance(fact: &Fact) -> String {
             back,
             rewritten,
         } => format!("{instance}: {back} spots put back, {rewritten} written to since"),
+        Fact::Outstayed { instance, grace } => {
+            format!(
+                "{instance} had not ended {} after it was asked to, and is killed",
+                words(*grace)
+            )
+        }
         Fact::PowerLost { instance, says } => format!("{instance}: its disk is gone; to a write it answers: {says}"),
         Fact::PowerBack { instance, took } => format!("{instance}: its disk is back after {}", words(*took)),
         _ => String::new(),

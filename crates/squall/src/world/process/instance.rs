@@ -4,16 +4,19 @@
 //! change, so that overlapping faults can't be undone in the wrong order.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
 use squall_core::event::Said;
 use squall_core::place::{Condition as Wanted, Death, Instance, Place};
+use squall_core::time::Nanos;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::keep::Kept;
+use super::keep::{Kept, Seen};
 use super::logs::Log;
 use super::ready::Condition;
 use super::short::disk::Disk;
@@ -73,6 +76,9 @@ impl State {
 /// An order: a state, and who waits for it to be in force.
 pub(super) type Order = (State, oneshot::Sender<Result<(), Trouble>>);
 
+/// Tells when an order is in force.
+pub(super) type Obeyed = oneshot::Receiver<Result<(), Trouble>>;
+
 /// The handle of an instance.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -82,6 +88,9 @@ pub(super) struct Keeper {
     log: Log,
     ready: Condition,
     first: tokio::sync::Mutex<Option<oneshot::Receiver<Result<(), Trouble>>>>,
+    seen: Arc<Seen>,
+    /// Held by whoever imposes: what is done there is done by one at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Keeper {
@@ -99,6 +108,7 @@ impl Keeper {
         let ready = command.ready.clone();
         let mut kept = Kept::new(instance.clone(), command, log.clone(), recorder, pid_out);
         kept.spawn()?;
+        let seen = kept.seen();
         tokio::spawn(kept.keep(inbox, first_out));
         Ok(Self {
             instance,
@@ -107,6 +117,8 @@ impl Keeper {
             log,
             ready,
             first: tokio::sync::Mutex::new(Some(first)),
+            seen,
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -139,6 +151,16 @@ impl Keeper {
         }
     }
 
+    /// How often it went down again, or failed to start, since it was first brought down for that.
+    pub(super) fn falls(&self) -> usize {
+        self.seen.falls.load(Ordering::Relaxed) as usize
+    }
+
+    /// The grace it was given to end by itself, where it had not when that was over.
+    pub(super) fn outstayed(&self) -> Option<Nanos> {
+        Some(self.seen.outstayed.load(Ordering::Relaxed)).filter(|grace| *grace > 0)
+    }
+
     /// Where its process is told.
     pub(super) fn pids(&self) -> &Pid {
         &self.pid
@@ -151,6 +173,11 @@ impl Keeper {
 
     /// Makes exactly `wanted` hold.
     pub(super) async fn impose(&self, wanted: &[Wanted]) -> Result<(), Trouble> {
+        self.obeyed(self.order(wanted).await?).await
+    }
+
+    /// Orders that exactly `wanted` shall hold, after all that was ordered before; whoever wants to waits for it.
+    pub(super) async fn order(&self, wanted: &[Wanted]) -> Result<Obeyed, Trouble> {
         let deaths = wanted.iter().filter_map(|wanted| match wanted {
             Wanted::Down(death) => Some(*death),
             _ => None,
@@ -158,21 +185,21 @@ impl Keeper {
         // What shall be gone for one reason does not come back for another.
         let down = deaths.min_by_key(|death| death.recurs()).map(State::Down);
         let frozen = wanted.contains(&Wanted::Frozen).then_some(State::Frozen);
-        self.order(down.or(frozen).unwrap_or(State::Up)).await
+        let (done, wait) = oneshot::channel();
+        let state = down.or(frozen).unwrap_or(State::Up);
+        let sent = self.orders.send((state, done)).await;
+        sent.map(|()| wait).map_err(|_| self.gone())
     }
 
-    async fn order(&self, state: State) -> Result<(), Trouble> {
-        let (done, wait) = oneshot::channel();
-        if self.orders.send((state, done)).await.is_err() {
-            return Err(self.gone());
-        }
+    /// Waits until what was ordered is in force.
+    pub(super) async fn obeyed(&self, wait: Obeyed) -> Result<(), Trouble> {
         wait.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
     /// Ends it at once.
     pub(super) async fn end(&self) {
         // What does not even die now is left to the guard, which says so.
-        let _ = timeout(GONE, self.order(State::Down(Death::Kill))).await;
+        let _ = timeout(GONE, self.impose(&[Wanted::Down(Death::Kill)])).await;
         self.log.finish();
     }
 }

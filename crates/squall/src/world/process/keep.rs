@@ -4,11 +4,14 @@ mod coming;
 mod still;
 
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use squall_core::event::{Fact, NoteKind};
 use squall_core::place::{Condition as Wanted, Death, Instance, Place};
+use squall_core::time::nanos;
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,7 +25,7 @@ use crate::processes;
 use crate::store::Recorder;
 use crate::world::{Trouble, gate};
 
-/// A service that was asked to end may finish for this long.
+/// A service that was asked to end may finish for this long; then it is killed, as whoever manages processes would.
 const POLITE: Duration = Duration::from_secs(15);
 
 /// When a process that ended by itself is started again: later each time, so that a crash loop does not spin.
@@ -55,6 +58,15 @@ async fn due(at: Option<tokio::time::Instant>) {
     }
 }
 
+/// What was seen of it when it was last brought down.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// How often it went down again, or failed to start, since.
+    pub(super) falls: AtomicU32,
+    /// The grace it was given to end by itself, and had not when that was over; none where it had.
+    pub(super) outstayed: AtomicU64,
+}
+
 /// What the keeping task owns.
 pub(super) struct Kept {
     instance: Instance,
@@ -72,6 +84,7 @@ pub(super) struct Kept {
     waiting: Vec<oneshot::Sender<Result<(), Trouble>>>,
     /// Deaths or failing starts that are still to come, where it goes down again and again.
     left: u32,
+    seen: Arc<Seen>,
     /// Who reads what it writes.
     readers: Vec<JoinHandle<()>>,
     /// What stands still, where it is frozen.
@@ -98,9 +111,14 @@ impl Kept {
             coming: None,
             waiting: Vec::new(),
             left: 0,
+            seen: Arc::default(),
             readers: Vec::new(),
             still: Still::default(),
         }
+    }
+
+    pub(super) fn seen(&self) -> Arc<Seen> {
+        self.seen.clone()
     }
 
     pub(super) async fn keep(mut self, mut inbox: mpsc::Receiver<Order>, first: oneshot::Sender<Result<(), Trouble>>) {
@@ -132,7 +150,10 @@ impl Kept {
                 how = Self::ended(&mut self.child) => {
                     let waited = self.coming.and_then(|_| self.since_start());
                     // One that dies before it is ready was not brought down.
-                    self.exited(&how, matches!(state, State::Down(_)) && waited.is_none());
+                    let down = matches!(state, State::Down(_)) && waited.is_none();
+                    // What stands in for a program is never ready.
+                    self.seen.falls.fetch_add(u32::from(down && self.ready.is_none()), Ordering::Relaxed);
+                    self.exited(&how, down);
                     waited.into_iter().for_each(|waited| self.given_up(waited));
                 }
                 () = due(again.at) => {
@@ -148,7 +169,8 @@ impl Kept {
                 () = due(doom) => {
                     self.left -= 1;
                     // One that will not die is found by whoever heals it.
-                    _ = self.bring_down(Death::Kill).await;
+                    let down = self.bring_down(Death::Kill).await.is_ok();
+                    self.seen.falls.fetch_add(u32::from(down), Ordering::Relaxed);
                 }
             }
         }
@@ -236,6 +258,7 @@ impl Kept {
                     Death::Unstartable { most } => most.unwrap_or(u32::MAX),
                     Death::Kill | Death::Terminate | Death::Stop | Death::PowerLoss => 0,
                 };
+                self.seen.falls.store(0, Ordering::Relaxed);
                 self.bring_down(death).await
             }
             State::Up if self.child.is_some() => Ok(()),
@@ -256,49 +279,54 @@ impl Kept {
     }
 
     async fn bring_down(&mut self, death: Death) -> Result<(), Trouble> {
-        let all = self.all();
-        let within = match death {
-            Death::Kill | Death::Again { .. } | Death::Unstartable { .. } | Death::PowerLoss => {
-                processes::signal(&all, Signal::SIGKILL);
-                GONE
-            }
-            Death::Terminate => {
-                processes::signal(&all[..all.len().min(1)], Signal::SIGTERM);
-                POLITE
-            }
-            Death::Stop => {
-                processes::signal(&all[..all.len().min(1)], self.command.stop);
-                POLITE
-            }
+        let mut all = self.all();
+        let asked = match death {
+            Death::Terminate => Some(Signal::SIGTERM),
+            Death::Stop => Some(self.command.stop),
+            Death::Kill | Death::Again { .. } | Death::Unstartable { .. } | Death::PowerLoss => None,
         };
-        let stubborn = |instance: &Instance| Trouble::Stubborn {
-            place: Place::Instance(instance.clone()),
-            word: Wanted::Down(death).word().to_owned(),
-            within,
-        };
+        self.seen.outstayed.store(0, Ordering::Relaxed);
+        if let Some(asked) = asked {
+            processes::signal(&all[..all.len().min(1)], asked);
+            if self.gone(&all, (POLITE, Signal::SIGCONT)).await {
+                return Ok(());
+            }
+            let (instance, grace) = (self.instance.clone(), nanos(POLITE));
+            self.recorder.record(Fact::Outstayed { instance, grace });
+            self.seen.outstayed.store(grace, Ordering::Relaxed);
+            all.extend(self.all());
+        }
+        processes::signal(&all, Signal::SIGKILL);
+        let place = Place::Instance(self.instance.clone());
+        let word = Wanted::Down(death).word().to_owned();
+        match self.gone(&all, (GONE, Signal::SIGKILL)).await {
+            true => Ok(()),
+            false => Err(Trouble::Stubborn {
+                place,
+                word,
+                within: GONE,
+            }),
+        }
+    }
+
+    /// Whether all of these are gone within a time, told so again and again once the first of them is.
+    async fn gone(&mut self, all: &[u32], (within, again): (Duration, Signal)) -> bool {
+        let until = Instant::now() + within;
         if self.child.is_some() {
-            let how = timeout(within, Self::ended(&mut self.child))
-                .await
-                .map_err(|_| stubborn(&self.instance))?;
+            let Ok(how) = timeout(within, Self::ended(&mut self.child)).await else {
+                return false;
+            };
             self.exited(&how, true);
         }
         // Its children go with it: a database started again beside an old backend would refuse.
-        let until = Instant::now() + within;
         while all.iter().any(|pid| processes::runs(*pid)) {
             if Instant::now() > until {
-                return Err(stubborn(&self.instance));
+                return false;
             }
-            processes::signal(
-                &all,
-                if matches!(death, Death::Kill | Death::PowerLoss) || death.recurs() {
-                    Signal::SIGKILL
-                } else {
-                    Signal::SIGCONT
-                },
-            );
+            processes::signal(all, again);
             sleep(Duration::from_millis(2)).await;
         }
-        Ok(())
+        true
     }
 
     pub(super) fn spawn(&mut self) -> Result<(), Trouble> {

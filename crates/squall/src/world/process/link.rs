@@ -13,13 +13,16 @@ pub(super) struct Link {
     pub(super) proxy: Proxy,
     /// The proxy's counters when the link was last healthy, and whether it is.
     before: Mutex<(Stats, bool)>,
+    /// Held by whoever imposes.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Link {
     /// A healthy one.
     pub(super) fn new(proxy: Proxy) -> Self {
         let before = Mutex::new((proxy.stats(), true));
-        Self { proxy, before }
+        let turn = tokio::sync::Mutex::default();
+        Self { proxy, before, turn }
     }
 
     /// Makes exactly `wanted` hold.
