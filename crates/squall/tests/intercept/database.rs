@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use squall::secrets::Secrets;
@@ -26,6 +27,8 @@ struct Rig {
     world: ProcessWorld,
     url: String,
     run: RunId,
+    /// What holds on the link.
+    held: Mutex<Vec<Condition>>,
     _folder: tempfile::TempDir,
 }
 
@@ -85,6 +88,7 @@ impl Rig {
             world,
             url,
             run,
+            held: Mutex::default(),
             _folder,
         }
     }
@@ -117,10 +121,12 @@ impl Rig {
     async fn wanted(&self, conditions: &[Condition]) {
         let link: Place = "app-1->db".parse().unwrap();
         self.world.impose(&link, conditions).await.unwrap();
+        *self.held.lock().unwrap() = conditions.to_vec();
     }
 
     fn counts(&self) -> LinkCounts {
-        self.world.counts(&"app-1->db".parse().unwrap()).unwrap()
+        let (link, held) = ("app-1->db".parse().unwrap(), self.held.lock().unwrap());
+        self.world.counts(&link, &held[0]).unwrap()
     }
 
     async fn until_taken(&self, count: u64) {
