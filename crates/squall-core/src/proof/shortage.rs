@@ -53,6 +53,8 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
+        // That none is left is seen by squall itself: somebody must have needed one.
+        (Shortage::Connections { .. }, Ok(seen)) => felt(strike, (&what, instance), seen, history),
 
 /// An instance whose files are not what it wrote: they were changed, read back so, and it was used with them.
 pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Damage), history: &History<'_>) -> Proof {

@@ -222,7 +222,10 @@ fn connections_are_taken_when_another_one_was_refused() {
     assert!(!proven(&with("db", shortage, &[])));
     assert!(!proven(&with("db", shortage, &[look(40, 0)])));
     assert!(!proven(&with("db", shortage, &[look(0, 3)])), "somebody else had them");
-    assert!(proven(&with("db", shortage, &[look(40, 1)])));
+    let mut run = with("db", shortage, &[look(40, 1)]);
+    assert!(proven(&run));
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen, "nobody needed one");
 }
 
 /// The answers due while it holds, as `answer`.
