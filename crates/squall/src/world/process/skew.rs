@@ -442,8 +442,14 @@ mod tests {
         clocks.hold(pid).unwrap();
         assert!(near(teller.ask().0, 3600 * SECOND));
         let sleeps: Vec<u32> = clocks.family(pid).into_iter().filter(|one| Some(*one) != pid).collect();
+        let own = |one: &u32| patch::is_own(*one, &clocks.patches).unwrap();
+        let wrong: Vec<bool> = sleeps.iter().map(own).collect();
+        assert_eq!((clocks.count().0, wrong), (2, vec![false]), "the child, too");
         clocks.lift(pid).unwrap();
         assert!(near(teller.ask().0, 0));
+        assert_eq!(clocks.count(), (0, 0));
+        let own = |one: &u32| patch::is_own(*one, &clocks.patches).unwrap();
+        assert!(sleeps.iter().all(own), "the child has its clocks back");
         processes::signal(&sleeps, nix::sys::signal::Signal::SIGKILL);
     }
 

@@ -128,6 +128,12 @@ pub(super) fn restore(pid: u32, patches: &Patches) -> io::Result<bool> {
     }
 }
 
+/// Whether a process has the kernel's own clock functions.
+#[cfg(test)]
+pub(super) fn is_own(pid: u32, patches: &Patches) -> io::Result<bool> {
+    holds(&memory(pid)?, region(pid)?, patches).map(|holds| holds == Holds::Own)
+}
+
 /// The vDSO of this very process.
 pub(super) fn own_image() -> io::Result<Vec<u8>> {
     let pid = std::process::id();
