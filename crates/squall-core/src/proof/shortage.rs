@@ -17,6 +17,9 @@ const LONGER: u64 = 1000;
 /// changes from moment to moment.
 const PART: u64 = 20;
 
+/// Of the memory that was left it must have got one part in so many: less than that any request takes, and nobody misses it.
+const ASKED: u64 = 100;
+
 /// What a process says when it can open nothing more.
 const NO_DESCRIPTOR: &[&str] = &["too many open files"];
 /// What programs say when they get no memory, in several languages.
@@ -82,8 +85,8 @@ pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Res
         Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
         Shortage::Memory { left } => {
             let (_, says) = memory(looks, *left)?;
-            let (look, more) =
-                grown(looks).ok_or_else(|| format!("{says}, but it was not seen to get any meanwhile"))?;
+            let (look, more) = grown(looks, *left)
+                .ok_or_else(|| format!("{says}, but it was not seen to get much of that meanwhile"))?;
             Ok((look, format!("{says}, and {more}")))
         }
         Shortage::Fds { .. } => waiters(looks),
@@ -165,17 +168,15 @@ fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String)
     Ok((look, format!("it could get no more than {megabytes:.1} MB")))
 }
 
-/// It got more memory under its limit: the look that saw the most, and how much.
-fn grown<I: Copy>(looks: &[(I, ShortageLook)]) -> Option<(I, String)> {
+/// It got a good part of what was left under its limit: the look that saw the most, and how much.
+fn grown<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Option<(I, String)> {
     let grown = looks.iter().filter_map(|(look, seen)| match *seen {
-        ShortageLook::Memory {
-            grown: Some(more @ 1..),
-            ..
-        } => Some((*look, more)),
+        ShortageLook::Memory { grown, .. } => Some((*look, grown?)),
         _ => None,
     });
     let (look, more) = grown.max_by_key(|(_, more)| *more)?;
-    Some((look, format!("under that limit it got {:.2} MB", more as f64 / 1e6)))
+    let says = format!("under that limit it got {:.2} MB", more as f64 / 1e6);
+    (more > 0 && more >= left / ASKED).then_some((look, says))
 }
 
 /// The limit was in force, and it asked for memory: it got some, was asked for more than it could have, or shows signs.
@@ -187,7 +188,7 @@ fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left:
     if let Some((signs, events)) = signs(strike, instance, NO_MEMORY, history) {
         return Proof::seen(format!("{what}: {says}, and {signs}"), with(event, events));
     }
-    if let Some((look, more)) = grown(&strike.looks) {
+    if let Some((look, more)) = grown(&strike.looks, left) {
         return felt(strike, (what, instance), (look, format!("{says}, and {more}")), history);
     }
     let (from, to) = window(strike, history);
@@ -206,7 +207,7 @@ fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left:
             Proof::seen(says, with(event, ops))
         }
         None => Proof::unseen(
-            format!("{what}: {says}, but nothing shows that it asked for any"),
+            format!("{what}: {says}, but nothing shows that it asked for much of it"),
             strike,
         ),
     }
