@@ -53,11 +53,11 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
         (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
         // Where nobody counts how long it waited, what it did meanwhile must do.
         (Shortage::Cpu { .. }, Ok(seen)) if !counted(strike) => felt(strike, (&what, instance), seen, history),
+        // That none is left is seen by squall itself: somebody must have needed one.
+        (Shortage::Connections { .. }, Ok(seen)) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
-        // That none is left is seen by squall itself: somebody must have needed one.
-        (Shortage::Connections { .. }, Ok(seen)) => felt(strike, (&what, instance), seen, history),
 
 /// An instance whose files are not what it wrote: they were changed, read back so, and it was used with them.
 pub(super) fn damaged(strike: &Strike<'_>, (instance, damage): (&Instance, &Damage), history: &History<'_>) -> Proof {
@@ -138,7 +138,8 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
                 format!(", where {:.1} ms would have been usual", ms(usual))
             });
             let says = format!("{says}, and it waited {:.1} ms for its turn{than}", ms(waited));
-            match usual.is_some_and(|usual| waited < enough(usual)) {
+            // Where nobody knows what would have been usual, it must be more than a moment.
+            match waited < usual.map_or(LONGER, enough) {
                 true => Err(says),
                 false => Ok((look, says)),
             }

@@ -62,6 +62,9 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
         (vec![cpu(90_000, Some(9_000))], false),
         (vec![cpu(900_000, Some(0))], false),
         (vec![cpu(900_000, Some(9_000))], true),
+        (vec![cpu(900_000, Some(1))], false),
+        (vec![cpu(900_000, Some(999))], false),
+        (vec![cpu(900_000, Some(1_000))], true),
         (vec![cpu(900_000, None)], false),
         (vec![compared(Some(9_000), Some(4_000), 0)], true),
         (vec![compared(Some(7_000), Some(5_000), 0)], false),
@@ -91,7 +94,7 @@ fn where_waiting_is_not_counted_processors_are_taken_from_whoever_is_used() {
 
 const MEMORY: Shortage = Shortage::Memory { left: 64_000_000 };
 
-/// A look at one that got something under its limit.
+/// A look at one that got a good part of what was left under its limit.
 fn memory(used: u64) -> ShortageLook {
     grown(used, Some(640_000))
 }
