@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
+use super::PATIENCE;
+use super::killed::{Whom, child, cleared};
 use super::place::{Place, Running};
 use super::residue::{Trail, disks};
 use super::seen::{answer, processes, room};
 use super::up::{folder, named, until};
-use super::{PATIENCE, Whom, cleared};
 
 /// Fills the disk so often, and makes room again.
 fn full(times: usize, lasts: &str) -> String {
@@ -50,7 +51,6 @@ fn start(place: Place, storm: &str) -> (Place, Running, Trail) {
     (place, running, trail)
 }
 
-/// The end of a run: it passed, so many strikes were seen by squall itself, too, and nothing is left.
 /// A storm with so many strikes is over within this, and the run with it.
 fn bound(times: usize) -> Duration {
     PATIENCE + Duration::from_secs(5) * u32::try_from(times).unwrap()
@@ -71,6 +71,7 @@ fn goes_on((running, trail): (&mut Running, &Trail), end: Instant) -> bool {
     goes_on
 }
 
+/// The end of a run: it passed, so many strikes were seen by squall itself, too, and nothing is left.
 fn passed(place: &Place, running: &mut Running, trail: &Trail, times: usize) {
     let code = running.end(PATIENCE);
     let report = fs::read_to_string(place.path().join("tmp/latest/report.json")).unwrap();
@@ -238,7 +239,7 @@ pub fn killed(fault: &str, whom: Whom) {
             Ok(())
         }
     });
-    let child = super::child(&trail, guard);
+    let child = child(&trail, guard);
     whom.strike([guard, child]);
     assert_ne!(running.end(PATIENCE), Some(0));
     cleared(&place, (&trail, whom), fault);
