@@ -91,6 +91,22 @@ excuse_client() {
     SQUALL_SKIP_CLIENTS="$SQUALL_SKIP_CLIENTS $1"
 }
 
+# Faults that squall says this machine can't be made to feel: tests that try one fail, unless it is excused.
+excuse_faults() {
+    SQUALL_SKIP_FAULTS=${SQUALL_SKIP_FAULTS:-}
+    for fault in $(cargo run --locked --quiet -p squall -- doctor --json | impossible); do
+        say "\`$fault\` is not tried: squall doctor says why, and what would help"
+        SQUALL_SKIP_FAULTS="$SQUALL_SKIP_FAULTS $fault"
+    done
+    export SQUALL_SKIP_FAULTS
+}
+
+# The faults that the table, as JSON, says can't be put in force on processes.
+impossible() {
+    awk -F'"' '/"fault":/ { fault = $4 } /"(attached|process)": [{]/ { world = $2 }
+        /"possible": false/ && world == "process" { print fault }'
+}
+
 # install WHAT-FOR DEBIAN FEDORA ALPINE ARCH HOMEBREW: the packages' names there; says first what it does.
 install() {
     what=$1

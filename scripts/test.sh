@@ -17,4 +17,5 @@ excuse_clients
 # Tests start the programs as a user would.
 cargo build --release --locked -p taskhub
 cargo build --locked -p errands -p defects
+excuse_faults
 exec cargo test --locked --workspace "$@"

@@ -165,6 +165,16 @@ pub fn tagged(id: &str, scratch: &Path, but: &[u32]) -> Vec<u32> {
         .collect()
 }
 
+/// Whether nothing of a process runs: each of its threads is stopped or has ended. So it is of one that is gone.
+pub fn stands(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut threads = threads.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    threads.all(|thread| stat(thread).is_none_or(|stat| "tTZX".contains(stat.state)))
+}
+
 fn stands_in(pid: u32, folder: &Path) -> bool {
     fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
 }
@@ -182,9 +192,8 @@ pub fn kill_until_gone(find: impl Fn() -> Vec<u32>, mut last_look: impl FnMut(&[
             return left;
         }
         signal(&left, Signal::SIGSTOP);
-        let still = |pid: &u32| stat(*pid).is_none_or(|stat| "tTZX".contains(stat.state));
         let patience = Instant::now() + STANDSTILL;
-        while !left.iter().all(still) && Instant::now() < patience {
+        while !left.iter().all(|pid| stands(*pid)) && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(1));
         }
         last_look(&left);

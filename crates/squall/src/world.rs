@@ -62,9 +62,9 @@ impl World {
         }
     }
 
-    /// What a link's proxy counted since it was healthy last.
-    pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
-        self.processes()?.counts(place)
+    /// What a link's proxy counted since a condition came into force there; `None` while it is not.
+    pub fn counts(&self, place: &Place, condition: &Condition) -> Option<LinkCounts> {
+        self.processes()?.counts(place, condition)
     }
 
     /// What is seen at a place while a step's condition holds there, see [`ProcessWorld::look`].

@@ -11,8 +11,12 @@
 mod cases;
 #[path = "conformance/hidden.rs"]
 mod hidden;
+#[path = "rig/killed.rs"]
+mod killed;
 #[path = "rig/place.rs"]
 mod place;
+#[path = "rig/possible.rs"]
+mod possible;
 #[path = "rig/residue.rs"]
 mod residue;
 #[path = "conformance/seen.rs"]
@@ -30,19 +34,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cases::{Before, CASES, Case};
+use killed::{Whom, cleared};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use place::{Place, Running};
-use residue::Trail;
-use serde_json::Value;
+use place::Running;
+use possible::possible;
 use squall_core::mechanism::{Means, TABLE};
 use up::{Portrait, Up, folder, until};
 
 /// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// After this, nothing may be left of a system whose squall was killed.
-const WITHIN: Duration = Duration::from_secs(5);
 
 /// A copy of the system that dies whenever it is ready does so several times within this.
 const LOOPS: Duration = Duration::from_millis(1500);
@@ -197,81 +198,9 @@ fn every_fault_of_a_storm_is_seen_from_outside_healed_and_leaves_all_as_it_was()
     }
 }
 
-/// Whether a fault can be put in force here, as `squall doctor` says.
-fn possible(fault: &str) -> bool {
-    let output = Place::new().output(&["doctor", "--json"]);
-    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let mut faults = seen["faults"].as_array().unwrap().iter();
-    let row = faults.find(|row| row["fault"] == fault).unwrap();
-    row["worlds"]["process"]["possible"] == true
-}
-
 /// As Ctrl-C does.
 fn interrupt(running: &Running) {
     kill(Pid::from_raw(running.child.id() as i32), Signal::SIGINT).unwrap();
-}
-
-/// Who of squall's two processes is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whom {
-    Guard,
-    Worker,
-    Both,
-}
-
-impl Whom {
-    /// Kills them so that neither can do anything about the other's end.
-    fn strike(self, [guard, worker]: [u32; 2]) {
-        let pids = match self {
-            Whom::Guard => vec![guard],
-            Whom::Worker => vec![worker],
-            Whom::Both => vec![guard, worker],
-        };
-        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-            pids.iter()
-                .for_each(|pid| kill(Pid::from_raw(*pid as i32), signal).unwrap());
-        }
-    }
-}
-
-/// The second of squall's two processes.
-fn child(trail: &Trail, guard: u32) -> u32 {
-    let mut ours = trail.living().into_iter().filter(|(pid, _)| *pid != guard);
-    ours.find(|(_, words)| words.starts_with("/proc/self/exe run"))
-        .unwrap()
-        .0
-}
-
-/// Nothing may be left, without anybody's doing; where both were killed, once somebody said so.
-fn cleared(place: &Place, (trail, whom): (&Trail, Whom), what: &str) {
-    if whom == Whom::Both {
-        let left = trail.residue();
-        assert!(
-            !left.processes.is_empty(),
-            "{what}: nobody was left to clear up: {left:#?}"
-        );
-        let healed = place.output(&["heal"]);
-        assert!(healed.status.success(), "{what}: {healed:?}");
-        let left = trail.residue();
-        assert!(left.none(), "{what}: `squall heal` left {left:#?}");
-    }
-    gone(trail, what);
-}
-
-/// Waits until nothing is left, at most [`WITHIN`].
-fn gone(trail: &Trail, what: &str) {
-    let since = Instant::now();
-    loop {
-        let left = trail.residue();
-        if left.none() {
-            return eprintln!("{what}: killed, and clean after {:?}", since.elapsed());
-        }
-        assert!(
-            since.elapsed() < WITHIN,
-            "{what}: {WITHIN:?} later there is still {left:#?}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// What is put in force when squall is killed.
@@ -299,8 +228,11 @@ fn killed(way: Way, whom: Whom) {
 /// All that each mechanism of the table which works here does.
 fn mechanisms() -> BTreeMap<&'static str, Vec<Way>> {
     let mut all = BTreeMap::<_, Vec<Way>>::new();
-    for row in TABLE.iter().filter(|row| wanted(row.fault) && possible(row.fault)) {
+    for row in TABLE.iter().filter(|row| wanted(row.fault)) {
         let Means::By(by, _) = row.process else { continue };
+        if !possible(row.fault) {
+            continue;
+        }
         let cases = CASES.iter().filter(|case| case.fault == row.fault).map(Way::By);
         let storms = STORMS.into_iter().filter(|fault| *fault == row.fault).map(Way::Storm);
         all.entry(by).or_default().extend(cases.chain(storms));

@@ -1,26 +1,29 @@
 //! Machines that lose their power: what was not synced is gone, a start that fails for it is told with its own words, and
 //! nothing of a disk stays, whoever is killed.
 //!
-//! They need errands' program (`cargo build -p errands`) and PostgreSQL; all but the refusals, where `squall doctor` says
-//! that a disk can lose its power.
+//! They need errands' program (`cargo build -p errands`) and PostgreSQL; all but the last, a
+//! machine where `squall doctor` says that a disk can lose its power, or that excuses it (SQUALL_SKIP_FAULTS=power_loss).
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 #![expect(clippy::print_stderr, reason = "what could not be tried is worth saying")]
 
+#[path = "rig/killed.rs"]
+mod killed;
 #[path = "rig/place.rs"]
 mod place;
+#[path = "rig/possible.rs"]
+mod possible;
 #[path = "rig/residue.rs"]
 mod residue;
 
 use std::fs;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use killed::{Whom, child, cleared};
 use place::{Place, Running, SQUALL};
+use possible::possible;
 use residue::{Trail, disks};
-use serde_json::Value;
 use squall_core::check::Outcome;
 use squall_core::event::{Event, Fact};
 use squall_core::report::Report;
@@ -56,17 +59,6 @@ fn folder(storm: &str) -> Place {
     place
 }
 
-/// Whether a disk can lose its power here; else it is said why not.
-fn possible() -> bool {
-    let output = Place::new().output(&["doctor", "--json"]);
-    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let missing = seen["machine"]["power"]["missing"].as_str();
-    if let Some(why) = missing {
-        eprintln!("not tried: {why}");
-    }
-    missing.is_none()
-}
-
 fn report(place: &Place, args: &[&str]) -> Report {
     let output = place.output(&[&["run", "-s", "dark.yaml", "--pace", "2", "--seed", "1"], args].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -77,7 +69,7 @@ fn report(place: &Place, args: &[&str]) -> Report {
 #[test]
 fn a_database_that_syncs_loses_nothing_and_its_disk_is_seen_to_be_gone_and_back() {
     let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
-    if !possible() {
+    if !possible("power_loss") {
         return;
     }
     let place = folder(
@@ -108,7 +100,7 @@ fn a_database_that_syncs_loses_nothing_and_its_disk_is_seen_to_be_gone_and_back(
 #[test]
 fn what_can_not_start_on_what_it_kept_is_found_with_its_own_words() {
     let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
-    if !possible() {
+    if !possible("power_loss") {
         return;
     }
     let place = folder("  - power_loss: { on: server, at: 2s, down: 1s }\n");
@@ -138,16 +130,8 @@ fn what_can_not_start_on_what_it_kept_is_found_with_its_own_words() {
     }
 }
 
-/// The second of squall's two processes.
-fn worker(trail: &Trail, guard: u32) -> u32 {
-    let mut ours = trail.living().into_iter().filter(|(pid, _)| *pid != guard);
-    ours.find(|(_, words)| words.starts_with("/proc/self/exe run"))
-        .unwrap()
-        .0
-}
-
-/// Kills these of squall's two processes while the disk is there, or while it is gone; `squall heal` where both died.
-fn killed(whom: [bool; 2], dark: bool) {
+/// Kills squall while the disk is there, or while it is gone; `squall heal` where both of its processes died.
+fn struck(whom: Whom, dark: bool) {
     let what = format!("{whom:?}, dark: {dark}");
     let place = folder("  - power_loss: { on: db, at: 2s, down: 60s }\n");
     let mut running = Running::start(place.squall(&["run", "-s", "dark.yaml", "--seed", "1"]));
@@ -156,50 +140,27 @@ fn killed(whom: [bool; 2], dark: bool) {
     assert!(running.until(moment, PATIENCE), "{what}: {:#?}", running.said);
     let there: Vec<bool> = disks(place.path()).iter().map(|disk| disk.contains(" has ")).collect();
     assert_eq!(there, vec![true; usize::from(!dark)], "{what}");
-    let pair = [running.child.id(), worker(&trail, running.child.id())];
-    let struck: Vec<u32> = pair
-        .into_iter()
-        .zip(whom)
-        .filter(|(_, struck)| *struck)
-        .map(|(pid, _)| pid)
-        .collect();
-    // Neither sees the other die before it dies itself.
-    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        struck
-            .iter()
-            .for_each(|pid| kill(Pid::from_raw(*pid as i32), signal).unwrap());
-    }
+    let guard = running.child.id();
+    whom.strike([guard, child(&trail, guard)]);
     running.end(PATIENCE);
-    if whom == [true, true] {
-        let healed = place.output(&["heal"]);
-        assert!(healed.status.success(), "{what}: {healed:?}");
-    }
-    let until = Instant::now() + Duration::from_secs(5);
-    while !trail.residue().none() {
-        let left = trail.residue();
-        if Instant::now() > until {
-            trail.clear();
-            panic!("{what}: 5 s later there is still {left:#?}");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    cleared(&place, (&trail, whom), &what);
 }
 
 #[test]
 fn whoever_is_killed_nothing_of_a_disk_stays() {
     let _alone = STORM.lock().unwrap_or_else(PoisonError::into_inner);
-    if !possible() {
+    if !possible("power_loss") {
         return;
     }
-    for whom in [[true, false], [false, true], [true, true]] {
-        killed(whom, false);
-        killed(whom, true);
+    for whom in [Whom::Guard, Whom::Worker, Whom::Both] {
+        struck(whom, false);
+        struck(whom, true);
     }
 }
 
 #[test]
 fn what_keeps_nothing_on_a_disk_of_squalls_is_refused_at_its_line() {
-    if !possible() {
+    if !possible("power_loss") {
         return;
     }
     let place = folder("  - power_loss: { on: worker, at: 1s, down: 1s }\n");

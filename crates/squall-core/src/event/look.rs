@@ -291,7 +291,7 @@ pub enum ShortageLook {
     Connections {
         /// By squall.
         held: u32,
-        /// How often another one was refused, so far.
+        /// How often another one was refused since the look before, and be it to squall itself as it looked.
         refused: u32,
     },
 }

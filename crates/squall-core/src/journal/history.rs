@@ -274,7 +274,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// The last one at an instance that is of a kind.
+    /// The last one at an instance that is of a kind and holds there still: what is over is shown by nothing that comes later.
     fn struck_at(
         &mut self,
         instance: &Instance,
@@ -282,7 +282,8 @@ impl<'a> History<'a> {
         change: impl FnOnce(&mut Strike<'a>),
     ) {
         let mine = |strike: &&mut Strike<'_>| {
-            matches!(strike.place, Place::Instance(place) if place == instance) && kind(strike.condition)
+            let here = matches!(strike.place, Place::Instance(place) if place == instance);
+            here && strike.healed.is_none() && kind(strike.condition)
         };
         if let Some(strike) = self.strikes.iter_mut().rev().find(mine) {
             change(strike);

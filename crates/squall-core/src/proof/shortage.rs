@@ -18,6 +18,9 @@ const LONGER: u64 = 1000;
 /// changes from moment to moment.
 const PART: u64 = 20;
 
+/// Of the memory that was left it must have got one part in so many: less than that any request takes, and nobody misses it.
+const ASKED: u64 = 100;
+
 /// What a process says when it can open nothing more.
 const NO_DESCRIPTOR: &[&str] = &["too many open files"];
 /// What programs say when they get no memory, in several languages.
@@ -51,6 +54,8 @@ pub(super) fn short(strike: &Strike<'_>, (instance, short): (&Instance, &Shortag
         (_, Err(says)) => Proof::unseen(format!("{what}, but {says}"), strike),
         // Where nobody counts how long it waited, what it did meanwhile must do.
         (Shortage::Cpu { .. }, Ok(seen)) if !counted(strike) => felt(strike, (&what, instance), seen, history),
+        // That none is left is seen by squall itself: somebody must have needed one.
+        (Shortage::Connections { .. }, Ok(seen)) => felt(strike, (&what, instance), seen, history),
         (_, Ok((event, says))) => Proof::seen(format!("{what}: {says}"), vec![event]),
     }
 }
@@ -81,8 +86,8 @@ pub fn seen_short<I: Copy>(short: &Shortage, looks: &[(I, ShortageLook)]) -> Res
         Shortage::Cpu { taken } => cpu(looks, taken.fraction()),
         Shortage::Memory { left } => {
             let (_, says) = memory(looks, *left)?;
-            let (look, more) =
-                grown(looks).ok_or_else(|| format!("{says}, but it was not seen to get any meanwhile"))?;
+            let (look, more) = grown(looks, *left)
+                .ok_or_else(|| format!("{says}, but it was not seen to get much of that meanwhile"))?;
             Ok((look, format!("{says}, and {more}")))
         }
         Shortage::Fds { .. } => waiters(looks),
@@ -135,7 +140,8 @@ fn cpu<I: Copy>(looks: &[(I, ShortageLook)], share: f64) -> Result<(I, String), 
                 format!(", where {:.1} ms would have been usual", ms(usual))
             });
             let says = format!("{says}, and it waited {:.1} ms for its turn{than}", ms(waited));
-            match usual.is_some_and(|usual| waited < enough(usual)) {
+            // Where nobody knows what would have been usual, it must be more than a moment.
+            match waited < usual.map_or(LONGER, enough) {
                 true => Err(says),
                 false => Ok((look, says)),
             }
@@ -165,17 +171,15 @@ fn memory<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Result<(I, String)
     Ok((look, format!("it could get no more than {megabytes:.1} MB")))
 }
 
-/// It got more memory under its limit: the look that saw the most, and how much.
-fn grown<I: Copy>(looks: &[(I, ShortageLook)]) -> Option<(I, String)> {
+/// It got a good part of what was left under its limit: the look that saw the most, and how much.
+fn grown<I: Copy>(looks: &[(I, ShortageLook)], left: u64) -> Option<(I, String)> {
     let grown = looks.iter().filter_map(|(look, seen)| match *seen {
-        ShortageLook::Memory {
-            grown: Some(more @ 1..),
-            ..
-        } => Some((*look, more)),
+        ShortageLook::Memory { grown, .. } => Some((*look, grown?)),
         _ => None,
     });
     let (look, more) = grown.max_by_key(|(_, more)| *more)?;
-    Some((look, format!("under that limit it got {:.2} MB", more as f64 / 1e6)))
+    let says = format!("under that limit it got {:.2} MB", more as f64 / 1e6);
+    (more > 0 && more >= left / ASKED).then_some((look, says))
 }
 
 /// The limit was in force, and it asked for memory: it got some, was asked for more than it could have, or shows signs.
@@ -187,7 +191,7 @@ fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left:
     if let Some((signs, events)) = signs(strike, instance, NO_MEMORY, history) {
         return Proof::seen(format!("{what}: {says}, and {signs}"), with(event, events));
     }
-    if let Some((look, more)) = grown(&strike.looks) {
+    if let Some((look, more)) = grown(&strike.looks, left) {
         return felt(strike, (what, instance), (look, format!("{says}, and {more}")), history);
     }
     let (from, to) = window(strike, history);
@@ -206,7 +210,7 @@ fn memory_missed(strike: &Strike<'_>, (what, instance): (&str, &Instance), left:
             Proof::seen(says, with(event, ops))
         }
         None => Proof::unseen(
-            format!("{what}: {says}, but nothing shows that it asked for any"),
+            format!("{what}: {says}, but nothing shows that it asked for much of it"),
             strike,
         ),
     }

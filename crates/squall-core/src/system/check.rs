@@ -81,6 +81,11 @@ const OURS: [&str; 7] = [
     "unix_socket_directories",
 ];
 
+/// Whether a setting is one of those squall gives itself: PostgreSQL takes them in any case, and with hyphens, too.
+fn is_ours(name: &str) -> bool {
+    OURS.contains(&name.to_ascii_lowercase().replace('-', "_").as_str())
+}
+
 /// Settings nobody takes, or squall gives itself.
 fn settings(doc: &Document, at: &str, service: &Service) -> Vec<Mistake> {
     let names = service.settings.keys();
@@ -90,7 +95,7 @@ fn settings(doc: &Document, at: &str, service: &Service) -> Vec<Mistake> {
                 "only a preset takes settings".to_owned(),
                 "give them with `run` or `env`",
             )
-        } else if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+        } else if is_ours(name) {
             (format!("squall itself gives `{name}`"), "remove it")
         } else {
             return None;
@@ -360,4 +365,19 @@ fn paths(system: &System) -> Vec<(String, &str)> {
 /// A key as a step of a JSON Pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_squall_gives_itself_is_known_however_it_is_written() {
+        for name in ["data_directory", "data-directory", "Unix-Socket_DIRECTORIES", "PORT"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in ["synchronous_commit", "synchronous-commit", "data", "data directory"] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 }

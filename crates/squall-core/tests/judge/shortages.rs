@@ -62,6 +62,9 @@ fn processors_are_taken_when_others_had_them_and_it_waited() {
         (vec![cpu(90_000, Some(9_000))], false),
         (vec![cpu(900_000, Some(0))], false),
         (vec![cpu(900_000, Some(9_000))], true),
+        (vec![cpu(900_000, Some(1))], false),
+        (vec![cpu(900_000, Some(999))], false),
+        (vec![cpu(900_000, Some(1_000))], true),
         (vec![cpu(900_000, None)], false),
         (vec![compared(Some(9_000), Some(4_000), 0)], true),
         (vec![compared(Some(7_000), Some(5_000), 0)], false),
@@ -91,9 +94,9 @@ fn where_waiting_is_not_counted_processors_are_taken_from_whoever_is_used() {
 
 const MEMORY: Shortage = Shortage::Memory { left: 64_000_000 };
 
-/// A look at one that got something under its limit.
+/// A look at one that got a good part of what was left under its limit.
 fn memory(used: u64) -> ShortageLook {
-    grown(used, Some(4096))
+    grown(used, Some(640_000))
 }
 
 fn grown(used: u64, grown: Option<u64>) -> ShortageLook {
@@ -124,12 +127,13 @@ fn memory_is_short_when_the_limit_was_in_force_and_it_was_used_under_it() {
 
 #[test]
 fn memory_that_nobody_asked_for_is_not_missed() {
-    for asked in [None, Some(0)] {
+    // What any request needs is no sign that memory was short.
+    for asked in [None, Some(0), Some(4096), Some(639_999)] {
         let looks = [grown(40_000_000, asked)];
         let quiet = with("server", MEMORY, &looks);
         let proof = &quiet.judge().proofs[0];
         assert!(
-            !proof.seen && proof.says.ends_with("but nothing shows that it asked for any"),
+            !proof.seen && proof.says.ends_with("but nothing shows that it asked for much of it"),
             "{proof:?}"
         );
         // Its log, its end, its answers, or what was asked of it show that it did.
@@ -222,7 +226,10 @@ fn connections_are_taken_when_another_one_was_refused() {
     assert!(!proven(&with("db", shortage, &[])));
     assert!(!proven(&with("db", shortage, &[look(40, 0)])));
     assert!(!proven(&with("db", shortage, &[look(0, 3)])), "somebody else had them");
-    assert!(proven(&with("db", shortage, &[look(40, 1)])));
+    let mut run = with("db", shortage, &[look(40, 1)]);
+    assert!(proven(&run));
+    unused(&mut run);
+    assert!(!run.judge().proofs[0].seen, "nobody needed one");
 }
 
 /// The answers due while it holds, as `answer`.

@@ -194,6 +194,25 @@ fn stands(run: &mut Run, gone: Gone, looks: [(u32, u64); 2]) {
 }
 
 #[test]
+fn how_it_stood_still_for_another_reason_later_changes_nothing_of_a_freeze() {
+    for (looks, felt) in [([(1, 0), (1, 0)], true), ([(0, 0), (0, 0)], false)] {
+        let mut run = frozen();
+        run.keep(|_, fact| !matches!(fact, Fact::Standstill(_)));
+        let gone = Gone {
+            from: 4 * SEC + 500 * MS,
+            to: 7 * SEC + 500 * MS,
+        };
+        stands(&mut run, gone, looks);
+        assert_eq!(run.judge().proofs[0].seen, felt, "{looks:?}");
+        // As when its machine loses its power, and all of it stops at once.
+        let (from, to) = (9 * SEC, 10 * SEC);
+        let stopped = looks.map(|(stopped, used)| (1 - stopped, used));
+        stands(&mut run, Gone { from, to }, stopped);
+        assert_eq!(run.judge().proofs[0].seen, felt, "{looks:?}, later {stopped:?}");
+    }
+}
+
+#[test]
 fn a_worker_that_was_quiet_and_never_stopped_proves_nothing() {
     let gone = Gone {
         from: 4 * SEC + 500 * MS,

@@ -3,6 +3,7 @@
 //! `cargo bench -p squall --bench defects` runs each with 20 seeds and prints one table; `-- 3 k12` only k12, with 3. About
 //! 15 s a run, at level 1 and pace 10, and it needs what a run needs: PostgreSQL. A defect counts as found when the
 //! row's own check fails with the row's own class, nothing else. Exit code 1 where one was missed or a control failed.
+//! A row whose fault this machine can't be made to feel is left out, and why is said in its place.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what this is for")]
 
 #[path = "../../tests/rig/rows.rs"]
@@ -16,6 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use rows::{ROWS, Row, wilson};
+use serde_json::Value;
 use squall_core::check::Outcome;
 use squall_core::event::Phase;
 use squall_core::journal::Journal;
@@ -74,6 +76,10 @@ fn measure() -> Result<bool, Box<dyn Error>> {
     println!("{HEAD}");
     println!("|---|---|---|---|---|---|---|---|---|");
     for row in chosen {
+        if let Some(why) = missing(row)? {
+            println!("{} is left out: {why}", row.name);
+            continue;
+        }
         // Defect and control take turns, so that a busy hour hits both.
         let (mut defect, mut control) = (Vec::new(), Vec::new());
         for seed in 1..=seeds {
@@ -106,6 +112,18 @@ fn build() -> Result<(), Box<dyn Error>> {
     } else {
         Err("cargo build -p defects fails".into())
     }
+}
+
+/// Why a row can't be tried on this machine, as `squall doctor` says.
+fn missing(row: &Row) -> Result<Option<String>, Box<dyn Error>> {
+    let Some(fault) = row.needs else { return Ok(None) };
+    let told = Command::new(SQUALL).args(["doctor", "--json"]).output()?;
+    let told: Value = serde_json::from_slice(&told.stdout)?;
+    let mut faults = told["faults"].as_array().into_iter().flatten();
+    let found = faults.find(|row| row["fault"] == fault);
+    let process = &found.ok_or_else(|| format!("squall doctor does not know `{fault}`"))?["worlds"]["process"];
+    let why = process["why"].as_str().unwrap_or_default();
+    Ok((process["possible"] != true).then(|| format!("`{fault}` can't be put in force here: {why}")))
 }
 
 fn run(row: &Row, control: bool, seed: u64) -> Result<Run, Box<dyn Error>> {

@@ -33,8 +33,9 @@ pub(super) fn shared_files(pids: &[u32]) -> BTreeSet<PathBuf> {
     files
 }
 
-/// Releases the System V segment of every cluster below `folder` that did not end by itself.
-pub(super) fn release_segments(folder: &Path) {
+/// Releases the System V segment of every cluster below `folder` that did not end by itself. Where the folder is on a disk that
+/// only some see, `makers` are their processes.
+pub(super) fn release_segments(folder: &Path, makers: Option<&[u32]>) {
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         if let Ok(text) = fs::read_to_string(folder.join("postmaster.pid"))
@@ -47,9 +48,13 @@ pub(super) fn release_segments(folder: &Path) {
         {
             // A server that is started writes a lock file of its own before it looks for what the one before it left, and
             // names its own segment there only later: killed in between, neither is named anywhere. But each has the number
-            // of the cluster's folder as its key.
+            // of the cluster's folder as its key. On disks made one like the other these are the same numbers, of every run:
+            // there only who made it says whose it is, and what nobody living made is left.
             let (key, owner, made) = (cluster.ino() as i32, i64::from(cluster.uid()), version.mtime());
-            let own = |seen: &Segment| seen.key as i32 == key && seen.owner == owner && seen.since >= made;
+            let ours = |creator| makers.is_none_or(|pids| pids.iter().any(|pid| i64::from(*pid) == creator));
+            let own = |seen: &Segment| {
+                seen.key as i32 == key && seen.owner == owner && seen.since >= made && ours(seen.creator)
+            };
             release(|seen| own(seen) && seen.users == 0);
         }
         let Ok(entries) = fs::read_dir(&folder) else { continue };
@@ -74,7 +79,7 @@ pub fn forget(pids: &[u32], folder: &Path) {
         let theirs = mounts(&pid.to_string());
         if theirs.is_some() && theirs != own && seen.insert(theirs) {
             let root = PathBuf::from(format!("/proc/{pid}/root"));
-            release_segments(&root.join(folder.strip_prefix("/").unwrap_or(folder)));
+            release_segments(&root.join(folder.strip_prefix("/").unwrap_or(folder)), Some(pids));
         }
     }
 }
@@ -157,5 +162,43 @@ mod tests {
         assert_eq!(creator_and_segment("4242\n/tmp/data\n"), None);
         // A cluster being made is its own server: its pid is written with a minus.
         assert_eq!(creator_and_segment("-7\n/d\n1\n5432\n\n\n 1 2\n"), Some((7, 2)));
+    }
+
+    /// A segment that nobody uses, as a server leaves it that was killed just when it had made it.
+    fn segment(key: i32) -> i64 {
+        let flags = libc::IPC_CREAT | libc::IPC_EXCL | 0o600;
+        #[expect(
+            unsafe_code,
+            reason = "the only way to make a segment; it reads and writes no memory of ours"
+        )]
+        // SAFETY: shmget takes no buffer.
+        let id = unsafe { libc::shmget(key, 64, flags) };
+        assert!(id >= 0, "{}", std::io::Error::last_os_error());
+        i64::from(id)
+    }
+
+    fn is_there(id: i64) -> bool {
+        let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        table.lines().filter_map(Segment::of).any(|segment| segment.id == id)
+    }
+
+    #[test]
+    fn on_a_disk_of_its_own_a_folders_number_is_no_name() {
+        let all = tempfile::tempdir().unwrap();
+        let data = all.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("PG_VERSION"), "17\n").unwrap();
+        let key = fs::metadata(&data).unwrap().ino() as i32;
+        // One like it on the disk of another run, whose server this process is.
+        let id = segment(key);
+        release_segments(all.path(), Some(&[]));
+        release_segments(all.path(), Some(&[1]));
+        let left = is_there(id);
+        release_segments(all.path(), Some(&[std::process::id()]));
+        assert_eq!((left, is_there(id)), (true, false));
+        // Among folders of one disk no two have the same.
+        let id = segment(key);
+        release_segments(all.path(), None);
+        assert!(!is_there(id));
     }
 }

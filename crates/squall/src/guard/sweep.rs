@@ -90,7 +90,7 @@ pub fn sweep_with(id: &RunId, lives: &[Life]) -> Sweep {
 /// # Errors
 /// It is still there.
 pub fn remove_scratch(scratch: &Path) -> io::Result<()> {
-    memory::release_segments(scratch);
+    memory::release_segments(scratch, None);
     match fs::remove_dir_all(scratch) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -161,7 +161,7 @@ impl Strikes {
             () = self.stage.stopped() => {}
             () = self.hold(index, step, &place) => {}
         }
-        if let Some(counts) = self.stage.world.counts(&place) {
+        if let Some(counts) = self.stage.world.counts(&place, &step.condition) {
             recorder.record(Fact::Traffic {
                 step: index,
                 place: place.clone(),

@@ -274,7 +274,7 @@ impl Up {
     }
 
     async fn heal(&self, strike: &mut Strike) -> Result<(), Trouble> {
-        if let Some(counts) = self.world.counts(&strike.place) {
+        if let Some(counts) = self.world.counts(&strike.place, &strike.condition) {
             strike.seen = link_seen(&strike.condition, &counts);
             self.recorder.record(Fact::Traffic {
                 step: strike.step,

@@ -379,9 +379,9 @@ impl ProcessWorld {
         self.keepers.get(instance)?.outstayed()
     }
 
-    /// What a link's proxy counted since it was healthy last.
-    pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
-        self.links.get(place)?.counts()
+    /// What a link's proxy counted since a condition came into force there; `None` while it is not.
+    pub fn counts(&self, place: &Place, condition: &Condition) -> Option<LinkCounts> {
+        self.links.get(place)?.counts(condition)
     }
 
     /// Ends everything at once: all that could be learned was read back by now.

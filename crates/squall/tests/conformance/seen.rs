@@ -56,7 +56,7 @@ impl Process {
             soft("Max open files"),
             soft("Max data size"),
             open_files(self.pid),
-            untouched(self.pid),
+            untouched(self.pid) == Some(true),
         )
     }
 }
@@ -175,6 +175,14 @@ pub fn people(run: &str, root: u32) -> BTreeMap<String, String> {
     seen
 }
 
+/// The processes of a run whose clocks are not those the kernel gives to all, a server's helpers, too.
+pub fn wrong_clocks(run: &str, root: u32) -> String {
+    let all = processes(run, root).into_iter();
+    let wrong = all.filter(|process| untouched(process.pid) == Some(false));
+    let names: Vec<String> = wrong.map(|process| process.name()).collect();
+    names.join(", ")
+}
+
 /// What comes of a request: its status, or why there is none.
 pub fn answer(addr: SocketAddr, path: &str) -> String {
     let asked = || -> std::io::Result<String> {
@@ -206,8 +214,8 @@ pub fn date_ahead(addr: SocketAddr) -> Result<f64, String> {
     Ok(date.timestamp().duration_since(jiff::Timestamp::now()).as_secs_f64())
 }
 
-/// Whether the functions the kernel gave a process are as the kernel gives them to all.
-fn untouched(pid: u32) -> bool {
+/// Whether the functions the kernel gave a process are as the kernel gives them to all; `None` of one that is gone.
+fn untouched(pid: u32) -> Option<bool> {
     let functions = |pid: &str| {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         let (from, to) = maps
@@ -222,7 +230,7 @@ fn untouched(pid: u32) -> bool {
         std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, from).ok()?;
         Some(bytes)
     };
-    functions(&pid.to_string()) == functions("self")
+    Some(functions(&pid.to_string())? == functions("self")?)
 }
 
 fn failed(error: &std::io::Error) -> String {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use squall_core::check::Outcome;
 use squall_core::report::Report;
 
+use super::PATIENCE;
+use super::killed::{Whom, child, cleared};
 use super::place::{Place, Running};
 use super::residue::{Trail, disks};
 use super::seen::{answer, processes, room};
 use super::up::{folder, named, until};
-use super::{PATIENCE, Whom, cleared};
 
 /// Fills the disk so often, and makes room again.
 fn full(times: usize, lasts: &str) -> String {
@@ -58,6 +59,26 @@ fn start(place: Place, storm: &str) -> (Place, Running, Trail) {
     (place, running, trail)
 }
 
+/// A storm with so many strikes is over within this, and the run with it.
+fn bound(times: usize) -> Duration {
+    PATIENCE + Duration::from_secs(5) * u32::try_from(times).unwrap()
+}
+
+/// Whether a run goes on.
+///
+/// # Panics
+/// It does after its bound. Nothing of it is left then, either.
+fn goes_on((running, trail): (&mut Running, &Trail), end: Instant) -> bool {
+    let goes_on = running.child.try_wait().unwrap().is_none();
+    if goes_on && Instant::now() > end {
+        trail.clear();
+        // It has ended now, and all it said can be told.
+        running.end(PATIENCE);
+        panic!("the run did not end by itself within its bound: {:#?}", running.said);
+    }
+    goes_on
+}
+
 /// The end of a run: it passed, so many strikes were seen by squall itself, too, and nothing is left.
 fn passed(place: &Place, running: &mut Running, trail: &Trail, times: usize) {
     let code = running.end(PATIENCE);
@@ -101,7 +122,8 @@ pub fn disk_is_filled(place: Place, times: usize) {
     let guard = running.child.id();
     let mut frees = Vec::new();
     let mut fills = 0;
-    while running.child.try_wait().unwrap().is_none() {
+    let end = Instant::now() + bound(times);
+    while goes_on((&mut running, &trail), end) {
         match is_full(guard) {
             Some((true, _)) if frees.len() > fills => fills += 1,
             Some((false, free)) if frees.len() == fills => frees.push(free),
@@ -169,7 +191,8 @@ pub fn power_is_lost(place: Place, times: usize) {
     // The process that wrote, and the last number that was acknowledged; whether its disk was seen to be gone since; each time it
     // was back, both. The kernel may write back what it likes when it likes: so there is always something it did not yet.
     let (mut life, mut number, mut dark, mut back) = (None, 100_000, false, Vec::new());
-    while running.child.try_wait().unwrap().is_none() {
+    let end = Instant::now() + bound(times);
+    while goes_on((&mut running, &trail), end) {
         match serving(guard) {
             Some((pid, at)) => {
                 if life.is_some_and(|life| life != pid) {
@@ -260,7 +283,7 @@ pub fn killed(fault: &str, whom: Whom) {
             Ok(())
         }
     });
-    let child = super::child(&trail, guard);
+    let child = child(&trail, guard);
     whom.strike([guard, child]);
     assert_ne!(running.end(PATIENCE), Some(0));
     cleared(&place, (&trail, whom), fault);

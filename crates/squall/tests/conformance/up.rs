@@ -14,7 +14,7 @@ use tokio_postgres::{Client, NoTls};
 use super::PATIENCE;
 use super::place::Place;
 use super::residue::Trail;
-use super::seen::{Echo, Process, answer, people, processes};
+use super::seen::{Echo, Process, answer, people, processes, wrong_clocks};
 
 /// So many bytes are sent on a link to see how it is.
 const BYTES: usize = 4000;
@@ -142,6 +142,7 @@ impl Up {
     pub fn portrait(&self) -> Portrait {
         let mut seen = people(&self.run, self.pair[0]);
         let mut add = |what: &str, how: String| drop(seen.insert(what.to_owned(), how));
+        add("processes with other clocks", wrong_clocks(&self.run, self.pair[0]));
         add("a request", answer(self.echo, "/up"));
         add("a request for memory", answer(self.echo, "/memory"));
         add("a request to write", answer(self.echo, "/write"));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use squall::secrets::Secrets;
@@ -26,6 +27,8 @@ struct Rig {
     world: ProcessWorld,
     url: String,
     run: RunId,
+    /// What holds on the link.
+    held: Mutex<Vec<Condition>>,
     _folder: tempfile::TempDir,
 }
 
@@ -63,7 +66,8 @@ impl Rig {
             port: None,
             witness: String::new(),
             seed: 1,
-            disks: BTreeSet::new(),
+            filled: BTreeSet::new(),
+        slowed: BTreeSet::new(),
             powered: BTreeSet::new(),
             spoken: BTreeMap::from([(("app".to_owned(), "db".to_owned()), Protocol::Postgres)]),
         };
@@ -85,6 +89,7 @@ impl Rig {
             world,
             url,
             run,
+            held: Mutex::default(),
             _folder,
         }
     }
@@ -117,10 +122,12 @@ impl Rig {
     async fn wanted(&self, conditions: &[Condition]) {
         let link: Place = "app-1->db".parse().unwrap();
         self.world.impose(&link, || conditions.to_vec()).await.unwrap();
+        *self.held.lock().unwrap() = conditions.to_vec();
     }
 
     fn counts(&self) -> LinkCounts {
-        self.world.counts(&"app-1->db".parse().unwrap()).unwrap()
+        let (link, held) = ("app-1->db".parse().unwrap(), self.held.lock().unwrap());
+        self.world.counts(&link, &held[0]).unwrap()
     }
 
     async fn until_taken(&self, count: u64) {

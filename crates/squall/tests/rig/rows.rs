@@ -12,6 +12,8 @@ pub struct Row {
     pub scenario: &'static str,
     /// What is said with `--set`.
     pub set: &'static [&'static str],
+    /// A fault of that which not every machine can be made to feel.
+    pub needs: Option<&'static str>,
     /// Which check finds it.
     pub check: &'static str,
     /// As what.
@@ -25,6 +27,7 @@ pub const ROWS: [Row; 8] = [
         what: "acknowledged before it is on disk",
         scenario: "db-failure",
         set: &[],
+        needs: None,
         check: "data_intact",
         class: "lost-ack",
     },
@@ -33,6 +36,7 @@ pub const ROWS: [Row; 8] = [
         what: "a lock's holder is believed after its lease",
         scenario: "locks",
         set: &[],
+        needs: None,
         check: "fenced",
         class: "unsafe-after-expiry",
     },
@@ -42,6 +46,7 @@ pub const ROWS: [Row; 8] = [
         scenario: "baseline",
         // A queue with a backlog: without one, workers seldom look for the same job at the same moment.
         set: &["workers=8", "tasks=200", "task_time=500ms"],
+        needs: None,
         check: "no_task_completed_twice",
         class: "double-commit",
     },
@@ -50,6 +55,7 @@ pub const ROWS: [Row; 8] = [
         what: "done without asking whose it is",
         scenario: "worker-restart",
         set: &[],
+        needs: None,
         check: "no_task_completed_twice",
         class: "double-commit",
     },
@@ -58,6 +64,7 @@ pub const ROWS: [Row; 8] = [
         what: "taken by a state alone, without a lease",
         scenario: "worker-restart",
         set: &[],
+        needs: None,
         check: "none_stuck",
         class: "stuck-task",
     },
@@ -66,6 +73,7 @@ pub const ROWS: [Row; 8] = [
         what: "read, then written, in two steps",
         scenario: "counters",
         set: &[],
+        needs: None,
         check: "counted",
         class: "lost-increment",
     },
@@ -74,6 +82,7 @@ pub const ROWS: [Row; 8] = [
         what: "values have no checksum on their way to the database",
         scenario: "corruption.yaml",
         set: &[],
+        needs: None,
         check: "data_intact",
         class: "corruption",
     },
@@ -82,6 +91,7 @@ pub const ROWS: [Row; 8] = [
         what: "never synced to the disk",
         scenario: "outage.yaml",
         set: &[],
+        needs: Some("power_loss"),
         check: "no_task_lost",
         class: "lost-task",
     },

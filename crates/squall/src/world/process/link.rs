@@ -1,7 +1,7 @@
-//! One link: its proxy, and what that has counted since the link was healthy last.
+//! One link: its proxy, and what that has counted since each condition came into force there.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use squall_core::event::LinkCounts;
 use squall_core::place::Condition;
@@ -11,8 +11,8 @@ use crate::proxy::{Proxy, Stats};
 /// What stands on a link.
 pub(super) struct Link {
     pub(super) proxy: Proxy,
-    /// The proxy's counters when the link was last healthy, and whether it is.
-    before: Mutex<(Stats, bool)>,
+    /// The conditions in force, each with the proxy's counters from just before it was.
+    before: Mutex<Vec<(Condition, Stats)>>,
     /// Held by whoever imposes.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -20,9 +20,11 @@ pub(super) struct Link {
 impl Link {
     /// A healthy one.
     pub(super) fn new(proxy: Proxy) -> Self {
-        let before = Mutex::new((proxy.stats(), true));
-        let turn = tokio::sync::Mutex::default();
-        Self { proxy, before, turn }
+        Self {
+            proxy,
+            before: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Makes exactly `wanted` hold.
@@ -30,19 +32,24 @@ impl Link {
     /// # Errors
     /// As [`Proxy::impose`].
     pub(super) async fn impose(&self, wanted: &[Condition]) -> io::Result<()> {
-        if let Ok(mut before) = self.before.lock() {
-            // What one fault did is not forgotten because another joins it.
-            if before.1 {
-                before.0 = self.proxy.stats();
+        {
+            let now = self.proxy.stats();
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            // What one did while another held is its own, and stays so when that comes back.
+            before.retain(|(condition, _)| wanted.contains(condition));
+            for condition in wanted {
+                if before.iter().all(|(known, _)| known != condition) {
+                    before.push((condition.clone(), now));
+                }
             }
-            before.1 = wanted.is_empty();
         }
         self.proxy.impose(wanted).await
     }
 
-    /// What was counted since it was healthy last.
-    pub(super) fn counts(&self) -> Option<LinkCounts> {
-        let before = self.before.lock().ok()?.0;
+    /// What was counted since a condition came into force; `None` while it is not.
+    pub(super) fn counts(&self, condition: &Condition) -> Option<LinkCounts> {
+        let all = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, before) = all.iter().find(|(known, _)| known == condition)?;
         let now = self.proxy.stats();
         Some(LinkCounts {
             opened: now.accepted - before.accepted,
@@ -59,5 +66,70 @@ impl Link {
             intercepted: now.intercepted - before.intercepted,
             foreign: now.foreign - before.foreign,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use squall_core::place::{Impair, Impairment, Share, Spread, Way};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn all(what: Impair) -> Condition {
+        Condition::Impaired(Impairment {
+            what,
+            way: Way::Both,
+            share: Share::ALL,
+        })
+    }
+
+    /// Sends something around, which the other end sends back.
+    async fn used(stream: &mut TcpStream) {
+        stream.write_all(&[1; 500]).await.unwrap();
+        let mut bytes = [0; 500];
+        let back = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut bytes));
+        back.await.expect("it comes back").unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_one_condition_did_is_not_the_next_ones_while_a_third_holds() {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = upstream.local_addr().unwrap();
+        let echo = tokio::spawn(async move {
+            let (mut stream, _) = upstream.accept().await.unwrap();
+            let (mut from, mut to) = stream.split();
+            _ = tokio::io::copy(&mut from, &mut to).await;
+        });
+        let proxy = Proxy::open("127.0.0.1:0".parse().unwrap(), addr, 1).await.unwrap();
+        let mut stream = TcpStream::connect(proxy.addr()).await.unwrap();
+        let link = Link::new(proxy);
+        let rate = all(Impair::Rate { bytes: 20_000 });
+        let delay = all(Impair::Delay {
+            latency: Duration::from_millis(20),
+            jitter: Duration::ZERO,
+            spread: Spread::Uniform,
+        });
+        let both = [rate.clone(), delay.clone()];
+        link.impose(&both).await.unwrap();
+        used(&mut stream).await;
+        let throttled = link.counts(&rate).unwrap().throttled;
+        assert!(throttled > 0 && link.counts(&delay).unwrap().delayed > 0);
+        link.impose(std::slice::from_ref(&rate)).await.unwrap();
+        assert_eq!(link.counts(&delay), None, "it is over");
+        link.impose(&both).await.unwrap();
+        assert_eq!(link.counts(&delay), Some(LinkCounts::default()), "nobody used it since");
+        assert_eq!(link.counts(&rate).unwrap().throttled, throttled, "the one that stayed");
+        used(&mut stream).await;
+        let until = Instant::now() + Duration::from_secs(20);
+        while link.counts(&delay).unwrap().delayed == 0 {
+            assert!(Instant::now() < until, "its own use is counted");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        link.proxy.close().await;
+        echo.abort();
     }
 }

@@ -41,9 +41,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Where the first process of an instance is told.
 pub(super) type Pid = watch::Receiver<Option<u32>>;
 
-/// The wrong clocks in force, by instance.
+/// The wrong clocks in force, by instance. Each instance has a lock of its own: a clock is made wrong only when nobody reads it.
 #[derive(Debug, Default)]
-pub(super) struct Skews(Mutex<BTreeMap<Instance, Held>>);
+pub(super) struct Skews(Lock<BTreeMap<Instance, Arc<Mutex<Option<Held>>>>>);
 
 #[derive(Debug)]
 struct Held {
@@ -71,13 +71,19 @@ enum Born {
 }
 
 impl Skews {
+    fn of(&self, instance: &Instance) -> Arc<Mutex<Option<Held>>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(instance.clone()).or_default().clone()
+    }
+
     /// Lifts what is in force at an instance and not wanted.
     ///
     /// # Errors
     /// A process could not be given its clocks back.
     pub(super) async fn lift(&self, instance: &Instance, wanted: &[Condition], pid: &Pid) -> Result<(), Trouble> {
-        let mut all = self.0.lock().await;
-        let Some(held) = all.get(instance) else { return Ok(()) };
+        let own = self.of(instance);
+        let mut own = own.lock().await;
+        let Some(held) = own.as_ref() else { return Ok(()) };
         if wanted.contains(&Condition::Skewed(held.skew)) {
             return Ok(());
         }
@@ -86,7 +92,7 @@ impl Skews {
         off_thread(move || lock(&clocks).lift(root))
             .await
             .map_err(Trouble::io(format!("{instance}, to get its clock back")))?;
-        all.remove(instance);
+        *own = None;
         Ok(())
     }
 
@@ -99,8 +105,9 @@ impl Skews {
             Condition::Skewed(skew) => Some(*skew),
             _ => None,
         });
-        let mut all = self.0.lock().await;
-        let Some(skew) = skewed.filter(|_| !all.contains_key(instance)) else {
+        let own = self.of(instance);
+        let mut own = own.lock().await;
+        let Some(skew) = skewed.filter(|_| own.is_none()) else {
             return Ok(());
         };
         let trouble = || Trouble::io(format!("{instance}, to be skewed"));
@@ -110,14 +117,13 @@ impl Skews {
             lifted: false,
         }));
         let follows = tokio::spawn(follow(clocks.clone(), pid.clone()));
-        let held = Held {
+        // Known before it is tried: what was done of it by then is lifted as all else is.
+        *own = Some(Held {
             skew,
             clocks: clocks.clone(),
             follows,
             said: None,
-        };
-        // Known before it is tried: what was done of it by then is lifted as all else is.
-        all.insert(instance.clone(), held);
+        });
         let root = *pid.borrow();
         off_thread(move || lock(&clocks).hold(root)).await.map_err(trouble())
     }
@@ -129,19 +135,27 @@ impl Skews {
         pid: &Pid,
         asks: impl Future<Output = Option<Said>>,
     ) -> Option<SkewLook> {
-        let mut all = self.0.lock().await;
-        let held = all.get_mut(instance)?;
-        let (clocks, root) = (held.clocks.clone(), *pid.borrow());
+        let own = self.of(instance);
+        let (by, clocks, known) = {
+            let own = own.lock().await;
+            let held = own.as_ref()?;
+            (held.skew.by, held.clocks.clone(), held.said)
+        };
+        // What is lifted meanwhile waits neither for a look nor for an answer, and no look puts it in force again.
+        let (root, looked) = (*pid.borrow(), clocks.clone());
         let (replaced, ran) = off_thread(move || {
-            let mut clocks = lock(&clocks);
+            let mut clocks = lock(&looked);
             // One that can't be is not among those that are.
             _ = clocks.hold(root);
             Ok(clocks.count())
         })
         .await
         .ok()?;
-        let said = if held.said == root { None } else { asks.await };
-        if said.is_some_and(|said| said.allows(held.skew.by) && !said.allows(0)) {
+        let said = if known == root { None } else { asks.await };
+        if said.is_some_and(|said| said.allows(by) && !said.allows(0))
+            && let Some(held) = own.lock().await.as_mut()
+            && Arc::ptr_eq(&held.clocks, &clocks)
+        {
             held.said = root;
         }
         Some(SkewLook { replaced, ran, said })
@@ -428,9 +442,56 @@ mod tests {
         clocks.hold(pid).unwrap();
         assert!(near(teller.ask().0, 3600 * SECOND));
         let sleeps: Vec<u32> = clocks.family(pid).into_iter().filter(|one| Some(*one) != pid).collect();
+        let own = |one: &u32| patch::is_own(*one, &clocks.patches).unwrap();
+        let wrong: Vec<bool> = sleeps.iter().map(own).collect();
+        assert_eq!((clocks.count().0, wrong), (2, vec![false]), "the child, too");
         clocks.lift(pid).unwrap();
         assert!(near(teller.ask().0, 0));
+        assert_eq!(clocks.count(), (0, 0));
+        let own = |one: &u32| patch::is_own(*one, &clocks.patches).unwrap();
+        assert!(sleeps.iter().all(own), "the child has its clocks back");
         processes::signal(&sleeps, nix::sys::signal::Signal::SIGKILL);
+    }
+
+    /// What is done at once takes no longer, however busy the machine is.
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn no_instance_waits_for_what_is_done_to_another() {
+        let (skews, [one, other]) = (Skews::default(), ["one", "other"].map(|name| Instance::new(name, 1)));
+        let pid = watch::channel(None).1;
+        let own = skews.of(&one);
+        let _busy = own.lock().await;
+        let lifted = timeout(SOON, skews.lift(&other, &[], &pid)).await;
+        lifted.expect("it waited for the other one").unwrap();
+        let again = timeout(Duration::from_millis(20), skews.lift(&one, &[], &pid)).await;
+        again.expect_err("its own is taken");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_does_not_answer_keeps_no_clock_wrong() {
+        let mut teller = Teller::spinning(0);
+        teller.ask();
+        let (skews, one) = (Skews::default(), Instance::new("one", 1));
+        let (_runs, pid) = watch::channel(Some(teller.pid()));
+        let skew = Skew { by: 3600 * SECOND };
+        skews.hold(&one, &[Condition::Skewed(skew)], &pid).await.unwrap();
+        assert!(near(teller.ask().0, skew.by));
+        let (asked, is_asked) = tokio::sync::oneshot::channel();
+        let (answer, answers) = tokio::sync::oneshot::channel();
+        let asks = async {
+            asked.send(()).unwrap();
+            answers.await.ok()
+        };
+        let lifts = async {
+            timeout(SOON, is_asked).await.expect("it is asked").unwrap();
+            let lifted = timeout(SOON, skews.lift(&one, &[], &pid)).await;
+            lifted.expect("it waited for an answer").unwrap();
+            assert!(near(teller.ask().0, 0));
+            drop(answer);
+        };
+        let (look, ()) = tokio::join!(skews.look(&one, &pid, asks), lifts);
+        assert_eq!(look.map(|look| (look.replaced, look.said)), Some((1, None)));
     }
 
     #[test]

@@ -32,7 +32,8 @@ async fn started(folder: &std::path::Path, text: &str) -> ProcessWorld {
         port: None,
         witness: String::new(),
         seed: 1,
-        disks: BTreeSet::new(),
+        filled: BTreeSet::new(),
+        slowed: BTreeSet::new(),
         powered: BTreeSet::new(),
         spoken: BTreeMap::new(),
     };

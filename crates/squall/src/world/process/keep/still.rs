@@ -8,7 +8,7 @@ use squall_core::event::{Fact, Standstill};
 use tokio::time::sleep;
 
 use super::Kept;
-use crate::processes::{self, Life};
+use crate::processes::{self, Life, stands};
 
 /// What was told to stop stands still within this, unless the kernel works for it.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -75,17 +75,6 @@ impl Still {
     }
 }
 
-/// Whether every thread of a process is stopped.
-fn stands(pid: u32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return false;
-    };
-    let mut threads = threads
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
-    threads.all(|thread: u32| processes::stat(thread).is_none_or(|stat| stat.state == 'T'))
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -130,6 +119,15 @@ mod tests {
         busy.wait().unwrap();
         // What it did until it was off its processor may fill a tick that had begun.
         assert!(!goes && worked > 1 && rested <= 1, "{worked} and {rested}");
-        assert!(!stands(pid), "it is gone");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_keeps_none_from_standing_still() {
+        let mut ended = Command::new("true").spawn().unwrap();
+        let state = || processes::stat(ended.id()).map(|stat| stat.state);
+        waited("its end", || state() == Some('Z'));
+        let zombie = stands(ended.id());
+        ended.wait().unwrap();
+        assert!(zombie && stands(ended.id()), "nothing of it runs");
     }
 }

@@ -25,6 +25,7 @@ const EVICT: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activi
 pub(super) struct Taken {
     config: Config,
     held: Vec<Connection>,
+    /// Since the last look.
     refused: u32,
 }
 
@@ -75,6 +76,8 @@ impl Taken {
             let _ = timeout(ANSWER, connection.client.query_one(EVICT, &[])).await;
             taken.take_more().await;
         }
+        // That much was needed to take all, and shows nothing of whether anything stays so.
+        taken.refused = 0;
         Ok(taken)
     }
 
@@ -108,7 +111,7 @@ impl Taken {
         }
         ShortageLook::Connections {
             held: self.held.len() as u32,
-            refused: self.refused,
+            refused: std::mem::take(&mut self.refused),
         }
     }
 

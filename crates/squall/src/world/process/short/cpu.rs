@@ -295,11 +295,15 @@ fn taken_of(usual: &CpuSet) -> nix::Result<(CpuSet, Vec<usize>)> {
 async fn usual(target: &Target<'_>) -> Option<f64> {
     let (since, before) = (Instant::now(), waits(&target.pids()).collect::<HashMap<_, _>>());
     tokio::time::sleep(BEFORE).await;
-    let mut waited = 0;
-    for (life, now) in waits(&target.pids()) {
-        waited += now?.saturating_sub(before.get(&life).copied().flatten().unwrap_or(0));
-    }
+    let waited = more(&before, waits(&target.pids()))?;
     Some(waited as f64 / since.elapsed().as_nanos() as f64)
+}
+
+/// How much longer all have waited than before; who ended between being found and being asked is left out.
+fn more(before: &HashMap<Life, Option<u64>>, now: impl Iterator<Item = (Life, Option<u64>)>) -> Option<u64> {
+    let all =
+        now.filter_map(|(life, now)| Some(now?.saturating_sub(before.get(&life).copied().flatten().unwrap_or(0))));
+    all.fold(None, |sum, one| Some(sum.unwrap_or(0) + one))
 }
 
 /// The threads of some processes, and how long each was ready and had to wait, in ns; `None` where the kernel does not say.
@@ -378,6 +382,20 @@ mod tests {
         released.unwrap();
         assert!(low);
         assert_eq!(after, [all, first, last, all, first, all]);
+    }
+
+    #[test]
+    fn one_that_ends_meanwhile_hides_nothing_of_how_long_the_others_wait() {
+        let before = HashMap::from([((1, 7), Some(100)), ((2, 7), Some(50)), ((3, 7), None)]);
+        let more = |now: &[(Life, Option<u64>)]| more(&before, now.iter().copied());
+        assert_eq!(
+            more(&[((1, 7), Some(130)), ((2, 7), None), ((4, 8), Some(5))]),
+            Some(35)
+        );
+        assert_eq!(more(&[((1, 7), Some(100))]), Some(0));
+        // The kernel counts nothing, or nobody is there.
+        assert_eq!(more(&[((1, 7), None), ((3, 7), None)]), None);
+        assert_eq!(more(&[]), None);
     }
 
     #[test]

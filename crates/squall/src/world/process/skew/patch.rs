@@ -128,6 +128,12 @@ pub(super) fn restore(pid: u32, patches: &Patches) -> io::Result<bool> {
     }
 }
 
+/// Whether a process has the kernel's own clock functions.
+#[cfg(test)]
+pub(super) fn is_own(pid: u32, patches: &Patches) -> io::Result<bool> {
+    holds(&memory(pid)?, region(pid)?, patches).map(|holds| holds == Holds::Own)
+}
+
 /// The vDSO of this very process.
 pub(super) fn own_image() -> io::Result<Vec<u8>> {
     let pid = std::process::id();
@@ -325,15 +331,9 @@ fn threads(pid: u32) -> impl Iterator<Item = std::path::PathBuf> {
 }
 
 fn stands_still(pid: u32) -> bool {
-    let still = |task: std::path::PathBuf| {
-        let text = fs::read_to_string(task.join("stat")).unwrap_or_default();
-        let state = text.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
-        // One that ended meanwhile runs nothing.
-        state.is_none_or(|state| "tTZX".contains(state))
-    };
     let until = Instant::now() + STANDSTILL;
     loop {
-        if threads(pid).all(still) {
+        if processes::stands(pid) {
             return true;
         }
         if Instant::now() > until {

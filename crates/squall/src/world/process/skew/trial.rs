@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use squall_core::place::Skew;
 
 use super::ask::now;
@@ -18,6 +20,8 @@ use crate::world::process::postgres::stand_in;
 const WRONG: i64 = 3600 * 1_000_000_000;
 /// By less than this an answer is off that took its time.
 const NEAR: i64 = WRONG / 2;
+/// Who only tells the time does so within this, however busy the machine is.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Tells what time it is for each byte of the input, until that ends.
 ///
@@ -95,11 +99,29 @@ impl Clock {
         let (Some(input), Some(output)) = (self.0.stdin.as_mut(), self.0.stdout.as_mut()) else {
             return Err(io::Error::other("it can't be asked"));
         };
-        let mut time = [0; 8];
         input.write_all(&[0])?;
-        output.read_exact(&mut time)?;
-        Ok(i64::from_le_bytes(time).saturating_sub(now()))
+        Ok(told(output, ANSWER)?.saturating_sub(now()))
     }
+}
+
+/// The time that is told, within a bound: a process that was written to may never come to it.
+fn told(output: &mut ChildStdout, within: Duration) -> io::Result<i64> {
+    let until = Instant::now() + within;
+    let (mut time, mut read) = ([0; 8], 0);
+    while read < time.len() {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        if poll(&mut [PollFd::new(output, PollFlags::IN)], Some(&left))? == 0 {
+            let why =
+                format!("in the trial of a wrong clock, squall's own process did not tell the time within {within:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        match output.read(&mut time[read..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            more => read += more,
+        }
+    }
+    Ok(i64::from_le_bytes(time))
 }
 
 /// Nobody asks it any more.
@@ -107,5 +129,45 @@ impl Drop for Clock {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process that says this is taken to tell.
+    fn told_by(script: &str, within: Duration) -> io::Result<i64> {
+        let mut command = Command::new("sh");
+        let child = command
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        // It ends when the test does.
+        let mut clock = Clock(child.spawn().unwrap());
+        told(clock.0.stdout.as_mut().unwrap(), within)
+    }
+
+    #[test]
+    fn who_never_tells_the_time_is_waited_for_no_longer_than_its_bound() {
+        let soon = Duration::from_millis(50);
+        for script in ["exec sleep 60", "printf 1234567; exec sleep 60"] {
+            let began = Instant::now();
+            let error = told_by(script, soon).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{script}");
+            assert!(
+                error.to_string().starts_with("in the trial of a wrong clock, "),
+                "{error}"
+            );
+            assert!(
+                began.elapsed() >= soon && began.elapsed() < ANSWER,
+                "{:?}",
+                began.elapsed()
+            );
+        }
+        let ended = told_by("printf 123", ANSWER).unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
+        let told = told_by("printf 1234; sleep 0.1; printf 5678; exec sleep 60", ANSWER).unwrap();
+        assert_eq!(told.to_le_bytes(), *b"12345678");
     }
 }
