@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::inputs::Bad;
 use super::{say, up};
 use crate::control::{Act, Ask, Found, Order, Reply, Status, Unheard, ask, found};
-use crate::store::Folder;
+use crate::store::{Folder, RunId};
 use crate::{exit, guard, processes};
 
 /// Both of squall's processes are gone within this after they were asked to end: what the guard
@@ -67,6 +67,19 @@ impl Which {
     fn find(&self) -> (Vec<Found>, Vec<Found>) {
         let meant = found(&self.output).into_iter().filter(|found| self.means(found));
         meant.partition(|found| found.worker.is_some())
+    }
+
+    /// The runs that are no system kept up, and ended without being cleared up; as `heal` finds them.
+    fn left_behind(&self) -> Vec<RunId> {
+        let kept_up: Vec<PathBuf> = found(&self.output).into_iter().map(|found| found.folder).collect();
+        let dead = Folder::unhealed(&self.output).unwrap_or_default().into_iter();
+        let mut runs: Vec<RunId> = dead
+            .filter(|(folder, _)| !kept_up.iter().any(|path| path == folder.path()))
+            .map(|(_, id)| id)
+            .filter(|id| self.system.as_ref().is_none_or(|name| id.to_string().starts_with(name)))
+            .collect();
+        runs.sort_by_key(RunId::to_string);
+        runs
     }
 
     /// The one system that is meant.
@@ -160,6 +173,9 @@ pub(super) fn status(which: &Which, json: bool) -> u8 {
     }
     for stale in &stale {
         say::err(&format!("{}; {}", died(stale), which.heal()));
+    }
+    for run in which.left_behind() {
+        say::err(&format!("run {run}: both of squall's processes died; {}", which.heal()));
     }
     if json {
         say::out(&serde_json::to_string_pretty(&all).unwrap_or_default());
