@@ -7,6 +7,7 @@ mod bounds;
 mod draw;
 mod fit;
 mod needs;
+mod note;
 mod part;
 mod work;
 

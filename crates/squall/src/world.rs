@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use squall_core::event::{Fact, LinkCounts};
+use squall_core::event::{Fact, LinkCounts, Untouched};
 use squall_core::place::{Condition, Instance, Place};
 
 use self::process::ProcessWorld;
@@ -65,6 +65,11 @@ impl World {
     /// What a link's proxy counted since it was healthy last.
     pub fn counts(&self, place: &Place) -> Option<LinkCounts> {
         self.processes()?.counts(place)
+    }
+
+    /// The requests that passed a link as they were, where some were looked for, since it was healthy last.
+    pub fn untouched(&self, place: &Place) -> Vec<Untouched> {
+        self.processes().map_or(Vec::new(), |world| world.untouched(place))
     }
 
     /// What is seen at a place while a step's condition holds there, see [`ProcessWorld::look`].

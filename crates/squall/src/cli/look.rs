@@ -125,6 +125,11 @@ pub(super) fn preview(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         text += "  no faults\n";
     }
+    text += &plan
+        .notes()
+        .iter()
+        .map(|note| format!("  note: {note}\n"))
+        .collect::<String>();
     text
 }
 

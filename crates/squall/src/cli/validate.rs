@@ -114,8 +114,12 @@ fn at_level(level: &Level, (doc, text): (&Document, &Text), system: Option<&Text
         pace: 1.0,
         jobs: 1,
     };
-    programs::also(&doc, found, plan(&doc, &scenario, &facts, request))?;
-    Ok(format!("a scenario, planned at every level on {}", system.system))
+    let plan = programs::also(&doc, found, plan(&doc, &scenario, &facts, request))?;
+    let notes: String = plan.notes().iter().map(|note| format!("\n  note: {note}")).collect();
+    Ok(format!(
+        "a scenario, planned at every level on {}{notes}",
+        system.system
+    ))
 }
 
 /// A scenario is found by its file's name.

@@ -31,6 +31,7 @@ impl Link {
             // What one fault did is not forgotten because another joins it.
             if before.1 {
                 before.0 = self.proxy.stats();
+                self.proxy.forget_untouched();
             }
             before.1 = wanted.is_empty();
         }
