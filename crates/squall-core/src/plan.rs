@@ -9,6 +9,7 @@ mod fit;
 mod needs;
 mod note;
 mod part;
+mod wait;
 mod work;
 
 pub use draw::{Request, plan};

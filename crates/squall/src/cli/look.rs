@@ -9,7 +9,7 @@ use squall_core::place::Condition;
 use squall_core::plan::{Hold, Plan, Start, Step};
 use squall_core::report::{json, terminal};
 use squall_core::scenario::Scenario;
-use squall_core::system::System;
+use squall_core::system::{Facts, System};
 use squall_core::time::{nanos, words};
 use squall_core::workload::PlannedClients;
 use squall_core::{demand, fault};
@@ -56,7 +56,10 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         say::out(&serde_json::to_string_pretty(&inputs.plans).unwrap_or_default());
     } else {
         say::err(&format!("seed {seed}"));
-        inputs.plans.iter().for_each(|plan| say::out(&preview(plan)));
+        for plan in &inputs.plans {
+            let facts = inputs.system.with_replicas(&plan.replicas).facts();
+            say::out(&preview(plan, &facts));
+        }
         let left_out = inputs.left_out.iter();
         left_out.for_each(|left| say::out(&format!("{}: not run: {}", left.scenario, left.why)));
     }
@@ -64,7 +67,7 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
 }
 
 /// What a plan would hit, and when.
-pub(super) fn preview(plan: &Plan) -> String {
+fn preview(plan: &Plan, facts: &Facts) -> String {
     let seconds = |nanos: u64| words(nanos);
     let mut text = format!(
         "{} (level {}, pace {}, seed {})\n  {}\n",
@@ -111,8 +114,13 @@ pub(super) fn preview(plan: &Plan) -> String {
             seconds(flood.lasts)
         );
     }
+    let waits = plan.waits(facts);
     for (index, step) in plan.steps.iter().enumerate() {
-        text += &step_line(index, step, &overlapped(plan, index));
+        let beside = match waits.get(&index) {
+            Some(wait) => format!(", {wait}"),
+            None => overlapped(plan, index),
+        };
+        text += &step_line(index, step, &beside);
     }
     for planned in &plan.scripts {
         text += &format!(
