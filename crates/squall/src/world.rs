@@ -201,34 +201,37 @@ impl Trouble {
     }
 
     /// What to do about it.
-    pub fn remedy(&self) -> Option<String> {
-        match self {
-            Trouble::Missing { remedy, .. } => Some(remedy.clone()),
-            Trouble::Build { output, .. } if output.is_empty() => None,
-            Trouble::Build { output, .. } => Some(format!("its last lines:\n{output}")),
-            Trouble::Output { .. } => Some("choose a folder this user may write to with --output".to_owned()),
-            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if output.is_empty() => {
-                Some("it wrote nothing; look at its `run` and `ready` in the system file".to_owned())
+    pub fn remedy(&self) -> String {
+        let said = match self {
+            Trouble::Missing { remedy, .. } => return remedy.clone(),
+            Trouble::Build { output, .. } if !output.is_empty() => return format!("its last lines:\n{output}"),
+            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if !output.is_empty() => {
+                return format!("it wrote last:\n{output}");
             }
-            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } => {
-                Some(format!("it wrote last:\n{output}"))
+            Trouble::Build { .. } => "it wrote nothing; try it by hand, in the folder squall was started in",
+            Trouble::Output { .. } => "choose a folder this user may write to with --output",
+            Trouble::Ended { .. } | Trouble::NotReady { .. } => {
+                "it wrote nothing; look at its `run` and `ready` in the system file"
             }
-            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some(
-                "there is no such program: was it built, and is the path relative to where squall was started?"
-                    .to_owned(),
-            ),
-            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
-                Some("is it a program, and executable for this user?".to_owned())
-            }
+            Trouble::Spawn { cause, .. } => match cause.kind() {
+                io::ErrorKind::NotFound => {
+                    "there is no such program: was it built, and is the path relative to where squall was started?"
+                }
+                io::ErrorKind::PermissionDenied => "is it a program, and executable for this user?",
+                _ => "can it be started by hand? `squall doctor` shows what this machine has",
+            },
             Trouble::Nobody { .. } => {
-                Some("is it up? `squall up --detach` starts one; without --base-url a run starts its own".to_owned())
+                "is it up? `squall up --detach` starts one; without --base-url a run starts its own"
             }
-            Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
-            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
-                Some("make room on the disk".to_owned())
-            }
-            _ => None,
-        }
+            Trouble::PortTaken { .. } => "stop what listens there, or choose another with --port",
+            Trouble::Template { .. } => "look at what it is given in the system file: `run`, `env` and `links`",
+            Trouble::Interrupted => "the same command begins anew",
+            Trouble::NoPlace(_) => "look at the copies and `links` of its service in the system file",
+            Trouble::Stubborn { .. } => "the log of its service may say why; a machine with less to do may be in time",
+            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "make room on the disk",
+            Trouble::Io { .. } => "is something used up, or gone? `squall doctor` shows what this machine has",
+        };
+        said.to_owned()
     }
 }
 

@@ -51,7 +51,7 @@ impl Bad {
     pub(super) fn say(&self) {
         match self {
             Bad::Mistakes(files) => files.iter().for_each(say::mistakes),
-            Bad::Plain(what, remedy) => say::problem(what, Some(remedy)),
+            Bad::Plain(what, remedy) => say::problem(what, remedy),
         }
     }
 }

@@ -218,7 +218,7 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
     let journals = match journals(path) {
         Ok(journals) => journals,
         Err(error) => {
-            say::problem(&error.to_string(), Some("name a run's folder, for example tmp/latest"));
+            say::problem(&error.to_string(), "name a run's folder, for example tmp/latest");
             return exit::BAD_INPUT;
         }
     };
@@ -324,7 +324,7 @@ pub(super) fn heal(output: &Path) -> u8 {
         Err(error) => {
             say::problem(
                 &format!("{}: {error}", output.display()),
-                Some("name the folder runs are in with --output"),
+                "name the folder runs are in with --output",
             );
             return exit::BAD_INPUT;
         }
@@ -339,7 +339,7 @@ pub(super) fn heal(output: &Path) -> u8 {
         } else {
             say::problem(
                 &format!("{id}: still there: {swept}"),
-                Some("try again, or remove them by hand"),
+                "try again, or remove them by hand",
             );
             code = exit::NOT_HEALED;
         }
