@@ -114,14 +114,7 @@ fn preview(plan: &Plan, facts: &Facts) -> String {
             seconds(flood.lasts)
         );
     }
-    let waits = plan.waits(facts);
-    for (index, step) in plan.steps.iter().enumerate() {
-        let beside = match waits.get(&index) {
-            Some(wait) => format!(", {wait}"),
-            None => overlapped(plan, index),
-        };
-        text += &step_line(index, step, &beside);
-    }
+    text += &step_lines(plan, facts);
     for planned in &plan.scripts {
         text += &format!(
             "       script    {} at {}, for at most {}\n",
@@ -139,6 +132,19 @@ fn preview(plan: &Plan, facts: &Facts) -> String {
         .map(|note| format!("  note: {note}\n"))
         .collect::<String>();
     text
+}
+
+/// Each strike, with what it will wait for, or meet.
+fn step_lines(plan: &Plan, facts: &Facts) -> String {
+    let waits = plan.waits(facts);
+    let line = |(index, step): (usize, &Step)| {
+        let beside = match waits.get(&index) {
+            Some(wait) => format!(", {wait}"),
+            None => overlapped(plan, index),
+        };
+        step_line(index, step, &beside)
+    };
+    plan.steps.iter().enumerate().map(line).collect()
 }
 
 fn clients_line(clients: &PlannedClients) -> String {

@@ -126,7 +126,7 @@ fn other_verbs_name_what_they_can_not_find() {
         (&["compare", "label:a", "b"], &["label `a`", "no history below tmp"]),
         (&["heal", "--output", "storm.yaml"], &["storm.yaml", "--output"]),
         (
-            &["init", "--from", "nowhere.yaml"],
+            &["init", "--from", "nowhere.yaml", "-o", "new.yaml"],
             &["nowhere.yaml", "is the path right?"],
         ),
         (
