@@ -97,8 +97,42 @@ impl Document {
     /// # Errors
     /// Every unknown name and every expression that cannot be worked out.
     pub fn expand(&self, scope: &dyn Scope) -> Result<Document, Mistakes> {
-        let root = expand::expand(self, scope).map_err(|list| self.mistakes(list))?;
-        Ok(Document { root, ..self.clone() })
+        let expanded = expand::expand(self, scope);
+        match expanded.mistakes.is_empty() {
+            true => Ok(self.with(expanded.root)),
+            false => Err(self.mistakes(expanded.mistakes)),
+        }
+    }
+
+    /// The same for what will be read as a `T`: where a name is unknown, the rest is held against the schema of `T` all the
+    /// same, so that what is wrong there is said beside it.
+    ///
+    /// # Errors
+    /// Every unknown name and every expression that cannot be worked out; then also everything in which the other values
+    /// differ from the JSON Schema of `T`.
+    pub fn expand_for<T: JsonSchema + 'static>(&self, scope: &dyn Scope) -> Result<Document, Mistakes> {
+        let expanded = expand::expand(self, scope);
+        let filled = self.with(expanded.root);
+        if expanded.mistakes.is_empty() {
+            return Ok(filled);
+        }
+        let known = |mistake: &Mistake| {
+            let at = mistake.span.0;
+            let inside = |(start, length): &Span| (*start..start + length).contains(&at);
+            !expanded.unknown.iter().any(inside)
+        };
+        let rest = check::check(&filled, &schema::of::<T>());
+        Err(self.mistakes(
+            expanded
+                .mistakes
+                .into_iter()
+                .chain(rest.into_iter().filter(known))
+                .collect(),
+        ))
+    }
+
+    fn with(&self, root: Node) -> Document {
+        Document { root, ..self.clone() }
     }
 
     /// The document as a `T`.
@@ -135,6 +169,14 @@ impl Document {
     pub fn key_mistake(&self, pointer: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
         let found = pointer::find(&self.root, pointer);
         self.at(found.key.unwrap_or(found.value), message, "", help)
+    }
+
+    /// Of what was found later, only what is about other parts of the file than what was found before: in a part that is
+    /// wrong, the one may follow from the other. A part is an item of one of the file's lists, or a key of one of its maps.
+    pub fn elsewhere(&self, before: &[Mistake], mut later: Vec<Mistake>) -> Vec<Mistake> {
+        let part = |mistake: &Mistake| pointer::part(&self.root, mistake.span.0);
+        later.retain(|later| !before.iter().any(|before| part(before) == part(later)));
+        later
     }
 
     /// `list` as an error about this file.

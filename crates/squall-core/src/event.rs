@@ -13,7 +13,7 @@ mod touch;
 pub use line::{Line, line, shortened};
 pub use look::{
     AlarmState, BreakerState, DatabaseLook, LinkCounts, MachineLook, Pulse, PulseOf, Said, SaidBy, ShortageLook,
-    SkewLook, Spot, Standstill, Usage,
+    SkewLook, Spot, Standstill, Untouched, Usage,
 };
 pub use op::{Answer, Op, Outcome, Role, Work};
 pub use script::{ScriptEnd, ScriptOf};
@@ -196,6 +196,15 @@ pub enum Fact {
         place: Place,
         /// The counters, over the fault's window.
         counts: LinkCounts,
+    },
+    /// What passed a link on which requests were looked for, and none was taken; the most frequent first.
+    Untouched {
+        /// The step of the plan whose window it was.
+        step: usize,
+        /// The link.
+        place: Place,
+        /// By their sort.
+        requests: Vec<Untouched>,
     },
     /// One look at a frozen instance: when it was told to stand still, and before it is told to go on.
     Standstill(Standstill),

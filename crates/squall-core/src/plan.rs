@@ -7,7 +7,9 @@ mod bounds;
 mod draw;
 mod fit;
 mod needs;
+mod note;
 mod part;
+mod wait;
 mod work;
 
 pub use draw::{Request, plan};

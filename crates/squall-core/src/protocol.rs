@@ -9,6 +9,7 @@ mod dialogue;
 mod http;
 mod postgres;
 mod resp;
+mod words;
 
 pub use dialogue::{Dialogue, Ending, Passed};
 
@@ -214,6 +215,13 @@ pub fn fits(form: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
+/// A path as many others like it are: what names or numbers one thing among them becomes `*`.
+pub fn form(path: &str) -> String {
+    let names_one = |part: &&str| part.bytes().any(|byte| byte.is_ascii_digit()) || part.len() > 40;
+    let parts = path.split('/').map(|part| if names_one(&part) { "*" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// The bytes up to a line's end and the length with that; `None` while it has not come.
 fn line(input: &[u8]) -> Option<(&[u8], usize)> {
     let at = input.iter().position(|byte| *byte == b'\n')?;
@@ -239,6 +247,19 @@ mod tests {
             ("/a.c", "/abc", false),
         ] {
             assert_eq!(fits(form, text), fit, "{form} {text}");
+        }
+    }
+
+    #[test]
+    fn a_form_of_a_path_fits_all_like_it() {
+        for (path, formed) in [
+            ("/tasks", "/tasks"),
+            ("/tasks/17/events", "/tasks/*/events"),
+            ("/users/9f1c-aa", "/users/*"),
+            ("/", "/"),
+        ] {
+            assert_eq!(form(path), formed);
+            assert!(fits(formed, path));
         }
     }
 

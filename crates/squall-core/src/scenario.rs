@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::amount::Dur;
 use crate::demand::Demand;
-use crate::diagnostic::Mistakes;
+use crate::diagnostic::{Mistake, Mistakes};
 use crate::document::Document;
 use crate::fault::Fault;
 use crate::stop::StopWhen;
@@ -53,12 +53,22 @@ impl Scenario {
     /// # Errors
     /// Every mistake in the file, each at its place.
     pub fn read(doc: &Document) -> Result<Self, Mistakes> {
-        let scenario: Scenario = doc.read()?;
-        let found = check::all(doc, &scenario);
+        let (scenario, found) = Self::read_on(doc)?;
         if found.is_empty() {
             Ok(scenario)
         } else {
             Err(doc.mistakes(found))
         }
+    }
+
+    /// The same for who goes on to look for mistakes of other sorts, to show all of them: what contradicts itself in the
+    /// scenario is answered beside it.
+    ///
+    /// # Errors
+    /// It is none: everything in which the file differs from its schema, each at its place.
+    pub fn read_on(doc: &Document) -> Result<(Self, Vec<Mistake>), Mistakes> {
+        let scenario: Scenario = doc.read()?;
+        let found = check::all(doc, &scenario);
+        Ok((scenario, found))
     }
 }

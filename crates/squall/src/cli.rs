@@ -155,7 +155,7 @@ struct Choice {
     #[arg(long, env = "SQUALL_SYSTEM", value_name = "FILE")]
     system: Option<PathBuf>,
     /// What all randomness is drawn from; the same seed gives the same plan
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     /// Divide every planned duration by this
     #[arg(long, default_value = "1", value_name = "N", value_parser = pace)]
@@ -184,7 +184,7 @@ struct RunArgs {
     #[command(flatten)]
     allow: target::Allow,
     /// Run so many scenarios at once, each on a system of its own: sooner done, but they share the machine
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with_all = ["port", "base_url"])]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = whole::<u8, 1, 16>, conflicts_with_all = ["port", "base_url"])]
     jobs: u8,
     /// Where the run's folder goes
     #[arg(short, long, env = "OUTPUT_DIR", default_value = "tmp", value_name = "DIR")]
@@ -213,6 +213,19 @@ struct PlanArgs {
     /// Print the plans as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A whole number between two bounds.
+fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("a whole number from {LEAST} to {MOST} is expected"))
+}
+
+/// What all randomness is drawn from.
+fn seed(text: &str) -> Result<u64, String> {
+    whole::<u64, 0, { u64::MAX }>(text)
 }
 
 fn level(text: &str) -> Result<u8, String> {
@@ -327,7 +340,7 @@ fn guarded(seed: Option<u64>, output: &Path, work: impl FnOnce(&RunId) -> u8) ->
         guard::Role::Guard => {
             let id = RunId::new(seed.unwrap_or_else(|| u64::from(rand::random::<u32>())));
             guard::stand_guard(&id, output).unwrap_or_else(|error| {
-                say::problem(&format!("the working process can't be started: {error}"), None);
+                say::problem(&format!("the working process can't be started: {error}"), say::NO_ROOM);
                 exit::ENVIRONMENT
             })
         }

@@ -50,6 +50,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use squall_core::event::Untouched;
 use squall_core::place::Condition;
 use squall_core::protocol::Protocol;
 use tokio::sync::{Mutex, oneshot};
@@ -183,6 +184,16 @@ impl Proxy {
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
         self.counters.read()
+    }
+
+    /// The requests that were looked at and passed as they were, by their sort; the most frequent first.
+    pub fn untouched(&self) -> Vec<Untouched> {
+        self.counters.all_untouched()
+    }
+
+    /// From now on they are noted anew.
+    pub fn forget_untouched(&self) {
+        self.counters.forget_untouched();
     }
 
     /// Stops listening and resets every connection. Takes a second at most.

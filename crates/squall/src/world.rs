@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use squall_core::event::{Fact, LinkCounts};
+use squall_core::event::{Fact, LinkCounts, Untouched};
 use squall_core::place::{Condition, Instance, Place};
 
 use self::process::ProcessWorld;
@@ -65,6 +65,11 @@ impl World {
     /// What a link's proxy counted since a condition came into force there; `None` while it is not.
     pub fn counts(&self, place: &Place, condition: &Condition) -> Option<LinkCounts> {
         self.processes()?.counts(place, condition)
+    }
+
+    /// The requests that passed a link as they were, where some were looked for, since it was healthy last.
+    pub fn untouched(&self, place: &Place) -> Vec<Untouched> {
+        self.processes().map_or(Vec::new(), |world| world.untouched(place))
     }
 
     /// What is seen at a place while a step's condition holds there, see [`ProcessWorld::look`].
@@ -207,34 +212,37 @@ impl Trouble {
     }
 
     /// What to do about it.
-    pub fn remedy(&self) -> Option<String> {
-        match self {
-            Trouble::Missing { remedy, .. } => Some(remedy.clone()),
-            Trouble::Build { output, .. } if output.is_empty() => None,
-            Trouble::Build { output, .. } => Some(format!("its last lines:\n{output}")),
-            Trouble::Output { .. } => Some("choose a folder this user may write to with --output".to_owned()),
-            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if output.is_empty() => {
-                Some("it wrote nothing; look at its `run` and `ready` in the system file".to_owned())
+    pub fn remedy(&self) -> String {
+        let said = match self {
+            Trouble::Missing { remedy, .. } => return remedy.clone(),
+            Trouble::Build { output, .. } if !output.is_empty() => return format!("its last lines:\n{output}"),
+            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } if !output.is_empty() => {
+                return format!("it wrote last:\n{output}");
             }
-            Trouble::Ended { output, .. } | Trouble::NotReady { output, .. } => {
-                Some(format!("it wrote last:\n{output}"))
+            Trouble::Build { .. } => "it wrote nothing; try it by hand, in the folder squall was started in",
+            Trouble::Output { .. } => "choose a folder this user may write to with --output",
+            Trouble::Ended { .. } | Trouble::NotReady { .. } => {
+                "it wrote nothing; look at its `run` and `ready` in the system file"
             }
-            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some(
-                "there is no such program: was it built, and is the path relative to where squall was started?"
-                    .to_owned(),
-            ),
-            Trouble::Spawn { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
-                Some("is it a program, and executable for this user?".to_owned())
-            }
+            Trouble::Spawn { cause, .. } => match cause.kind() {
+                io::ErrorKind::NotFound => {
+                    "there is no such program: was it built, and is the path relative to where squall was started?"
+                }
+                io::ErrorKind::PermissionDenied => "is it a program, and executable for this user?",
+                _ => "can it be started by hand? `squall doctor` shows what this machine has",
+            },
             Trouble::Nobody { .. } => {
-                Some("is it up? `squall up --detach` starts one; without --base-url a run starts its own".to_owned())
+                "is it up? `squall up --detach` starts one; without --base-url a run starts its own"
             }
-            Trouble::PortTaken { .. } => Some("stop what listens there, or choose another with --port".to_owned()),
-            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
-                Some("make room on the disk".to_owned())
-            }
-            _ => None,
-        }
+            Trouble::PortTaken { .. } => "stop what listens there, or choose another with --port",
+            Trouble::Template { .. } => "look at what it is given in the system file: `run`, `env` and `links`",
+            Trouble::Interrupted => "the same command begins anew",
+            Trouble::NoPlace(_) => "look at the copies and `links` of its service in the system file",
+            Trouble::Stubborn { .. } => "the log of its service may say why; a machine with less to do may be in time",
+            Trouble::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "make room on the disk",
+            Trouble::Io { .. } => "is something used up, or gone? `squall doctor` shows what this machine has",
+        };
+        said.to_owned()
     }
 }
 

@@ -206,6 +206,11 @@ impl Checker<'_> {
             }
             _ => such_as(schema),
         };
+        let whole = "`squall init` writes a first system file, `squall schema scenario` says what a scenario may hold";
+        let help = match spot.name {
+            Name::File => Some(whole.to_owned()),
+            _ => help,
+        };
         self.remark(
             spot.node.span,
             Remark {

@@ -9,17 +9,29 @@ use crate::expr::{Outcome, Scope, Trouble, Value, eval};
 /// The largest whole number up to which every whole number is exact in an `f64`.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The document's tree with every known `${…}` replaced.
-pub(super) fn expand(document: &Document, scope: &dyn Scope) -> Result<Node, Vec<Mistake>> {
+/// A tree with what could be replaced.
+pub(super) struct Expanded {
+    /// The document's tree with every known `${…}` replaced.
+    pub root: Node,
+    /// The others.
+    pub mistakes: Vec<Mistake>,
+    /// The values these are in, and their keys: what will stand there is not known.
+    pub unknown: Vec<Span>,
+}
+
+/// Replaces every known `${…}`.
+pub(super) fn expand(document: &Document, scope: &dyn Scope) -> Expanded {
     let mut expander = Expander {
         document,
         scope,
         mistakes: Vec::new(),
+        unknown: Vec::new(),
     };
     let root = expander.node(&document.root);
-    match expander.mistakes.is_empty() {
-        true => Ok(root),
-        false => Err(expander.mistakes),
+    Expanded {
+        root,
+        mistakes: expander.mistakes,
+        unknown: expander.unknown,
     }
 }
 
@@ -27,19 +39,33 @@ struct Expander<'a> {
     document: &'a Document,
     scope: &'a dyn Scope,
     mistakes: Vec<Mistake>,
+    unknown: Vec<Span>,
 }
 
 impl Expander<'_> {
     // As deep as the document, which is bounded.
     fn node(&mut self, node: &Node) -> Node {
         let content = match &node.content {
-            Content::Str(text) if text.contains("${") => self.text(text, node.span),
+            Content::Str(text) if text.contains("${") => {
+                let before = self.mistakes.len();
+                let content = self.text(text, node.span);
+                if self.mistakes.len() > before {
+                    self.unknown.push(node.span);
+                }
+                content
+            }
             Content::Seq(items) => Content::Seq(items.iter().map(|item| self.node(item)).collect()),
             Content::Map(entries) => {
-                let entry = |entry: &Entry| Entry {
-                    key: entry.key.clone(),
-                    key_span: entry.key_span,
-                    node: self.node(&entry.node),
+                let entry = |entry: &Entry| {
+                    let node = self.node(&entry.node);
+                    if self.unknown.last() == Some(&node.span) {
+                        self.unknown.push(entry.key_span);
+                    }
+                    Entry {
+                        key: entry.key.clone(),
+                        key_span: entry.key_span,
+                        node,
+                    }
                 };
                 Content::Map(entries.iter().map(entry).collect())
             }

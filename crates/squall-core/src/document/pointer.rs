@@ -46,3 +46,26 @@ fn child<'a>(node: &'a Node, name: &str) -> Option<(&'a Node, Option<Span>)> {
         _ => None,
     }
 }
+
+/// The part of the file which the place `at` is in: the item or entry two steps below the root, or else one step.
+pub(super) fn part(root: &Node, at: usize) -> Option<Span> {
+    let outer = inside(root, at)?;
+    Some(inside(outer.0, at).map_or(outer.1, |inner| inner.1))
+}
+
+/// The child which the place `at` is in, and where it stands, with its key.
+fn inside(node: &Node, at: usize) -> Option<(&Node, Span)> {
+    let covers = |(start, length): Span| (start..=start + length).contains(&at);
+    match &node.content {
+        Content::Map(entries) => entries.iter().rev().find_map(|entry| {
+            let start = entry.key_span.0;
+            let span = (start, entry.node.span.0 + entry.node.span.1 - start);
+            covers(span).then_some((&entry.node, span))
+        }),
+        Content::Seq(items) => items
+            .iter()
+            .rev()
+            .find_map(|item| covers(item.span).then_some((item, item.span))),
+        _ => None,
+    }
+}

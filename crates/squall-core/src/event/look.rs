@@ -155,6 +155,33 @@ pub struct LinkCounts {
     pub foreign: u64,
 }
 
+/// Requests of one sort that passed a link as they were, while some were looked for there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untouched {
+    /// HTTP: the method. RESP: the command. PostgreSQL: the statement's first word. Empty when not known.
+    pub command: String,
+    /// HTTP: the path, in which `*` stands for what names or numbers one thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+impl Untouched {
+    /// Those of all sorts in words, as they are listed: `30 SELECT, 2 POST /tasks/*`.
+    pub fn words(all: &[Untouched]) -> String {
+        let one = |of: &Untouched| {
+            let command = match of.command.as_str() {
+                "" => "of no known command",
+                command => command,
+            };
+            let path = of.path.as_ref().map_or(String::new(), |path| format!(" {path}"));
+            format!("{} {command}{path}", of.count)
+        };
+        all.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A spot of a file that was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spot {

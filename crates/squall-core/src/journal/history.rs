@@ -7,7 +7,7 @@ use super::index::Index;
 use super::task::{Attempt, TaskHistory};
 use crate::event::{
     AlarmState, BreakerState, Call, End, Event, EventId, Fact, Header, LinkCounts, Op, Outcome, Phase, Pulse, Role,
-    ShortageLook, SkewLook, TaskEvent, TaskFact,
+    ShortageLook, SkewLook, TaskEvent, TaskFact, Untouched,
 };
 use crate::place::{Condition, Death, Instance, Place};
 use crate::plan::Step;
@@ -73,6 +73,8 @@ pub struct Strike<'a> {
     pub healed: Option<Nanos>,
     /// What the link's proxy counted meanwhile.
     pub counts: Option<(EventId, LinkCounts)>,
+    /// What passed that link where requests were looked for and none was taken.
+    pub untouched: &'a [Untouched],
     /// Files were changed, at so many spots.
     pub damaged: Option<(EventId, usize)>,
     /// The disk of what lost its power was gone: what it answered.
@@ -198,6 +200,7 @@ impl<'a> History<'a> {
             Fact::Healing { step, .. } => self.struck(*step, |strike| strike.healing = Some((id, at))),
             Fact::Healed { step } => self.struck(*step, |strike| strike.healed = Some(at)),
             Fact::Traffic { step, counts, .. } => self.struck(*step, |strike| strike.counts = Some((id, *counts))),
+            Fact::Untouched { step, requests, .. } => self.struck(*step, |strike| strike.untouched = requests),
             Fact::Damaged { instance, spots } => {
                 let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
                 self.struck_at(instance, damage, |strike| strike.damaged = Some((id, spots.len())));
@@ -259,6 +262,7 @@ impl<'a> History<'a> {
             healing: None,
             healed: None,
             counts: None,
+            untouched: &[],
             damaged: None,
             dark: None,
             read_back: None,

@@ -117,7 +117,7 @@ impl Drawer<'_> {
 }
 
 /// From when to when a step surely holds, if that is certain.
-fn fixed(step: &Step) -> Option<(Nanos, Nanos)> {
+pub(super) fn fixed(step: &Step) -> Option<(Nanos, Nanos)> {
     match (step.start, step.aim, step.or_done, step.hold) {
         (Start::At(at), None, None, Hold::For(hold) | Hold::Restart(hold)) => Some((at, at.saturating_add(hold))),
         _ => None,

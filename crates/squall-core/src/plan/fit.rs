@@ -104,8 +104,24 @@ impl Drawer<'_> {
     /// Whether a service squall makes itself speaks the protocol its requests are to be picked out of.
     fn speaks(&mut self, at: &str, intercept: &InterceptLink) -> bool {
         let preset = self.facts.services.get(&intercept.to).and_then(|facts| facts.preset);
-        if preset != Some(Preset::Postgres) || intercept.protocol == Protocol::Postgres {
+        if preset != Some(Preset::Postgres) {
             return true;
+        }
+        if intercept.protocol == Protocol::Postgres {
+            // It is PostgreSQL itself, which has no words of anybody's own.
+            let meant = intercept
+                .command
+                .as_deref()
+                .and_then(|said| Some((said, Protocol::Postgres.meant(said)?)));
+            if let Some((said, meant)) = meant {
+                let message = format!("no statement of PostgreSQL begins with `{said}`");
+                self.wrong(
+                    &format!("{at}/command"),
+                    message,
+                    Some(format!("did you mean `{meant}`?")),
+                );
+            }
+            return meant.is_none();
         }
         let message = format!("`{}` is spoken to in PostgreSQL's protocol", intercept.to);
         self.wrong(

@@ -104,7 +104,8 @@ impl Drawer<'_> {
             for (key, number) in [("count", count.get()), ("clients", clients.get())] {
                 if number > MOST_CLIENTS {
                     let message = format!("{number} are too many: at most {MOST_CLIENTS}");
-                    self.wrong(&format!("{at}/{key}"), message, None);
+                    let help = format!("write {MOST_CLIENTS} or less");
+                    self.wrong(&format!("{at}/{key}"), message, Some(help));
                 }
             }
             let seed = self.request.seed;

@@ -2,7 +2,7 @@
 
 use super::work::at_work;
 use super::{Proof, window};
-use crate::event::{Answer, EventId, LinkCounts, PulseOf};
+use crate::event::{Answer, EventId, LinkCounts, PulseOf, Untouched};
 use crate::journal::{History, Strike};
 use crate::place::{Condition, Impair, Instance, Place};
 
@@ -33,9 +33,13 @@ pub(super) fn intercepted(strike: &Strike<'_>) -> Proof {
         0 => String::new(),
         _ => format!("; {foreign} connections could not be read: encrypted, or of another protocol"),
     };
+    let passed = match strike.untouched {
+        [] => String::new(),
+        all => format!(": {} passed", Untouched::words(all)),
+    };
     match counts.intercepted {
         0 => Proof::unseen(
-            format!("{place} was {word}, but none of {read} requests was taken{unread}"),
+            format!("{place} was {word}, but none of {read} requests was taken{passed}{unread}"),
             strike,
         ),
         count => Proof::seen(

@@ -4,7 +4,7 @@ mod looks;
 
 use super::touch::touch;
 use crate::check::{Outcome, Verdict};
-use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact};
+use crate::event::{Answer, End, Fact, NoteKind, Op, PulseOf, ScriptEnd, State, TaskEvent, TaskFact, Untouched};
 use crate::report::{Counts, Run, Scenario};
 use crate::time::Nanos;
 
@@ -253,6 +253,7 @@ fn seen(fact: &Fact) -> String {
             ..
         } => script(how, *took, output, *left_out),
         Fact::Traffic { place, counts, .. } => format!("{place}: {}", looks::traffic(counts)),
+        Fact::Untouched { place, requests, .. } => format!("{place}: passed untouched: {}", Untouched::words(requests)),
         Fact::Log { instance, line } => format!("{instance} wrote: {line}"),
         Fact::Note { kind, text } => format!("{}: {text}", note(*kind)),
         Fact::Closed { end } => match end {

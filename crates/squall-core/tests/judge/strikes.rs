@@ -2,7 +2,7 @@
 
 use squall_core::check::Outcome as Came;
 use squall_core::clock::{Band, Origin, Sample, samples};
-use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, Standstill, TaskEvent};
+use squall_core::event::{Answer, Fact, LinkCounts, PulseOf, Role, Standstill, TaskEvent, Untouched};
 use squall_core::place::{Condition, Cut, Death, Impair, Intercept, Share, Which};
 use squall_core::plan::{Hold, Step};
 use squall_core::protocol::{Act, Protocol};
@@ -318,9 +318,22 @@ fn requests_picked_out_are_proven_by_those_something_was_done_with_and_not_by_th
         foreign: 2,
         ..LinkCounts::default()
     };
-    for (intercepted, says) in [
-        (0, "but none of 40 requests was taken; 2 connections"),
-        (3, ": 3 of 40 requests"),
+    let passed = |command: &str, path: Option<&str>, count| Untouched {
+        command: command.to_owned(),
+        path: path.map(str::to_owned),
+        count,
+    };
+    let all = vec![
+        passed("SELECT", None, 36),
+        passed("POST", Some("/tasks/*"), 3),
+        passed("", None, 1),
+    ];
+    let listed =
+        "none of 40 requests was taken: 36 SELECT, 3 POST /tasks/*, 1 of no known command passed; 2 connections";
+    for (intercepted, untouched, says) in [
+        (0, Vec::new(), "but none of 40 requests was taken; 2 connections"),
+        (0, all, listed),
+        (3, Vec::new(), ": 3 of 40 requests"),
     ] {
         let condition = Condition::Intercepted(Intercept {
             protocol: Protocol::Postgres,
@@ -333,7 +346,12 @@ fn requests_picked_out_are_proven_by_those_something_was_done_with_and_not_by_th
         picked.link_to = Some("db".to_owned());
         let mut run = struck(picked, "server-1->db", GONE);
         let (place, counts) = (place("server-1->db"), LinkCounts { intercepted, ..read });
-        run.add(8 * SEC + MS, Fact::Traffic { step: 0, place, counts });
+        let (step, requests, link) = (0, untouched, place.clone());
+        run.add(8 * SEC + MS, Fact::Traffic { step, place, counts });
+        if !requests.is_empty() {
+            let place = link;
+            run.add(8 * SEC + MS, Fact::Untouched { step, place, requests });
+        }
         let judgement = run.judge();
         let proof = &judgement.proofs[0];
         assert!(

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::inputs::Bad;
 use super::{say, up};
 use crate::control::{Act, Ask, Found, Order, Reply, Status, Unheard, ask, found};
-use crate::store::Folder;
+use crate::store::{Folder, RunId};
 use crate::{exit, guard, processes};
 
 /// Both of squall's processes are gone within this after they were asked to end: what the guard
@@ -69,6 +69,19 @@ impl Which {
         meant.partition(|found| found.worker.is_some())
     }
 
+    /// The runs that are no system kept up, and ended without being cleared up; as `heal` finds them.
+    fn left_behind(&self) -> Vec<RunId> {
+        let kept_up: Vec<PathBuf> = found(&self.output).into_iter().map(|found| found.folder).collect();
+        let dead = Folder::unhealed(&self.output).unwrap_or_default().into_iter();
+        let mut runs: Vec<RunId> = dead
+            .filter(|(folder, _)| !kept_up.iter().any(|path| path == folder.path()))
+            .map(|(_, id)| id)
+            .filter(|id| self.system.as_ref().is_none_or(|name| id.to_string().starts_with(name)))
+            .collect();
+        runs.sort_by_key(RunId::to_string);
+        runs
+    }
+
     /// The one system that is meant.
     pub(super) fn one(&self) -> Result<Found, Bad> {
         let (mut up, stale) = self.find();
@@ -94,6 +107,17 @@ impl Which {
                 let remedy = format!("name one with --system: {names}");
                 Err(Bad::Plain("several systems are up".to_owned(), remedy))
             }
+        }
+    }
+
+    /// Says it where there is nothing to look at: what is up may be elsewhere.
+    fn nowhere(&self) {
+        let usual = up::option(&self.output).is_empty();
+        if !usual && !self.output.is_dir() {
+            let here = self.output.display();
+            say::err(&format!(
+                "there is no folder {here}: name the one `up` was given with --output"
+            ));
         }
     }
 
@@ -125,7 +149,7 @@ pub(super) fn mute(found: &Found, why: &str) -> u8 {
         "it may still be starting, or just end: try again\n\
          if it hangs: `kill -9 {pid}` ends squall's working process, and its guard clears up"
     );
-    say::problem(&format!("{} does not answer: {why}", found.sign.system), Some(&remedy));
+    say::problem(&format!("{} does not answer: {why}", found.sign.system), &remedy);
     exit::ENVIRONMENT
 }
 
@@ -161,10 +185,14 @@ pub(super) fn status(which: &Which, json: bool) -> u8 {
     for stale in &stale {
         say::err(&format!("{}; {}", died(stale), which.heal()));
     }
+    for run in which.left_behind() {
+        say::err(&format!("run {run}: both of squall's processes died; {}", which.heal()));
+    }
     if json {
         say::out(&serde_json::to_string_pretty(&all).unwrap_or_default());
     } else if up.is_empty() {
         say::out("no system is up");
+        which.nowhere();
     }
     exit::PASS
 }
@@ -175,10 +203,11 @@ pub(super) fn down(which: &Which) -> u8 {
         && up.is_empty()
     {
         for stale in &stale {
-            say::problem(&died(stale), Some(&which.heal()));
+            say::problem(&died(stale), &which.heal());
         }
         if stale.is_empty() {
             say::out("no system is up");
+            which.nowhere();
             return exit::PASS;
         }
         return exit::NOT_HEALED;
@@ -205,13 +234,13 @@ pub(super) fn down(which: &Which) -> u8 {
             let pids: Vec<String> = lives.iter().map(|(pid, _)| pid.to_string()).collect();
             let pids = pids.join(" and ");
             let what = format!("{name}: squall's processes {pids} still run {GONE:?} after they were to end");
-            say::problem(&what, Some("are they stopped, or does the kernel still work for them?"));
+            say::problem(&what, "are they stopped, or does the kernel still work for them?");
             return exit::NOT_HEALED;
         }
         std::thread::sleep(LOOK);
     }
     if Folder::open(&found.folder).worker().is_some() {
-        say::problem(&format!("{name}: not everything could be removed"), Some(&which.heal()));
+        say::problem(&format!("{name}: not everything could be removed"), &which.heal());
         return exit::NOT_HEALED;
     }
     say::out(&format!(
@@ -275,22 +304,19 @@ pub(super) fn answered(found: &Found, reply: Result<Reply, Unheard>) -> u8 {
             exit::PASS
         }
         Ok(Reply::Refused { what, remedy }) => {
-            say::problem(&what, Some(&remedy));
+            say::problem(&what, &remedy);
             exit::BAD_INPUT
         }
         Ok(Reply::Unproven(text)) => {
-            say::problem(
-                &format!("no effect was seen: {text}"),
-                Some("is anything at work there?"),
-            );
+            say::problem(&format!("no effect was seen: {text}"), "is anything at work there?");
             exit::ENVIRONMENT
         }
         Ok(Reply::Unhealed(what)) => {
-            say::problem(&what, Some("`squall down` ends the whole system and leaves nothing"));
+            say::problem(&what, "`squall down` ends the whole system and leaves nothing");
             exit::NOT_HEALED
         }
         Ok(Reply::Failed(what)) => {
-            say::problem(&what, Some("`squall status` and `squall logs` show more"));
+            say::problem(&what, "`squall status` and `squall logs` show more");
             exit::ENVIRONMENT
         }
         Ok(other) => mute(found, &format!("{other:?}")),

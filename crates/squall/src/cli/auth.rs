@@ -43,7 +43,7 @@ pub(super) fn auth(args: &AuthArgs) -> u8 {
             }
             Err((step, cause)) => {
                 let remedy = "`squall status` shows whether it is up, `squall verify` what it answers";
-                say::problem(&format!("{step} at {}: {cause}", target.base), Some(remedy));
+                say::problem(&format!("{step} at {}: {cause}", target.base), remedy);
                 exit::ENVIRONMENT
             }
         }

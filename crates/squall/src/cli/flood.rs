@@ -26,7 +26,7 @@ const OPEN: usize = 64;
 #[derive(Debug, Clone, Args)]
 pub(super) struct FloodArgs {
     /// How many tasks
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = super::whole::<u32, 1, 1_000_000>)]
     count: u32,
     /// Seconds between the creation of one and of the next; with 0 as fast as 64 at a time are answered
     #[arg(long, value_name = "SECS", default_value = "0.1", value_parser = seconds, allow_negative_numbers = true)]
@@ -87,7 +87,7 @@ pub(super) fn flood(args: &FloodArgs) -> u8 {
                 Err((step, cause)) => {
                     say::problem(
                         &format!("{step} at {}: {cause}", target.base),
-                        Some("give a token with --auth"),
+                        "give a token with --auth",
                     );
                     return exit::ENVIRONMENT;
                 }
@@ -98,7 +98,10 @@ pub(super) fn flood(args: &FloodArgs) -> u8 {
         match send_all(args, &target, (tasks, work), names).await {
             Ok(tally) => tally.say(begun.elapsed()),
             Err(name) => {
-                say::problem(&format!("tasks of this system need more than a token: {name}"), None);
+                say::problem(
+                    &format!("tasks of this system need more than a token: {name}"),
+                    "name a kind of the contract that needs no more with --type",
+                );
                 exit::BAD_INPUT
             }
         }

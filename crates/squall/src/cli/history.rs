@@ -23,7 +23,7 @@ pub(super) struct HistoryArgs {
     #[arg(short, long, value_name = "S")]
     scenario: Option<String>,
     /// At most so many runs, the newest; findings are those of all runs
-    #[arg(long, default_value = "20", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value = "20", value_name = "N", value_parser = super::whole::<u32, 1, 4_294_967_295>)]
     limit: u32,
     /// Print it as JSON
     #[arg(long)]

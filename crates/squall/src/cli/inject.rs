@@ -74,7 +74,7 @@ pub(super) fn inject(args: &InjectArgs) -> u8 {
     };
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     if let Err(error) = signals.thread_block() {
-        say::problem(&format!("signals can't be heard: {error}"), None);
+        say::problem(&format!("signals can't be heard: {error}"), say::NO_ROOM);
         return exit::ENVIRONMENT;
     }
     let reply = ask_until(&found.folder, &Ask::Inject(wanted), broken_off, say::out);

@@ -51,7 +51,7 @@ impl Bad {
     pub(super) fn say(&self) {
         match self {
             Bad::Mistakes(files) => files.iter().for_each(say::mistakes),
-            Bad::Plain(what, remedy) => say::problem(what, Some(remedy)),
+            Bad::Plain(what, remedy) => say::problem(what, remedy),
         }
     }
 }
@@ -71,7 +71,7 @@ fn level(number: u8) -> Result<Level, Bad> {
 pub(super) fn system(named: Option<&Path>, difficulty: u8, pace: f64) -> Result<(System, PathBuf), Bad> {
     let scope = LevelScope::new(&level(difficulty)?, &[], pace);
     let (name, text) = system_text(named)?;
-    let system = System::read(&Document::parse(&name, &text)?.expand(&scope)?)?;
+    let system = System::read(&Document::parse(&name, &text)?.expand_for::<System>(&scope)?)?;
     Ok((system, PathBuf::from(name)))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
     let together = |name: &str| choice.together || !choice.scenarios.split(',').any(|asked| asked.trim() == name);
     let mut wrong = Vec::new();
     let (name, text) = system_text(choice.system.as_deref())?;
-    let expanded = Document::parse(&name, &text).and_then(|doc| doc.expand(&scope));
+    let expanded = Document::parse(&name, &text).and_then(|doc| doc.expand_for::<System>(&scope));
     let system = expanded.and_then(|doc| System::read(&doc));
     let system = system.map_err(|mistakes| wrong.push(mistakes)).ok();
     let (mut plans, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
@@ -101,14 +101,14 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
             repeat: &again(choice, attach, &name, seed),
         };
         let read = Document::parse(&file, &text)
-            .and_then(|doc| doc.expand(&scope))
-            .and_then(|doc| programs::scenario(&doc).map(|scenario| (doc, scenario)));
-        let planned = read.and_then(|(doc, scenario)| match &system {
+            .and_then(|doc| doc.expand_for::<Scenario>(&scope))
+            .and_then(|doc| programs::scenario(&doc).map(|(scenario, found)| (doc, scenario, found)));
+        let planned = read.and_then(|(doc, scenario, found)| match &system {
             Some(system) => {
                 let machine = survey.machine(&scenario.storm);
                 let facts = system.with_replicas(&scenario.replicas).facts();
                 let asked = (name.as_str(), together(&name));
-                let planned = plan(&doc, &scenario, &facts, request);
+                let planned = programs::also(&doc, found, plan(&doc, &scenario, &facts, request));
                 let beyond = |mistakes| beyond_budget(asked, (&doc, &scenario, &facts), request, mistakes);
                 let left = lacking(asked, &scenario, (&facts, attach, machine));
                 if let Some(why) = left.or_else(|| planned.as_ref().err().and_then(beyond)) {
@@ -125,7 +125,7 @@ pub(super) fn inputs(choice: &Choice, attach: Option<&Address>, seed: u64) -> Re
                 }
                 Ok(None)
             }
-            None => Ok(None),
+            None => programs::also(&doc, found, Ok(None)),
         });
         match planned {
             Ok(plan) => plans.extend(plan),

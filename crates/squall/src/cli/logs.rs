@@ -62,7 +62,10 @@ pub(super) fn logs(args: &LogsArgs) -> u8 {
         match Tail::open(&service.log) {
             Ok(tail) => drop(tails.insert(service.instance.to_string(), tail)),
             Err(error) => {
-                say::problem(&format!("{}: {error}", service.log.display()), None);
+                say::problem(
+                    &format!("{}: {error}", service.log.display()),
+                    "was it removed? `squall status` names the files services write to",
+                );
                 return exit::ENVIRONMENT;
             }
         }

@@ -9,7 +9,7 @@ use squall_core::place::Condition;
 use squall_core::plan::{Hold, Plan, Start, Step};
 use squall_core::report::{json, terminal};
 use squall_core::scenario::Scenario;
-use squall_core::system::System;
+use squall_core::system::{Facts, System};
 use squall_core::time::{nanos, words};
 use squall_core::workload::PlannedClients;
 use squall_core::{demand, fault};
@@ -56,7 +56,10 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         say::out(&serde_json::to_string_pretty(&inputs.plans).unwrap_or_default());
     } else {
         say::err(&format!("seed {seed}"));
-        inputs.plans.iter().for_each(|plan| say::out(&preview(plan)));
+        for plan in &inputs.plans {
+            let facts = inputs.system.with_replicas(&plan.replicas).facts();
+            say::out(&preview(plan, &facts));
+        }
         let left_out = inputs.left_out.iter();
         left_out.for_each(|left| say::out(&format!("{}: not run: {}", left.scenario, left.why)));
     }
@@ -64,7 +67,7 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
 }
 
 /// What a plan would hit, and when.
-pub(super) fn preview(plan: &Plan) -> String {
+fn preview(plan: &Plan, facts: &Facts) -> String {
     let seconds = |nanos: u64| words(nanos);
     let mut text = format!(
         "{} (level {}, pace {}, seed {})\n  {}\n",
@@ -111,9 +114,7 @@ pub(super) fn preview(plan: &Plan) -> String {
             seconds(flood.lasts)
         );
     }
-    for (index, step) in plan.steps.iter().enumerate() {
-        text += &step_line(index, step, &overlapped(plan, index));
-    }
+    text += &step_lines(plan, facts);
     for planned in &plan.scripts {
         text += &format!(
             "       script    {} at {}, for at most {}\n",
@@ -125,7 +126,25 @@ pub(super) fn preview(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         text += "  no faults\n";
     }
+    text += &plan
+        .notes()
+        .iter()
+        .map(|note| format!("  note: {note}\n"))
+        .collect::<String>();
     text
+}
+
+/// Each strike, with what it will wait for, or meet.
+fn step_lines(plan: &Plan, facts: &Facts) -> String {
+    let waits = plan.waits(facts);
+    let line = |(index, step): (usize, &Step)| {
+        let beside = match waits.get(&index) {
+            Some(wait) => format!(", {wait}"),
+            None => overlapped(plan, index),
+        };
+        step_line(index, step, &beside)
+    };
+    plan.steps.iter().enumerate().map(line).collect()
 }
 
 fn clients_line(clients: &PlannedClients) -> String {
@@ -205,7 +224,7 @@ pub(super) fn judge(path: &Path, as_json: bool) -> u8 {
     let journals = match journals(path) {
         Ok(journals) => journals,
         Err(error) => {
-            say::problem(&error.to_string(), Some("name a run's folder, for example tmp/latest"));
+            say::problem(&error.to_string(), "name a run's folder, for example tmp/latest");
             return exit::BAD_INPUT;
         }
     };
@@ -311,7 +330,7 @@ pub(super) fn heal(output: &Path) -> u8 {
         Err(error) => {
             say::problem(
                 &format!("{}: {error}", output.display()),
-                Some("name the folder runs are in with --output"),
+                "name the folder runs are in with --output",
             );
             return exit::BAD_INPUT;
         }
@@ -326,7 +345,7 @@ pub(super) fn heal(output: &Path) -> u8 {
         } else {
             say::problem(
                 &format!("{id}: still there: {swept}"),
-                Some("try again, or remove them by hand"),
+                "try again, or remove them by hand",
             );
             code = exit::NOT_HEALED;
         }

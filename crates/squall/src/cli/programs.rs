@@ -6,15 +6,16 @@ use std::path::Path;
 
 use squall_core::command;
 use squall_core::demand::Demand;
-use squall_core::diagnostic::Mistakes;
+use squall_core::diagnostic::{Mistake, Mistakes};
 use squall_core::document::Document;
 use squall_core::fault::Fault;
 use squall_core::scenario::Scenario;
 use squall_core::script::Script;
 
-/// Reads a scenario whose `${…}` are filled in, and looks for the programs it names.
-pub(super) fn scenario(doc: &Document) -> Result<Scenario, Mistakes> {
-    let scenario = Scenario::read(doc)?;
+/// Reads a scenario whose `${…}` are filled in, and looks for the programs it names. What is wrong with it is answered
+/// beside it, to be said [together with](also) what is found when it is planned.
+pub(super) fn scenario(doc: &Document) -> Result<(Scenario, Vec<Mistake>), Mistakes> {
+    let (scenario, found) = Scenario::read_on(doc)?;
     let checks = scenario.checks.iter().enumerate();
     let checks = checks.filter_map(|(index, check)| match check {
         Demand::Script(script) => Some((format!("/checks/{index}/script"), script)),
@@ -32,10 +33,18 @@ pub(super) fn scenario(doc: &Document) -> Result<Scenario, Mistakes> {
         Some(doc.mistake(if doc.has(&own) { &own } else { &at }, message, Some(help)))
     });
     let missing: Vec<_> = missing.collect();
-    match missing.is_empty() {
-        true => Ok(scenario),
-        false => Err(doc.mistakes(missing)),
+    let missing = doc.elsewhere(&found, missing);
+    Ok((scenario, [found, missing].concat()))
+}
+
+/// What was `planned`, unless something was `found` before: then that, and what planning found in other parts.
+pub(super) fn also<T>(doc: &Document, found: Vec<Mistake>, planned: Result<T, Mistakes>) -> Result<T, Mistakes> {
+    if found.is_empty() {
+        return planned;
     }
+    let later = planned.err().map_or(Vec::new(), |mistakes| mistakes.list().to_vec());
+    let later = doc.elsewhere(&found, later);
+    Err(doc.mistakes([found, later].concat()))
 }
 
 /// Why a command can't be started, and what to do.

@@ -21,13 +21,13 @@ pub(super) struct ProxyArgs {
     #[arg(long, default_value = "localhost", value_name = "HOST")]
     host: String,
     /// Its port
-    #[arg(long, default_value_t = 8474, value_name = "PORT")]
+    #[arg(long, default_value_t = 8474, value_name = "PORT", value_parser = super::whole::<u16, 0, 65535>)]
     port: u16,
     /// Proxies to begin with: a JSON list, with their toxics if any
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What all chance is drawn from
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = super::seed)]
     seed: u64,
     /// Serve /metrics
     #[arg(long)]
@@ -44,7 +44,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
         Err(why) => {
             problem(
                 &why,
-                Some("a configuration is a JSON list: [{\"name\": \"db\", \"upstream\": \"localhost:5432\"}]"),
+                "a configuration is a JSON list: [{\"name\": \"db\", \"upstream\": \"localhost:5432\"}]",
             );
             return exit::BAD_INPUT;
         }
@@ -56,7 +56,10 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
         if let Some(list) = list
             && let (_, Some(refused)) = proxies.populate(&list).await
         {
-            problem(&format!("the configuration can't be used: {}", refused.error), None);
+            problem(
+                &format!("the configuration can't be used: {}", refused.error),
+                "it is what POST /populate takes, such as [{\"name\": \"db\", \"upstream\": \"localhost:5432\"}]",
+            );
             return exit::BAD_INPUT;
         }
         match attend(args, proxies).await {
@@ -65,7 +68,7 @@ pub(super) fn proxy(args: &ProxyArgs) -> u8 {
                 let whom = format!("{}:{}", args.host, args.port);
                 problem(
                     &format!("the API can't be served at {whom}: {error}"),
-                    Some("choose another with --host or --port"),
+                    "choose another with --host or --port",
                 );
                 exit::ENVIRONMENT
             }

@@ -26,7 +26,7 @@ const SHOWN: usize = 10;
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct RepeatArgs {
     /// Run so many times, each with another seed drawn from the first; one verdict over all
-    #[arg(long = "repeat", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long = "repeat", value_name = "N", value_parser = super::whole::<u32, 1, 100_000>)]
     times: Option<u32>,
     /// Run again and again until interrupted, so far from start to start; with --repeat, so many times
     #[arg(long, value_name = "DURATION", value_parser = every)]
@@ -122,7 +122,7 @@ pub(super) fn repeat(args: &RunArgs) -> u8 {
             tally.code()
         }
         Err(error) => {
-            say::problem(&format!("a run can't be started: {error}"), None);
+            say::problem(&format!("a run can't be started: {error}"), say::NO_ROOM);
             exit::ENVIRONMENT
         }
     }

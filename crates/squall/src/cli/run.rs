@@ -43,6 +43,8 @@ pub(super) fn run(args: &RunArgs, id: &RunId) -> u8 {
     if let Some(warning) = &inputs.level.warning {
         say::err(&format!("⚠️  {warning}"));
     }
+    let notes = inputs.plans.iter().flat_map(Plan::notes);
+    notes.for_each(|note| say::err(&format!("squall: note: {note}")));
     if let Some(to) = &attach {
         say::err(&format!(
             "squall: attached to {}: it is worked and judged by its answers, and left as it runs",

@@ -25,19 +25,19 @@ fn colour_on(terminal: bool) -> bool {
     !set("NO_COLOR") && (set("CLICOLOR_FORCE") || terminal)
 }
 
+/// What to do where the machine refuses a process, a thread or a pipe.
+pub(super) const NO_ROOM: &str =
+    "is there no memory, process or descriptor left? `squall doctor` shows what this machine has";
+
 /// One clear error: what, why, and what to do.
-pub(super) fn problem(what: &str, remedy: Option<&str>) {
+pub(super) fn problem(what: &str, remedy: &str) {
     let red = if colour_on(io::stderr().is_terminal()) {
         ("\u{1b}[1;31m", "\u{1b}[0m")
     } else {
         ("", "")
     };
     err(&format!("{}error{}: {what}", red.0, red.1));
-    if let Some(remedy) = remedy {
-        for line in remedy.lines() {
-            err(&format!("  {line}"));
-        }
-    }
+    remedy.lines().for_each(|line| err(&format!("  {line}")));
 }
 
 /// All mistakes of a file, each at its place.

@@ -36,7 +36,7 @@ pub(super) struct SelftestArgs {
     #[arg(short, long, default_value = "2", value_name = "N", value_parser = super::level)]
     pub(super) difficulty: u8,
     /// What all randomness is drawn from
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::seed)]
     pub(super) seed: Option<u64>,
     /// Only these bugs, separated by commas; none with an empty list
     #[arg(long, value_name = "A,B")]
@@ -45,7 +45,7 @@ pub(super) struct SelftestArgs {
     #[arg(long, default_value = "1", value_name = "N")]
     pub(super) sound: u32,
     /// Run so many at once, each on a system of its own: sooner done, but they share the machine
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = super::whole::<u8, 1, 16>)]
     pub(super) jobs: u8,
     /// The system file of taskhub
     #[arg(long, env = "SQUALL_SYSTEM", value_name = "FILE")]
@@ -65,7 +65,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
             let names: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
             say::problem(
                 &format!("there is no bug `{unknown}`"),
-                Some(&format!("the bugs are {}", names.join(", "))),
+                &format!("the bugs are {}", names.join(", ")),
             );
             return exit::BAD_INPUT;
         }
@@ -73,7 +73,7 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
     if bugs.is_empty() && args.sound == 0 {
         say::problem(
             "a selftest of no bug and no sound run shows nothing",
-            Some("name bugs with --bugs, or have sound runs with --sound 1"),
+            "name bugs with --bugs, or have sound runs with --sound 1",
         );
         return exit::BAD_INPUT;
     }
@@ -107,7 +107,10 @@ pub(super) fn selftest(args: &SelftestArgs, id: &RunId) -> u8 {
             let table = matrix(&rows);
             say::out(&table);
             if let Err(error) = workshop.folder.write("selftest.md", &table) {
-                say::problem(&format!("selftest.md: {error}"), None);
+                say::problem(
+                    &format!("selftest.md: {error}"),
+                    "the table above is all that would stand there; is the disk full, or the folder gone?",
+                );
             }
             if !rows.is_empty() && rows.iter().all(|row| row.right) {
                 exit::PASS
@@ -290,7 +293,7 @@ async fn one(workshop: &Workshop, trial: &Trial, cluster: Option<&Cluster>, alon
         return Err(Trouble::Interrupted);
     }
     if let Err(trouble) = result {
-        say::problem(&format!("{name}: {trouble}"), trouble.remedy().as_deref());
+        say::problem(&format!("{name}: {trouble}"), &trouble.remedy());
     }
     let folder = workshop.folder.path().join(name);
     let mut read = journals(&folder).map_err(|error| Trouble::io(name)(std::io::Error::other(error.to_string())))?;

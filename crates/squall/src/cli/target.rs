@@ -72,10 +72,7 @@ impl TargetArgs {
         };
         let found = which.one().map_err(|error| bad(with_base_url(error)))?;
         let status = look(&found).map_err(|why| {
-            say::problem(
-                &why.to_string(),
-                Some("it may still be starting, or just end: try again"),
-            );
+            say::problem(&why.to_string(), "it may still be starting, or just end: try again");
             exit::ENVIRONMENT
         })?;
         let address = self.allow.address(&status.url).map_err(bad)?;
@@ -150,7 +147,7 @@ fn finish(builder: &mut Builder, work: impl Future<Output = u8>) -> u8 {
     match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
-            say::problem(&format!("the runtime can't be started: {error}"), None);
+            say::problem(&format!("the runtime can't be started: {error}"), say::NO_ROOM);
             exit::ENVIRONMENT
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn up(args: &UpArgs) -> u8 {
 }
 
 fn cannot_start(error: &io::Error) -> u8 {
-    say::problem(&format!("the guard can't be started: {error}"), None);
+    say::problem(&format!("the guard can't be started: {error}"), say::NO_ROOM);
     exit::ENVIRONMENT
 }
 

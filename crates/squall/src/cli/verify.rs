@@ -35,7 +35,7 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     quick: bool,
     /// The share of cases that must pass, in percent
-    #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = super::whole::<u8, 0, 100>)]
     at_least: u8,
     #[command(flatten)]
     allow: Allow,
@@ -261,7 +261,7 @@ impl Tally {
         }
         if !self.heard {
             let remedy = "is it up? `squall up --detach --port 3000` starts one";
-            say::problem(&format!("nothing answers at {}", target.base), Some(remedy));
+            say::problem(&format!("nothing answers at {}", target.base), remedy);
         }
         let enough = self.passed * 100 >= usize::from(args.at_least) * total;
         if enough && self.heard {

@@ -29,7 +29,7 @@ use crate::world::{Trouble, gate};
 
 /// Says what went wrong around the run. Answers the exit code.
 pub(super) fn environment(trouble: &Trouble) -> u8 {
-    say::problem(&trouble.to_string(), trouble.remedy().as_deref());
+    say::problem(&trouble.to_string(), &trouble.remedy());
     exit::ENVIRONMENT
 }
 
@@ -115,8 +115,8 @@ impl Workshop {
 
     /// Says what went wrong around the run, without its secrets. Answers the exit code.
     pub(super) fn say(&self, trouble: &Trouble) -> u8 {
-        let remedy = trouble.remedy().map(|remedy| self.secrets.mask(&remedy));
-        say::problem(&self.secrets.mask(&trouble.to_string()), remedy.as_deref());
+        let remedy = self.secrets.mask(&trouble.remedy());
+        say::problem(&self.secrets.mask(&trouble.to_string()), &remedy);
         exit::ENVIRONMENT
     }
 

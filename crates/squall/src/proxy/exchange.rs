@@ -42,11 +42,17 @@ impl Picking {
         self.what.as_ref().map(|(key, what)| (*key, what)) == wanted
     }
 
-    fn judge(&self, request: &Request) -> Option<Act> {
-        let (key, what) = self.what.as_ref().filter(|(_, what)| what.fits(request))?;
-        let ordinal = self.fitted.fetch_add(1, Relaxed) + 1;
-        let drawn = Chance::new(self.seed, ordinal).of(*key);
-        what.which.takes(ordinal, drawn).then(|| what.then.clone())
+    fn judge(&self, request: &Request, counters: &Counters) -> Option<Act> {
+        let (key, what) = self.what.as_ref()?;
+        let taken = what.fits(request) && {
+            let ordinal = self.fitted.fetch_add(1, Relaxed) + 1;
+            let drawn = Chance::new(self.seed, ordinal).of(*key);
+            what.which.takes(ordinal, drawn)
+        };
+        if !taken {
+            counters.untouched(request);
+        }
+        taken.then(|| what.then.clone())
     }
 }
 
@@ -89,7 +95,9 @@ impl Exchange {
         for piece in pieces {
             if up {
                 let picking = &self.picking;
-                let passed = self.dialogue.ask(&piece.bytes, &mut |request| picking.judge(request));
+                let passed = self
+                    .dialogue
+                    .ask(&piece.bytes, &mut |request| picking.judge(request, counters));
                 all.extend(passed.into_iter().map(|passed| {
                     let (at, due) = (piece.at + passed.later, piece.due + passed.later);
                     let bytes = passed.bytes;

@@ -1,8 +1,16 @@
 //! What a proxy has seen and done: the evidence that a condition took effect.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use squall_core::protocol::Counts;
+use squall_core::event::Untouched;
+use squall_core::protocol::{Counts, Request, form};
+
+/// So many sorts of requests are told apart; what comes of others is only counted.
+const SORTS: usize = 256;
+/// So many of them are told.
+const TOLD: usize = 12;
 
 /// Counts since the proxy was opened. All but `open` only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,6 +86,7 @@ pub(super) struct Counters {
     intercepted: AtomicU64,
     foreign: AtomicU64,
     full_lines: AtomicU64,
+    untouched: Mutex<BTreeMap<(String, Option<String>), u64>>,
 }
 
 impl Counters {
@@ -139,6 +148,33 @@ impl Counters {
         self.intercepted
             .fetch_add(now.intercepted - before.intercepted, Relaxed);
         self.foreign.fetch_add(now.foreign - before.foreign, Relaxed);
+    }
+
+    /// Notes a request that was looked at and passes as it is.
+    pub(super) fn untouched(&self, request: &Request) {
+        let sort = (request.command.clone(), request.path.as_deref().map(form));
+        let mut all = self.untouched.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < SORTS || all.contains_key(&sort) {
+            *all.entry(sort).or_default() += 1;
+        }
+    }
+
+    /// Those noted since they were forgotten last, the most frequent first.
+    pub(super) fn all_untouched(&self) -> Vec<Untouched> {
+        let all = self.untouched.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |((command, path), count): (&(String, Option<String>), &u64)| Untouched {
+            command: command.clone(),
+            path: path.clone(),
+            count: *count,
+        };
+        let mut all: Vec<Untouched> = all.iter().map(one).collect();
+        all.sort_by_key(|of| std::cmp::Reverse(of.count));
+        all.truncate(TOLD);
+        all
+    }
+
+    pub(super) fn forget_untouched(&self) {
+        self.untouched.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub(super) fn line_filled(&self) {

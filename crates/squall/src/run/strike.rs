@@ -167,6 +167,14 @@ impl Strikes {
                 place: place.clone(),
                 counts,
             });
+            let requests = self.stage.world.untouched(&place);
+            if counts.intercepted == 0 && !requests.is_empty() {
+                recorder.record(Fact::Untouched {
+                    step: index,
+                    place: place.clone(),
+                    requests,
+                });
+            }
         }
         // Healed it is even where that can't be written down.
         let ahead = recorder.record_ahead(Fact::Healing {

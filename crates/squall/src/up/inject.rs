@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::diagnostic::Mistakes;
 use squall_core::document::Document;
-use squall_core::event::{Fact, LinkCounts, ShortageLook, SkewLook};
+use squall_core::event::{Fact, LinkCounts, ShortageLook, SkewLook, Untouched};
 use squall_core::fault::Fault;
 use squall_core::mechanism::refusals;
 use squall_core::place::{Condition, Death, Instance, Place};
@@ -275,7 +275,8 @@ impl Up {
 
     async fn heal(&self, strike: &mut Strike) -> Result<(), Trouble> {
         if let Some(counts) = self.world.counts(&strike.place, &strike.condition) {
-            strike.seen = link_seen(&strike.condition, &counts);
+            let untouched = self.world.untouched(&strike.place);
+            strike.seen = link_seen(&strike.condition, &counts, &untouched);
             self.recorder.record(Fact::Traffic {
                 step: strike.step,
                 place: strike.place.clone(),
@@ -330,8 +331,13 @@ fn bad(mistakes: Mistakes) -> Reply {
 }
 
 /// What the proxy of a link counted.
-fn link_seen(condition: &Condition, counts: &LinkCounts) -> Result<String, String> {
+fn link_seen(condition: &Condition, counts: &LinkCounts, untouched: &[Untouched]) -> Result<String, String> {
     match felt_on_link(condition, counts) {
+        Some((0, _)) if !untouched.is_empty() => Err(format!(
+            "none of {} requests was taken: {} passed",
+            counts.requests,
+            Untouched::words(untouched)
+        )),
         Some((0, _)) | None => Err("nobody used it meanwhile".to_owned()),
         Some((count, what)) => Ok(format!("{count} {what}")),
     }

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use squall_core::command;
-use squall_core::event::{Fact, LinkCounts};
+use squall_core::event::{Fact, LinkCounts, Untouched};
 use squall_core::expr::fill;
 use squall_core::place::{Condition, Instance, Place};
 use squall_core::system::{Preset, System};
@@ -382,6 +382,11 @@ impl ProcessWorld {
     /// What a link's proxy counted since a condition came into force there; `None` while it is not.
     pub fn counts(&self, place: &Place, condition: &Condition) -> Option<LinkCounts> {
         self.links.get(place)?.counts(condition)
+    }
+
+    /// The requests that passed a link as they were, where some were looked for, since it was healthy last.
+    pub fn untouched(&self, place: &Place) -> Vec<Untouched> {
+        self.links.get(place).map_or(Vec::new(), |link| link.proxy.untouched())
     }
 
     /// Ends everything at once: all that could be learned was read back by now.

@@ -63,6 +63,72 @@ fn mistakes_in_two_files_are_reported_together() {
     check("two files", &place, &place.output(&RUN), 2, &says);
 }
 
+/// Names that are unknown, values of another type, contradictions, programs that are not there, and what can't be
+/// planned are found one after the other; whoever mends a file wants to hear of all of them at once.
+#[test]
+fn mistakes_of_every_sort_are_reported_together() {
+    let place = sound();
+    // What can be found before the file is read into its type.
+    place.write(
+        "storm.yaml",
+        SCENARIO
+            .replace("none_stuck", "none_stcuk")
+            .replace("${level.tasks}", "${level.taks}")
+            .replace("10/s", "10"),
+    );
+    let says = [
+        "`level.taks`",
+        "`none_stcuk`",
+        "storm.yaml:4",
+        "storm.yaml:5",
+        "storm.yaml:10",
+    ];
+    for args in [&RUN[..], &["validate", "system.yaml", "storm.yaml"]] {
+        let said = check("names and types", &place, &place.output(args), 2, &says);
+        assert_eq!(
+            said.matches("  × ").count(),
+            3,
+            "what is unknown has no type, either: {said}"
+        );
+    }
+    // And after.
+    place.write(
+        "storm.yaml",
+        SCENARIO
+            .replace("warn: 20s", "warn: 40s")
+            .replace("to: db", "to: bd")
+            .replace("times: 2, ", "")
+            .replace("  - none_stuck", "  - none_stuck\n  - script: ./nonesuch.sh"),
+    );
+    let says = [
+        "never ends",
+        "no link to `bd`",
+        "nonesuch.sh",
+        "warn later than it fails",
+    ];
+    for args in [&RUN[..], &["validate", "system.yaml", "storm.yaml"]] {
+        let said = check("contradictions and plans", &place, &place.output(args), 2, &says);
+        // That there are too many strikes follows from what is said of them already.
+        assert_eq!(said.matches("  × ").count(), 4, "{said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_at_different_levels_is_reported_together_and_once() {
+    let place = sound();
+    let scale = "- scale: { on: server, to: \"${level.cycles}\", at: 1s }\n  - cut: { from: server, to: bd,";
+    place.write(
+        "storm.yaml",
+        SCENARIO
+            .replace("- cut: { from: server, to: db,", scale)
+            .replace("storm:\n", "replicas: { server: 3 }\nstorm:\n"),
+    );
+    let output = place.output(&["validate", "system.yaml", "storm.yaml"]);
+    let says = ["no link to `bd`", "so it can't be scaled to 4 (at level 2)"];
+    let said = check("levels", &place, &output, 2, &says);
+    assert_eq!(said.matches("  × ").count(), 2, "{said}");
+}
+
 #[test]
 fn a_file_that_is_no_such_file_is_named_with_its_reason() {
     type Spoil = fn(&Place);

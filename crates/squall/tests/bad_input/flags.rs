@@ -29,7 +29,10 @@ const FLAGS: &[(&[&str], &[&str])] = &[
         &["--set task_time=4", "a duration is expected"],
     ),
     (&["--seed", "-1"], &["'-1'"]),
-    (&["--seed", "x"], &["'x'"]),
+    (&["--seed", "x"], &["'x'", "a whole number from 0 to"]),
+    (&["--jobs", "x"], &["'x'", "a whole number from 1 to 16"]),
+    (&["--jobs", "17"], &["'17'", "a whole number from 1 to 16"]),
+    (&["--repeat", "0"], &["'0'", "a whole number from 1 to 100000"]),
     (&["-p", "0"], &["'0'", "1 to 65535"]),
     (&["-p", "65536"], &["'65536'", "1 to 65535"]),
     (&["-p", "http"], &["'http'", "1 to 65535"]),
@@ -96,6 +99,8 @@ fn words_of_the_environment_for_yes_and_no_are_understood() {
 #[test]
 fn other_verbs_name_what_they_can_not_find() {
     let (place, mut table) = (sound(), Table::default());
+    place.write("word.yaml", "word\n");
+    place.write("short.json", r#"[{"name": "db"}]"#);
     for (args, says) in [
         (&["judge", "nowhere"][..], &["nowhere", "tmp/latest"][..]),
         (&["judge", "."], &["no journal", "tmp/latest"]),
@@ -109,10 +114,46 @@ fn other_verbs_name_what_they_can_not_find() {
             &["selftest", "--bugs", "no-such-bug"],
             &["`no-such-bug`", "lost-enqueue"],
         ),
+        (&["selftest", "--seed", "x"], &["'x'", "a whole number"]),
+        (&["flood", "--count", "0"], &["'0'", "from 1 to 1000000"]),
+        (&["history", "--limit", "few"], &["'few'", "a whole number from 1"]),
+        (&["verify", "--at-least", "101"], &["'101'", "from 0 to 100"]),
+        (&["proxy", "--port", "70000"], &["'70000'", "from 0 to 65535"]),
+        (
+            &["proxy", "--config", "short.json"],
+            &["missing required field: upstream", "POST /populate"],
+        ),
+        (&["compare", "label:a", "b"], &["label `a`", "no history below tmp"]),
+        (&["heal", "--output", "storm.yaml"], &["storm.yaml", "--output"]),
+        (
+            &["init", "--from", "nowhere.yaml", "-o", "new.yaml"],
+            &["nowhere.yaml", "is the path right?"],
+        ),
+        (
+            &["validate", "word.yaml"],
+            &["word.yaml", "`squall init`", "`squall schema scenario`"],
+        ),
         (&["vaildate"], &["'vaildate'", "'validate'"]),
         (&[], &["Usage"]),
     ] {
         table.check(&args.join(" "), &place, &place.output(args), (2, says));
     }
     table.end();
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_where_nothing_was_found() {
+    let place = sound();
+    for verb in ["status", "down"] {
+        let output = place.output(&[verb, "--output", "nowhere"]);
+        check(
+            verb,
+            &place,
+            &output,
+            0,
+            &["no system is up", "no folder nowhere", "--output"],
+        );
+        let usual = check(verb, &place, &place.output(&[verb]), 0, &["no system is up"]);
+        assert!(!usual.contains("no folder"), "{usual}");
+    }
 }

@@ -181,3 +181,48 @@ fn a_journal_that_can_not_be_written_ends_the_run_and_says_so() {
     let output = command.output().unwrap();
     check("full", &place, &output, 3, &["journal", "File too large"]);
 }
+
+/// As a run leaves it of which both processes were killed; and one that goes on beside it.
+#[test]
+fn what_a_run_left_behind_whose_two_processes_died_is_named_until_it_is_healed() {
+    let place = Place::new();
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let me = std::process::id();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let began = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let remember = |run: &str, pid: u32, began: &str| {
+        let (folder, scratch) = (
+            place.path().join("tmp").join(run),
+            place.path().join("scratch/squall-").display().to_string() + run,
+        );
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir(&scratch).unwrap();
+        let line = format!(r#"{{"run":"{run}","scratch":"{scratch}","pid":{pid},"started":{began}}}"#);
+        fs::write(folder.join("heal.jsonl"), line + "\n").unwrap();
+    };
+    remember("2026-01-01T00-00-00-seed1-1", ended.id(), "1");
+    remember("2026-01-01T00-00-00-seed2-2", me, began);
+    let status = |args: &[&str]| {
+        let output = place.output(&[&["status"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
+    };
+    let [up, left] = status(&[]);
+    assert_eq!(up, "no system is up\n");
+    assert_eq!(
+        left,
+        "run 2026-01-01T00-00-00-seed1-1: both of squall's processes died; `squall heal` removes what they left\n"
+    );
+    let [up, left] = status(&["--json", "--output", "./tmp"]);
+    assert_eq!(up, "[]\n");
+    assert!(left.contains("`squall heal --output ./tmp`"), "{left}");
+    assert_eq!(status(&["--system", "2026-01-01T00-00-00-seed1"])[1].lines().count(), 1);
+    assert_eq!(status(&["--system", "another"])[1], "");
+    let healed = place.output(&["heal"]);
+    assert_eq!(
+        String::from_utf8(healed.stdout).unwrap(),
+        "2026-01-01T00-00-00-seed1-1: nothing of it is left\n"
+    );
+    assert_eq!(status(&[]), ["no system is up\n", ""]);
+}

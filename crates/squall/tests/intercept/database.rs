@@ -67,7 +67,7 @@ impl Rig {
             witness: String::new(),
             seed: 1,
             filled: BTreeSet::new(),
-        slowed: BTreeSet::new(),
+            slowed: BTreeSet::new(),
             powered: BTreeSet::new(),
             spoken: BTreeMap::from([(("app".to_owned(), "db".to_owned()), Protocol::Postgres)]),
         };

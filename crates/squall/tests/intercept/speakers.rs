@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use squall::proxy::Proxy;
+use squall_core::event::Untouched;
 use squall_core::place::{Condition, Intercept, Which};
 use squall_core::protocol::{Act, Protocol};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -77,6 +78,15 @@ async fn http_requests_are_picked_by_method_and_path_on_one_connection() {
         assert_eq!(client.get(&root).send().await.unwrap().text().await.unwrap(), "here");
     }
     assert_eq!((statuses, given.load(SeqCst)), (vec![200, 429, 200, 429], 2));
+    let untouched = |command: &str, path: &str, count| Untouched {
+        command: command.to_owned(),
+        path: Some(path.to_owned()),
+        count,
+    };
+    let passed = [untouched("GET", "/", 4), untouched("POST", "/items/*", 2)];
+    assert_eq!(proxy.untouched(), passed);
+    proxy.forget_untouched();
+    assert_eq!(proxy.untouched(), []);
     let stats = proxy.stats();
     assert_eq!(
         (stats.requests, stats.intercepted, stats.foreign, stats.accepted),

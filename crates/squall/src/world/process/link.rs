@@ -40,6 +40,9 @@ impl Link {
             for condition in wanted {
                 if before.iter().all(|(known, _)| known != condition) {
                     before.push((condition.clone(), now));
+                    if matches!(condition, Condition::Intercepted(_)) {
+                        self.proxy.forget_untouched();
+                    }
                 }
             }
         }
