@@ -128,12 +128,6 @@ pub(super) fn restore(pid: u32, patches: &Patches) -> io::Result<bool> {
     }
 }
 
-/// Whether a process has the kernel's own clock functions.
-#[cfg(test)]
-pub(super) fn is_own(pid: u32, patches: &Patches) -> io::Result<bool> {
-    holds(&memory(pid)?, region(pid)?, patches).map(|holds| holds == Holds::Own)
-}
-
 /// The vDSO of this very process.
 pub(super) fn own_image() -> io::Result<Vec<u8>> {
     let pid = std::process::id();
@@ -354,4 +348,10 @@ fn used(pid: u32) -> bool {
 /// Forgets which of its memory was used: it is none the worse for it.
 fn forget_use(pid: u32) -> io::Result<()> {
     fs::write(format!("/proc/{pid}/clear_refs"), "1")
+}
+
+/// Whether a process has the kernel's own clock functions.
+#[cfg(test)]
+pub(super) fn is_own(pid: u32, patches: &Patches) -> io::Result<bool> {
+    holds(&memory(pid)?, region(pid)?, patches).map(|holds| holds == Holds::Own)
 }
