@@ -258,6 +258,9 @@ pub enum Fact {
         instance: Instance,
         /// What its disk answered to a write by then.
         says: String,
+        /// How many files and folders it had at its top before; absent where nobody counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entries: Option<u64>,
     },
     /// An instance's disk is back as it was kept.
     PowerBack {

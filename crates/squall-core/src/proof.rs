@@ -174,7 +174,8 @@ fn powerless(strike: &Strike<'_>, history: &History<'_>) -> Proof {
     match strike.dark {
         _ if !death.seen => death,
         None => Proof::unseen(format!("{}, but its disk was not seen to be gone", death.says), strike),
-        Some((event, says)) => {
+        Some((_, _, Some(0))) => Proof::unseen(format!("{}, but there was nothing on its disk", death.says), strike),
+        Some((event, says, _)) => {
             let evidence = std::iter::once(event).chain(death.evidence).collect();
             Proof::seen(
                 format!("{}; to a write its disk answered: {says}", death.says),

@@ -90,6 +90,10 @@ fn the_machine_is_told_as_it_is() {
 fn works(needs: &[Need]) -> [&'static str; 2] {
     match needs {
         _ if needs.contains(&Need::Power) => ["where there are loop devices, ext4, `mount` and `mke2fs`", "no"],
+        _ if needs.contains(&Need::SlowDisks) => [
+            "where a mount namespace may be made, and FUSE is there",
+            "where every user may have namespaces, and FUSE is there",
+        ],
         _ if needs.contains(&Need::Disks) => [
             "where a mount namespace may be made",
             "where every user may have namespaces",

@@ -4,7 +4,7 @@
 //! increments acknowledged before it was asked, and the same plus those asked for before it answered that did not
 //! certainly fail; and it never goes back. Classes: `lost-increment` (it showed less, or two increments were given the same
 //! value), `dup-increment` (it showed more). No grace: an increment whose outcome is unknown may have been counted or not.
-//! Inconclusive when nothing was added, no two increments of different clients were under way at once, or a counter was
+//! Inconclusive when it showed more and the run broke off, nothing was added, no two increments of different clients were under way at once, or a counter was
 //! not read before it was worked or at the audit.
 
 use std::collections::BTreeSet;
@@ -48,6 +48,10 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
     }
     if !extra.events.is_empty() {
         let says = format!("{}; {} more than it can have", extra.says(), shown(&extra));
+        if !history.complete() {
+            let says = format!("{says}, but the run broke off: what was asked for last may not have been written down");
+            return Verdict::inconclusive(demand, says);
+        }
         return Verdict::fail(demand, "dup-increment", extra.events, says).also(extra.last);
     }
     if added == 0 {

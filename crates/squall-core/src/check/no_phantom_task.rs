@@ -3,7 +3,7 @@
 //! Class `phantom-task`: the witness heard of more tasks without an acknowledgement than there were
 //! requests that may have made one unnoticed: creates whose outcome is unknown, and API cases that
 //! ask for the very request that creates tasks and were not refused. Which of them is the phantom can't be told; all are evidence. No
-//! grace. Inconclusive when nothing ran or the workers are not witnessed.
+//! grace. Inconclusive when nothing ran, the workers are not witnessed, or there were more and the run broke off.
 
 use crate::check::Verdict;
 use crate::check::sentence::{count, names};
@@ -46,6 +46,10 @@ pub(super) fn judge(demand: &Demand, history: &History<'_>) -> Verdict {
         count(strangers.len(), "task"),
         names(&ids)
     );
+    if !history.complete() {
+        let says = format!("{says}, but the run broke off: what was asked for last may not have been written down");
+        return Verdict::inconclusive(demand, says);
+    }
     let evidence = strangers.iter().map(|(_, event)| *event).collect();
     Verdict::fail(demand, "phantom-task", evidence, says)
 }

@@ -78,7 +78,7 @@ pub struct Strike<'a> {
     /// Files were changed, at so many spots.
     pub damaged: Option<(EventId, usize)>,
     /// The disk of what lost its power was gone: what it answered.
-    pub dark: Option<(EventId, &'a str)>,
+    pub dark: Option<(EventId, &'a str, Option<u64>)>,
     /// They were read back, and so at so many spots.
     pub read_back: Option<(EventId, usize)>,
     /// Whether it was seen to stand still: when it was told to, and when it was about to go on.
@@ -205,9 +205,13 @@ impl<'a> History<'a> {
                 let damage = |held: &Condition| matches!(held, Condition::Damaged(_));
                 self.struck_at(instance, damage, |strike| strike.damaged = Some((id, spots.len())));
             }
-            Fact::PowerLost { instance, says } => {
+            Fact::PowerLost {
+                instance,
+                says,
+                entries,
+            } => {
                 let loss = |held: &Condition| *held == Condition::Down(Death::PowerLoss);
-                self.struck_at(instance, loss, |strike| strike.dark = Some((id, says)));
+                self.struck_at(instance, loss, |strike| strike.dark = Some((id, says, *entries)));
             }
             Fact::Skew { step, look } => self.struck(*step, |strike| strike.clocks.push((id, *look))),
             Fact::DamageRead { instance, spots } => {

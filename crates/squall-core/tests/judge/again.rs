@@ -84,16 +84,20 @@ fn starts_that_failed_prove_themselves_where_somebody_missed_the_service() {
 
 #[test]
 fn a_loss_of_power_is_proven_by_the_disk_that_took_no_write_and_by_those_it_left_alone() {
-    let lost = |told: bool, answer: Answer| {
+    let lost = |told: Option<u64>, answer: Answer| {
         let mut run = down(Death::PowerLoss, true, 0);
         unanswered(&mut run, GONE, answer);
-        if told {
-            let (instance, says) = (instance("server-1"), "Input/output error".to_owned());
-            run.add(7 * SEC + 3 * MS, Fact::PowerLost { instance, says });
+        if told.is_some() {
+            let lost = Fact::PowerLost {
+                instance: instance("server-1"),
+                says: "Input/output error".to_owned(),
+                entries: told,
+            };
+            run.add(7 * SEC + 3 * MS, lost);
         }
         run.judge().proofs[0].clone()
     };
-    let proof = lost(true, Answer::Down);
+    let proof = lost(Some(1), Answer::Down);
     assert!(
         proof.seen
             && proof
@@ -101,12 +105,17 @@ fn a_loss_of_power_is_proven_by_the_disk_that_took_no_write_and_by_those_it_left
                 .ends_with("; to a write its disk answered: Input/output error"),
         "{proof:?}"
     );
-    let untold = lost(false, Answer::Down);
+    let untold = lost(None, Answer::Down);
     assert!(
         !untold.seen && untold.says.contains("not seen to be gone"),
         "{untold:?}"
     );
-    assert!(!lost(true, Answer::Right).seen);
+    assert!(!lost(Some(1), Answer::Right).seen);
+    let elsewhere = lost(Some(0), Answer::Down);
+    assert!(
+        !elsewhere.seen && elsewhere.says.contains("nothing on its disk"),
+        "{elsewhere:?}"
+    );
 }
 
 #[test]

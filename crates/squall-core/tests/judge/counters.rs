@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use squall_core::check::Outcome as Came;
 use squall_core::contract::Object;
 use squall_core::demand::Demand;
-use squall_core::event::{Act, Fact, Outcome, Phase, Role, Touch};
+use squall_core::event::{Act, End, Fact, Outcome, Phase, Role, Touch};
 use squall_core::place::Condition;
 use squall_core::plan::Hold;
 
@@ -68,6 +68,7 @@ fn run(asked: &[Asked]) -> Run {
         });
         run.add(op.ret, Fact::Op(op));
     }
+    run.add(6 * SEC, Fact::Closed { end: End::Complete });
     run
 }
 
@@ -147,6 +148,15 @@ fn an_increment_that_is_counted_twice_is_found_and_so_is_one_that_failed() {
         read(1000, 1001, 6),
     ];
     finds(&failed, "dup-increment", "1 answer shows more than it can have");
+    // What was under way when the run broke off nobody wrote down.
+    let mut broken = run(&twice);
+    broken.each(|_, fact| {
+        if let Fact::Closed { end } = fact {
+            *end = End::Interrupted;
+        }
+    });
+    let verdict = broken.verdict("counted");
+    assert_eq!(verdict.outcome, Came::Inconclusive, "{}", verdict.says);
     // An unknown one may be counted once.
     let unknown = [
         BEFORE,

@@ -3,7 +3,7 @@
 use squall_core::check::Outcome as Came;
 use squall_core::contract::Delivery;
 use squall_core::demand::{CATALOGUE, Deadline, Demand, TIMED};
-use squall_core::event::{Answer, Fact, NoteKind, Op, Outcome, Pulse, PulseOf, Role, State, TaskEvent, TaskFact};
+use squall_core::event::{Answer, End, Fact, NoteKind, Op, Outcome, Pulse, PulseOf, Role, State, TaskEvent, TaskFact};
 
 use super::queue::Model;
 use super::run::{KILL, MS, OUTAGE, Run, SEC, instance, line, op, record};
@@ -290,6 +290,13 @@ fn a_task_nobody_sent_is_a_phantom() {
         run.add(at * SEC, line("ghost", 1, "worker-2", event));
     }
     run.finds(&["no_phantom_task: phantom-task"]);
+    // What was under way when the run broke off nobody wrote down.
+    run.each(|_, fact| {
+        if let Fact::Closed { end } = fact {
+            *end = End::Interrupted;
+        }
+    });
+    assert_eq!(run.verdict("no_phantom_task").outcome, Came::Inconclusive);
     let mut unknown = op("create", Role::Create, 5 * SEC);
     (unknown.outcome, unknown.answer) = (Outcome::Unknown, Answer::Hung);
     unknown.due = OUTAGE.from + SEC;

@@ -75,6 +75,10 @@ fn a_clock_that_was_not_wrong_or_wrong_otherwise_proves_nothing() {
         // Run, but who is exact says otherwise.
         vec![look(true, true, query(0)), look(true, true, None)],
         vec![look(true, true, query(HOUR - SECOND))],
+        // Its dates go on, and are right: it reads another clock.
+        (0..30)
+            .map(|at| look(true, true, date(-(at % 10) * SECOND / 10)))
+            .collect(),
     ] {
         assert!(!proven(&with("server", &looks)), "{looks:?}");
     }
@@ -86,6 +90,8 @@ fn where_nothing_is_said_of_it_the_replaced_clock_was_run_by_a_service_in_use() 
     assert!(proven(&with("worker", &[look(true, false, None), ran])));
     // A date may have been kept from before.
     assert!(proven(&with("server", &[look(true, true, date(0))])));
+    let kept: Vec<SkewLook> = (0..20).map(|at| look(true, true, date(-at * SECOND / 10))).collect();
+    assert!(proven(&with("server", &kept)));
     let mut idle = with("worker", &[ran]);
     idle.keep(|_, fact| !matches!(fact, Fact::Task(line) if line.worker == "worker-1"));
     let proof = &idle.judge().proofs[0];

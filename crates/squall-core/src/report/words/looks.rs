@@ -29,7 +29,9 @@ pub(super) fn of_instance(fact: &Fact) -> String {
                 words(*grace)
             )
         }
-        Fact::PowerLost { instance, says } => format!("{instance}: its disk is gone; to a write it answers: {says}"),
+        Fact::PowerLost { instance, says, .. } => {
+            format!("{instance}: its disk is gone; to a write it answers: {says}")
+        }
         Fact::PowerBack { instance, took } => format!("{instance}: its disk is back after {}", words(*took)),
         _ => String::new(),
     }

@@ -43,12 +43,17 @@ impl ProcessWorld {
         // All of it stops at once: nobody is to see a disk that is gone, and no end of a process to write anything more.
         let pids = keeper.pid().map_or_else(Vec::new, processes::tree);
         keeper.impose(&[Condition::Frozen]).await?;
-        let says = tell(instance, disk, Order::Cut)?;
+        let answer = tell(instance, disk, Order::Cut)?;
         let instance = instance.clone();
         guard::forget(&pids, disk.folder());
         keeper.impose(&[LOSS]).await?;
         tell(&instance, disk, Order::Unmount)?;
-        self.recorder.record(Fact::PowerLost { instance, says });
+        let (entries, says) = answer.split_once(' ').unwrap_or(("", &answer));
+        self.recorder.record(Fact::PowerLost {
+            instance,
+            says: says.to_owned(),
+            entries: entries.parse().ok(),
+        });
         Ok(())
     }
 

@@ -175,9 +175,10 @@ impl Ext4 {
         Ok(syncfs(File::open(&self.folder)?)?)
     }
 
-    /// Lets it lose its power. What a write is told by then shows it.
+    /// Lets it lose its power: how many files and folders it had at its top, and what a write is told by then.
     fn cut(&self) -> io::Result<String> {
         let root = File::open(&self.folder)?;
+        let entries = fs::read_dir(&self.folder)?.count();
         let how = NO_FLUSH;
         #[expect(
             unsafe_code,
@@ -190,7 +191,9 @@ impl Ext4 {
         }
         match fs::write(self.folder.join(TRIAL), [0]) {
             // What is full refuses, too, and has its power.
-            Err(error) if GONE.map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => Ok(error.to_string()),
+            Err(error) if GONE.map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => {
+                Ok(format!("{entries} {error}"))
+            }
             Err(error) => Err(told("a write after the shutdown of ext4")(error)),
             Ok(()) => Err(io::Error::other("ext4 was shut down and goes on taking writes")),
         }

@@ -17,7 +17,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 pub(in crate::world) enum Order {
     /// Write all of it to the file.
     Sync,
-    /// Let it lose its power; answers what a write is told by then.
+    /// Let it lose its power; answers how much was at its top, and what a write is told by then.
     Cut,
     /// Take it out of the namespace.
     Unmount,
