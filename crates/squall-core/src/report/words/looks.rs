@@ -92,7 +92,7 @@ fn shortage(look: &ShortageLook) -> String {
             format!("its disk had {free} bytes left; a write there {refused}")
         }
         ShortageLook::Connections { held, refused } => {
-            format!("squall held {held} connections, and {refused} more were refused")
+            format!("squall held {held} connections, and {refused} more refused")
         }
     }
 }
