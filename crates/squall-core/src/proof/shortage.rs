@@ -321,7 +321,7 @@ fn connections<I: Copy>(looks: &[(I, ShortageLook)]) -> Result<(I, String), Stri
     match refused {
         Some((look, held, refused)) => Ok((
             look,
-            format!("{held} connections were held, and {refused} more were refused"),
+            format!("{held} connections were held, and {refused} more refused"),
         )),
         None => Err("it never refused a connection".to_owned()),
     }

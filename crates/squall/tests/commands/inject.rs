@@ -153,7 +153,7 @@ fn what_a_service_is_short_of_is_seen_and_it_has_all_of_it_again() {
         (&["cpu_load", "on=server", "share=90%"][..], "waited"),
         (&["memory_load", "on=server", "megabytes=64"], "could get no more than"),
         (&["fds_taken", "on=server"], "connections waited for it"),
-        (&["connections_taken", "on=db"], "more were refused"),
+        (&["connections_taken", "on=db"], "more refused"),
     ] {
         let held = up.squall(&[&["inject"], fault, &["--for", "3s"]].concat());
         // Whether a busy server asks for more memory meanwhile is its own affair, and said as it was.

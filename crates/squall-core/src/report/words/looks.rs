@@ -104,7 +104,7 @@ fn shortage(look: &ShortageLook) -> String {
             held_us as f64 / 1e3
         ),
         ShortageLook::Connections { held, refused } => {
-            format!("squall held {held} connections, and {refused} more were refused")
+            format!("squall held {held} connections, and {refused} more refused")
         }
     }
 }
