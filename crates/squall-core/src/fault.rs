@@ -254,6 +254,18 @@ impl Fault {
 
     /// What of it makes no sense whatever the system.
     pub fn objection(&self) -> Option<Objection> {
+        // How long one is down may be left to what starts it again.
+        let down = matches!(
+            self,
+            Fault::Kill(_) | Fault::Terminate(_) | Fault::Stop(_) | Fault::PowerLoss(_)
+        );
+        if !down && self.hold() == Some(Dur::ZERO) {
+            return Some((
+                "/for",
+                "what holds for no time changes nothing",
+                "write how long, such as 5s",
+            ));
+        }
         match self {
             Fault::CrashLoop(fault) => fault.objection(),
             Fault::Delay(fault) => fault.objection(),
@@ -262,6 +274,7 @@ impl Fault {
             Fault::Intercept(fault) => fault.objection(),
             Fault::CpuLoad(fault) => fault.objection(),
             Fault::DiskSlow(fault) => fault.objection(),
+            Fault::Damage(fault) => fault.objection(),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Files that hold something else than was written.
 
 use crate::amount::Dur;
-use crate::fault::fault;
+use crate::fault::{Objection, fault};
 use crate::place::{Condition, Damage, Harm};
 
 pub(super) const DOES: &str =
@@ -37,5 +37,15 @@ impl DamageFiles {
             spots: self.spots.map_or(1, std::num::NonZeroU32::get),
             stopped: self.stopped,
         })
+    }
+
+    pub(super) fn objection(&self) -> Option<Objection> {
+        let parts = || self.files.split('/');
+        let outside = self.files.is_empty() || self.files.starts_with('/') || parts().any(|part| part == "..");
+        outside.then_some((
+            "/files",
+            "nothing outside the copy's own folder is damaged",
+            "write a path below it, such as base/*/1259",
+        ))
     }
 }

@@ -55,6 +55,10 @@ impl Drawer<'_> {
             return self.speaks(at, intercept);
         }
         let (message, help) = match fault {
+            Fault::DiskFull(_) if !facts.disk && facts.preset.is_some() => (
+                format!("the disk of `{service}` can't be filled: squall makes it as large as it needs"),
+                "fill the disk of a service that has `disk: { megabytes: … }`; or slow this one with `disk_slow`",
+            ),
             Fault::DiskFull(_) if !facts.disk => (
                 format!("`{service}` has no disk that can be filled"),
                 "add `disk: { megabytes: 8 }` to the service, and let it write to `${self.disk}`",

@@ -171,8 +171,8 @@ fn overlapped(plan: &Plan, index: usize) -> String {
         return String::new();
     };
     let earlier = plan.steps.iter().take(index).enumerate();
-    let holding =
-        earlier.filter(|(_, other)| at(other).is_some_and(|at| start < at.saturating_add(other.hold.nanos())));
+    let holding = earlier
+        .filter(|(_, other)| at(other).is_some_and(|at| (at..at.saturating_add(other.hold.nanos())).contains(&start)));
     let holding: Vec<String> = holding.map(|(index, _)| index.to_string()).collect();
     match holding.as_slice() {
         [] => String::new(),

@@ -378,6 +378,36 @@ pub const SLIPS: &[Slip] = &[
         &["storm.yaml:7", "one death is no loop", "2 or more"],
     ),
     storm(
+        "a fault for no time",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- freeze: { on: server, for: 0s }",
+        &["storm.yaml:7", "no time changes nothing", "such as 5s"],
+    ),
+    storm(
+        "damage outside of its folder",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- damage: { on: db, files: ../../etc/*, how: bit_flip, for: 3s }",
+        &["storm.yaml:7", "outside the copy's own folder", "a path below it"],
+    ),
+    storm(
+        "a slow disk that takes no longer",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- disk_slow: { on: db, latency: 0s, for: 3s }",
+        &["storm.yaml:7", "not slow", "such as 50ms"],
+    ),
+    storm(
+        "a slow disk that hangs",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- disk_slow: { on: db, latency: 6s, for: 3s }",
+        &["storm.yaml:7", "at most 5s longer", "`freeze`"],
+    ),
+    storm(
+        "a slow disk of nobody's",
+        "- kill: { on: server, every: 5s, times: 2, down: 3s }",
+        "- disk_slow: { on: server, latency: 50ms, for: 3s }",
+        &["storm.yaml:7", "no disk of squall's that could be slow", "megabytes: 8"],
+    ),
+    storm(
         "after nothing",
         "every: 5s, times: 2,",
         "after: 5s,",
