@@ -1,8 +1,11 @@
 //! One fault, ordered by hand: the scenario it is read as, so that it has the words and the mistakes of one in a file.
 
+use schemars::schema_for;
+use serde_json::Value;
+
 use crate::amount::Dur;
 use crate::diagnostic::nearest;
-use crate::fault::CATALOGUE;
+use crate::fault::{CATALOGUE, Fault};
 
 /// Keys that say when a storm's fault strikes; one that is ordered strikes at once, and once.
 const TIMING: [&str; 7] = ["when", "at", "after", "every", "until", "times", "or_done"];
@@ -44,12 +47,26 @@ pub fn ad_hoc(fault: &str, keys: &[(String, String)], lasts: Dur) -> Result<Stri
             let what = format!("`{key}={value}` is no key of a fault and its value");
             return Err((what, "write KEY=VALUE, such as on=worker".to_owned()));
         }
-        text += &format!("      {key}: {value}\n");
+        match takes_text(fault, key) && !value.starts_with(['"', '\'']) {
+            // What YAML would take for a number, or for something of its own, is meant as it stands.
+            true => text += &format!("      {key}: {}\n", Value::from(value.as_str())),
+            false => text += &format!("      {key}: {value}\n"),
+        }
     }
     if let Some(hold) = hold {
         text += &format!("      {hold}: {lasts}\n");
     }
     Ok(text)
+}
+
+/// Whether a key of a fault takes any text.
+fn takes_text(fault: &str, key: &str) -> bool {
+    let schema = schema_for!(Fault).to_value();
+    let mut variants = schema["oneOf"].as_array().into_iter().flatten();
+    let own = variants.find_map(|variant| variant["properties"][fault]["$ref"].as_str());
+    let name = own.and_then(|own| own.strip_prefix("#/$defs/")).unwrap_or_default();
+    let kind = &schema["$defs"][name]["properties"][key]["type"];
+    kind == "string" || kind.as_array().is_some_and(|kinds| kinds.contains(&"string".into()))
 }
 
 #[cfg(test)]
@@ -70,6 +87,18 @@ mod tests {
             ("freeze", "on=db", Some(3)),
             ("delay", "from=server to=db latency=100ms way=up", Some(3)),
             ("scale", "on=worker to=1", None),
+            // Text, whatever YAML would take it for.
+            (
+                "intercept",
+                "from=server to=db protocol=postgres then=error code=40001",
+                Some(3),
+            ),
+            (
+                "intercept",
+                "from=server to=db protocol=postgres then=error code=\"40001\"",
+                Some(3),
+            ),
+            ("damage", "on=db files=* how=bit_flip spots=3", Some(3)),
         ] {
             let text = ad_hoc(fault, &keys(given), Dur::secs(3)).unwrap();
             let scenario = Scenario::read(&Document::parse("x", &text).unwrap()).unwrap();
