@@ -47,7 +47,12 @@ const HIDDEN: &[Hidden] = &[
     Hidden {
         what: "mount namespaces",
         through: inside!("echo 0 > /proc/sys/user/max_mnt_namespaces"),
-        impossible: Some(|fault| ["disk_full", "power_loss"].contains(&fault)),
+        impossible: Some(|fault| ["disk_full", "disk_slow", "power_loss"].contains(&fault)),
+    },
+    Hidden {
+        what: "FUSE",
+        through: inside!("mount --bind /dev/null /dev/fuse"),
+        impossible: Some(|fault| ["disk_slow", "power_loss"].contains(&fault)),
     },
     Hidden {
         what: "most descriptors",
@@ -105,6 +110,8 @@ fn storm_of<'a>(faults: impl Iterator<Item = &'a str>) -> String {
         let mut keys: Vec<String> = match (case, fault) {
             (Some(case), _) => case.keys.iter().map(|key| key.replacen('=', ": ", 1)).collect(),
             (None, "disk_full" | "power_loss") => vec!["on: echo".to_owned()],
+            // One disk can't be slow and lose its power.
+            (None, "disk_slow") => vec!["on: db".to_owned(), "latency: 50ms".to_owned()],
             (None, _) => vec!["run: /bin/true".to_owned()],
         };
         keys.extend(match fault {
@@ -256,8 +263,14 @@ fn without_root_every_fault_works_that_doctor_says_does() {
     all_of(place);
     let mut place = folder();
     place.give_to(&nobody);
-    if doctor(&place).1["disk_full"].is_none() {
+    let (_, faults) = doctor(&place);
+    if faults["disk_full"].is_none() {
         storm::disk_is_filled(place, 1);
+    }
+    let mut place = folder();
+    place.give_to(&nobody);
+    if faults["disk_slow"].is_none() {
+        storm::disk_is_slowed(place, 1);
     }
 }
 
