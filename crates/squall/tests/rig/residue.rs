@@ -99,6 +99,7 @@ impl Trail {
     /// What is left of the run now.
     pub fn residue(&self) -> Residue {
         let seen = self.seen.lock().unwrap();
+        assert!(!seen.runs.contains(""), "a tag that names no run is everybody's");
         let mut left = Residue::default();
         for (pid, stat) in processes() {
             let follows = seen.lives.contains(&(pid, stat.started));

@@ -111,12 +111,16 @@ impl Disk {
             ])
             .arg(folder)
             .args(make.slow.then_some("--slow"))
-            .env(TAG, tag)
             .env_remove(guard::CHILD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
+        match tag {
+            // One that is only tried is no run's.
+            "" => command.env_remove(TAG),
+            tag => command.env(TAG, tag),
+        };
         let mut holder = gate::spawn(|| command.spawn())?;
         let (Some(orders), Some(out)) = (holder.stdin.take(), holder.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
