@@ -30,6 +30,17 @@ use crate::workload::{PlannedBulky, PlannedClients, PlannedFlood, PlannedTask, P
 /// What requests of the flood are called in the journal.
 pub const FLOOD: &str = "flood";
 
+/// What tests ask for that are about something else.
+#[cfg(test)]
+pub(crate) const PLAIN: Request<'static> = Request {
+    level: 1,
+    level_name: "basic",
+    seed: 1,
+    pace: 1.0,
+    jobs: 1,
+    repeat: "",
+};
+
 /// A scenario at a level, with a seed and a pace, without dice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

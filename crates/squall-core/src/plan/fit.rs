@@ -200,7 +200,7 @@ impl Drawer<'_> {
 #[cfg(test)]
 mod tests {
     use crate::document::Document;
-    use crate::plan::{Hold, Request, plan};
+    use crate::plan::{Hold, PLAIN, plan};
     use crate::scenario::Scenario;
     use crate::system::System;
     use crate::time::SECOND;
@@ -229,15 +229,7 @@ contracts:
         );
         let doc = Document::parse("s.yaml", &text).unwrap();
         let scenario = Scenario::read(&doc).unwrap();
-        let request = Request {
-            level: 1,
-            level_name: "basic",
-            seed: 1,
-            pace: 1.0,
-            jobs: 1,
-            repeat: "",
-        };
-        let planned = plan(&doc, &scenario, &system.facts(), request);
+        let planned = plan(&doc, &scenario, &system.facts(), PLAIN);
         let holds = planned.map(|plan| plan.steps.iter().map(|step| step.hold).collect());
         holds.map_err(|mistakes| mistakes.plain())
     }

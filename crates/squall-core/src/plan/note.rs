@@ -26,7 +26,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use crate::document::Document;
-    use crate::plan::{Request, plan};
+    use crate::plan::{PLAIN, plan};
     use crate::scenario::Scenario;
     use crate::system::System;
 
@@ -47,15 +47,7 @@ services:
         );
         let doc = Document::parse("s.yaml", &text).unwrap();
         let scenario = Scenario::read(&doc).unwrap();
-        let request = Request {
-            level: 1,
-            level_name: "basic",
-            seed: 1,
-            pace: 1.0,
-            jobs: 1,
-            repeat: "",
-        };
-        let planned = plan(&doc, &scenario, &system.facts(), request);
+        let planned = plan(&doc, &scenario, &system.facts(), PLAIN);
         planned.map(|plan| plan.notes()).map_err(|mistakes| mistakes.plain())
     }
 

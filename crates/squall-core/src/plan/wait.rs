@@ -103,7 +103,7 @@ fn copies(facts: &Facts, step: &Step) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::document::Document;
-    use crate::plan::{Request, plan};
+    use crate::plan::{PLAIN, plan};
     use crate::scenario::Scenario;
     use crate::system::System;
 
@@ -117,16 +117,8 @@ mod tests {
         let text = format!("scenario: s\nhypothesis: h\nchecks: [none_stuck]\nstorm:\n{storm}");
         let doc = Document::parse("s.yaml", &text).unwrap();
         let scenario = Scenario::read(&doc).unwrap();
-        let request = Request {
-            level: 1,
-            level_name: "basic",
-            seed: 1,
-            pace: 1.0,
-            jobs: 1,
-            repeat: "",
-        };
         let facts = system.facts();
-        let plan = plan(&doc, &scenario, &facts, request).map_err(|mistakes| mistakes.plain());
+        let plan = plan(&doc, &scenario, &facts, PLAIN).map_err(|mistakes| mistakes.plain());
         plan.unwrap().waits(&facts).into_iter().collect()
     }
 
