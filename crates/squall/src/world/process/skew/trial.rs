@@ -85,7 +85,7 @@ impl Clock {
         let mut command = guard::itself()?;
         command
             .args(["inner", "clock"])
-            .env(TAG, "")
+            .env_remove(TAG)
             .env_remove(guard::CHILD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
