@@ -184,7 +184,8 @@ fn asked_to_stop_it_stops_soon_says_so_and_leaves_its_record() {
             continue;
         }
         let journal = std::fs::read_to_string(folder.join("worker-restart/journal.jsonl")).unwrap();
-        assert!(journal.lines().last().unwrap().contains("interrupted"), "{what}");
+        let last = journal.lines().last().unwrap();
+        assert!(last.contains("interrupted"), "{what}: {last}, {:#?}", running.said);
         for report in ["report.json", "report.md", "report.html", "junit.xml"] {
             assert!(folder.join(report).is_file(), "{what}: no {report}");
         }

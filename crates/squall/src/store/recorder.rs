@@ -88,6 +88,8 @@ impl Recorder {
         }
         let id = inner.last + 1;
         inner.last = id;
+        // The end is the last there is, however long it takes until it is on the disk.
+        inner.closed = matches!(fact, Fact::Closed { .. });
         let event = Event {
             id,
             at: self.now(),
@@ -259,12 +261,23 @@ fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::event::{NoteKind, Phase};
+    use squall_core::event::{End, NoteKind, Phase};
 
     fn recorder(secrets: Secrets) -> (tempfile::TempDir, Recorder) {
         let folder = tempfile::tempdir().unwrap();
         let recorder = Recorder::open(&folder.path().join("journal.jsonl"), secrets).unwrap();
         (folder, recorder)
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end_although_it_is_not_on_the_disk_yet() {
+        let (folder, recorder) = recorder(Secrets::default());
+        let end = End::Interrupted;
+        recorder.record(Fact::Closed { end });
+        recorder.record(Fact::Phase(Phase::Audit));
+        recorder.close().unwrap();
+        let text = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 
     #[test]
